@@ -1,0 +1,24 @@
+#include "core/base/base.h"
+
+void yr_assert_failed(const char *cond, const char *file, int line)
+{
+    __assert_fail(cond, file, (unsigned)line, "YR_ASSERT"); // prints, then aborts
+}
+
+static const struct {
+    const char *name, *sentence;
+} errors[] = {
+#define X(name, sentence) [YR_##name] = {#name, sentence},
+    YR_ERR_MAP(X)
+#undef X
+};
+
+const char *yr_strerror(enum yr_err err)
+{
+    return (unsigned)err < YR_ERR_COUNT ? errors[err].sentence : "unknown error";
+}
+
+const char *yr_errname(enum yr_err err)
+{
+    return (unsigned)err < YR_ERR_COUNT ? errors[err].name : "?";
+}

@@ -1,0 +1,36 @@
+/* core/base/base.h: assertions and the few macros every room uses. */
+#ifndef YR_BASE_H
+#define YR_BASE_H
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "yaari/api.h"
+#include "yaari/error.h"
+
+/** A broken promise of our own: stops the program, in release builds too.  Never on bytes from
+ *  the network or the disk. */
+#define YR_ASSERT(cond) ((cond) ? (void)0 : yr_assert_failed(#cond, __FILE__, __LINE__))
+YR_NORETURN void yr_assert_failed(const char *cond, const char *file, int line);
+
+#define YR_COUNT(array) (sizeof(array) / sizeof((array)[0]))
+#define YR_MIN(a, b)    ((a) < (b) ? (a) : (b))
+#define YR_MAX(a, b)    ((a) > (b) ? (a) : (b))
+
+#define YR_MS 1000ULL       /* microseconds */
+#define YR_S  1000000ULL    /* microseconds */
+#define YR_MIN_US (60 * YR_S)
+
+static inline void yr_random(const struct yr_rng *rng, void *out, size_t len)
+{
+    rng->fill(rng->ctx, out, len);
+}
+
+static inline bool yr_addr_eq(const struct yr_addr *a, const struct yr_addr *b)
+{
+    return a->family == b->family && a->port == b->port && a->scope == b->scope &&
+           memcmp(a->ip, b->ip, a->family == 4 ? 4 : 16) == 0;
+}
+
+#endif

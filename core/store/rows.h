@@ -1,0 +1,123 @@
+/* core/store/rows.h: the node's rows: sealed, collected into transactions, readable at once.
+ *
+ * A put is seen by every later get and seek although the store's view does not show it yet: rows
+ * keep what was put until it is committed.  Everything put while one transaction is at the store
+ * goes into the next, which is how commits group by themselves.
+ *
+ *     put -> pending --take--> in flight --stored(OK)--> durable
+ *                                   \--stored(error)--> the caller resets: a failed commit is
+ *                                      treated as a crash, and all state is read again
+ *
+ * Stored key = KDF(VK, "db/idx", table name || 0 || owner)[16] || suffix; stored value = ver 1 |
+ * kgen u32 | nonce 24 | AEAD_X(VAL or SK, pad64(plain)), AD = db name || 0 || key (B.11).
+ * Suffixes order bytewise; write numbers big-endian. */
+#ifndef YR_ROWS_H
+#define YR_ROWS_H
+
+#include "core/base/bytes.h"
+#include "core/base/mem.h"
+#include "core/crypto/vault.h"
+#include "core/limits.h"
+#include "core/store/view.h"
+
+/*    X(NAME, stored name, db, owner -> suffix: what a row holds) */
+#define YR_TABLE_MAP(X)                                                                            \
+    X(SELF, "self", MAIN, "- -> -: identity, profile, counters")                                   \
+    X(FRIEND, "friend", MAIN, "- -> friend id: the friend, its names, certificate, pair keys")     \
+    X(CLOCK, "clock", MAIN, "- -> friend id: handshake clock series, probe clock")                 \
+    X(ADDR, "addr", MAIN, "- -> friend id: addresses last seen")                                   \
+    X(INVITE, "invite", MAIN, "- -> invite id: an invite of ours")                                 \
+    X(ADD, "add", MAIN, "- -> invite id: a link being added")                                      \
+    X(PEER, "peer", MAIN, "- -> peer id: a configured peer")                                       \
+    X(MESSAGE, "message", MAIN, "conversation -> display key: a message as shown")                 \
+    X(INDEX, "index", MAIN, "- -> message id: conversation and display key")                       \
+    X(ORPHAN, "orphan", MAIN, "conversation -> target id, op id: an operation that waits")         \
+    X(CONV, "conv", MAIN, "- -> conversation id: heads, counters, read marker")                    \
+    X(EVENT, "event", MAIN, "- -> cursor: what happened, for replay")                              \
+    X(SENDKEY, "sendkey", MAIN, "- -> H16(key): idempotent send")                                  \
+    X(TIMEKEY, "timekey", SHRED, "- -> friend id: oldest kept day key T")                          \
+    X(SESSION, "session", SHRED, "- -> friend id: ratchet sessions")                               \
+    X(SKIPPED, "skipped", SHRED, "- -> friend id: skipped message keys")                           \
+    X(PREKEY, "prekey", SHRED, "- -> friend id: own prekeys and the friend's newest")              \
+    X(OUTBOX, "outbox", SHRED, "friend id -> order u64be: what waits for the friend")              \
+    X(EID, "eid", SHRED, "friend id -> slot u16be: envelope ids seen")
+
+enum yr_table {
+#define X(name, text, db, meaning) YR_TABLE_##name,
+    YR_TABLE_MAP(X)
+#undef X
+        YR_TABLE_COUNT
+};
+
+struct yr_rows;
+
+/** view: borrowed for the life of the rows; rng, mem likewise.  Locked until yr_rows_unlock.
+ *  *out owned by the caller.  Errors: YR_ENOMEM. */
+YR_MUST_USE enum yr_err yr_rows_new(struct yr_rows **out, struct yr_mem *mem,
+                                    const struct yr_rng *rng, const struct yr_store_view *view);
+void yr_rows_free(struct yr_rows *rows);
+
+/** Derive the sealing keys.  The slots of shred.key are given as read from the file (NULL: there is
+ *  none yet; a first key is made and leaves as a key-file write).
+ *  Errors: YR_EAUTH: no slot opens under VK (the store would be unreadable). */
+YR_MUST_USE enum yr_err yr_rows_unlock(struct yr_rows *rows, const uint8_t vk[32],
+                                       const uint8_t *shred_file);
+/** Wipe keys and everything uncommitted. */
+void yr_rows_lock(struct yr_rows *rows);
+
+/** Read one row into `out`.  owner may be NULL with length 0, so may suffix.
+ *  Errors: YR_ENOENT; YR_ECORRUPT (seal does not open); YR_ESIZE (does not fit); YR_EIO; YR_ELOCKED. */
+YR_MUST_USE enum yr_err yr_rows_get(struct yr_rows *rows, enum yr_table table, const void *owner,
+                                    size_t owner_len, const void *suffix, size_t suffix_len,
+                                    void *out, size_t cap, size_t *out_len);
+/** Write one row (copied); seen by later reads at once.  Errors: YR_ENOMEM; YR_ELOCKED. */
+YR_MUST_USE enum yr_err yr_rows_put(struct yr_rows *rows, enum yr_table table, const void *owner,
+                                    size_t owner_len, const void *suffix, size_t suffix_len,
+                                    const void *value, size_t len);
+/** Delete one row; an absent one is no error. */
+YR_MUST_USE enum yr_err yr_rows_del(struct yr_rows *rows, enum yr_table table, const void *owner,
+                                    size_t owner_len, const void *suffix, size_t suffix_len);
+
+/** Where a walk over one owner's rows stands. */
+struct yr_row {
+    uint8_t suffix[YR_KEY_MAX];
+    size_t suffix_len;
+    size_t value_len; /* the value itself is in the caller's buffer */
+};
+
+/** The next row of (table, owner) from `at->suffix` on, in the direction of `how`, merged from what
+ *  is pending and what is stored.  Walk: set at->suffix_len = 0 and YR_SEEK_GE (or fill suffix with
+ *  0xff and YR_SEEK_LE), then YR_SEEK_GT (YR_SEEK_LT) with the row returned.
+ *  Rows may be put and deleted during a walk.
+ *  Errors: YR_ENOENT at the end; YR_ECORRUPT; YR_ESIZE; YR_EIO; YR_ELOCKED. */
+YR_MUST_USE enum yr_err yr_rows_seek(struct yr_rows *rows, enum yr_table table, const void *owner,
+                                     size_t owner_len, enum yr_seek how, struct yr_row *at,
+                                     void *value, size_t cap);
+
+/** The token of the transaction that what is put now will be part of. */
+uint64_t yr_rows_pending(const struct yr_rows *rows);
+/** All transactions up to and including this token are durable. */
+uint64_t yr_rows_durable(const struct yr_rows *rows);
+
+/** The next transaction, if something is pending and none is in flight; NULL otherwise.
+ *  Seals the rows.  Lent until yr_rows_stored with its token, yr_rows_reset or yr_rows_free. */
+const struct yr_txn *yr_rows_take(struct yr_rows *rows);
+
+/** A write to shred.key that must be durable (fsync) before it is answered. */
+struct yr_keyfile {
+    uint64_t token; /* shares its numbers with no transaction: the top bit is set */
+    unsigned slot;  /* 0 or 1 */
+    uint8_t bytes[YR_SHRED_SLOT_LEN];
+};
+/** The next key-file write; false when there is none.  Rotation (B.11): new key into the free slot
+ *  -> all shreddable rows sealed again in one transaction -> old slot overwritten with random. */
+bool yr_rows_keyfile(struct yr_rows *rows, struct yr_keyfile *out);
+/** Start a rotation unless one is going on.  The node asks daily and on "delete now". */
+YR_MUST_USE enum yr_err yr_rows_rotate(struct yr_rows *rows);
+
+/** The store's answer to a transaction or key-file write.  On err the caller must yr_rows_reset. */
+void yr_rows_stored(struct yr_rows *rows, uint64_t token, enum yr_err err);
+/** Forget everything not committed (also what is in flight: a late answer to it is ignored). */
+void yr_rows_reset(struct yr_rows *rows);
+
+#endif

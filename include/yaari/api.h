@@ -1,0 +1,58 @@
+/* api.h: what every public header needs: visibility, attributes, time, memory, randomness, addresses. */
+#ifndef YAARI_API_H
+#define YAARI_API_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define YR_API       __attribute__((visibility("default")))
+#define YR_MUST_USE  __attribute__((warn_unused_result))
+#define YR_NORETURN  __attribute__((noreturn))
+#define YR_PRINTF(f) __attribute__((format(printf, f, f + 1)))
+
+#define YR_ID_LEN     32 /* an identity's public key (Ed25519) */
+#define YR_MSG_ID_LEN 16 /* a message's permanent id */
+
+typedef uint64_t yr_us; /* monotonic microseconds */
+typedef int64_t yr_ms;  /* wall-clock milliseconds since the epoch */
+#define YR_NEVER UINT64_MAX
+
+/** One moment, the same for all that one call does.  `mono_us` never goes back and alone sets
+ *  deadlines; `wall_ms` stamps messages and picks days, and may jump. */
+struct yr_now {
+    yr_us mono_us;
+    yr_ms wall_ms;
+};
+
+/** A source of random bytes, given at creation; the only one the core ever uses. */
+struct yr_rng {
+    void (*fill)(void *ctx, void *out, size_t len); /* cannot fail */
+    void *ctx;
+};
+
+/** What memory is for; each purpose has a hard cap of its own. */
+enum yr_mem_purpose {
+    YR_MEM_NODE,  /* the node and its tables */
+    YR_MEM_LINK,  /* connections, ngtcp2, send queues */
+    YR_MEM_STORE, /* transactions not yet committed */
+    YR_MEM_CHAT,  /* conversations, outbox */
+    YR_MEM_COUNT
+};
+
+/** The allocator of one node: caps per purpose over the C library or over what a test injects. */
+struct yr_mem {
+    void *(*realloc)(void *ctx, void *ptr, size_t size); /* size 0 frees; NULL refuses */
+    void *ctx;
+    size_t used[YR_MEM_COUNT], cap[YR_MEM_COUNT]; /* bytes */
+};
+
+/** An IP address and UDP port.  IPv4 uses the first four bytes of `ip`. */
+struct yr_addr {
+    uint8_t family; /* 4, 6, or 0: none */
+    uint8_t ip[16];
+    uint16_t port;   /* host order */
+    uint32_t scope;  /* interface index of a link-local IPv6 address, else 0 */
+};
+
+#endif

@@ -1,0 +1,319 @@
+/* node.h: the sans-IO node.  Everything the protocol does is in here, and nothing else: no socket,
+ * clock, file, thread or random function is called.
+ *
+ *     recv / command / stored / tick  ->  poll until it gives no more effects  ->  wait until deadline
+ *
+ * The host (host.h, or a simulator) carries the effects out in order.  All calls of one node come
+ * from one thread. */
+#ifndef YAARI_NODE_H
+#define YAARI_NODE_H
+
+#include "yaari/store.h"
+
+struct yr_node;
+
+struct yr_node_opts {
+    struct yr_mem *mem;               /* borrowed for the node's life, as are the next two */
+    const struct yr_rng *rng;
+    const struct yr_store_view *view;
+    bool lan;      /* send and recognise LAN beacons */
+    bool online;   /* false: stay off the network */
+    bool trace_loss; /* unused by the protocol; for tests */
+};
+YR_API struct yr_node_opts yr_node_opts_default(void);
+
+/** A node with a locked vault.  *out owned by the caller.  Errors: YR_ENOMEM. */
+YR_API YR_MUST_USE enum yr_err yr_node_new(struct yr_node **out, const struct yr_node_opts *opts);
+YR_API void yr_node_free(struct yr_node *node);
+
+/** Open the store with the vault key; shred_file is NULL or the 192 bytes of shred.key.  Reads all
+ *  hot state.  Errors: YR_EAUTH: these keys do not open this store; YR_ECORRUPT; YR_ENOMEM; YR_EIO. */
+YR_API YR_MUST_USE enum yr_err yr_node_unlock(struct yr_node *node, struct yr_now now,
+                                              const uint8_t vk[32], const uint8_t *shred_file);
+/** Close all links and wipe keys. */
+YR_API void yr_node_lock(struct yr_node *node);
+
+/* ---- verbs ---- */
+
+/** A datagram came.  Never fails: what is not for us is dropped and counted. */
+YR_API void yr_node_recv(struct yr_node *node, struct yr_now now, const struct yr_addr *from,
+                         const uint8_t *bytes, size_t len);
+/** The store answered a STORE or KEYFILE effect. */
+YR_API void yr_node_stored(struct yr_node *node, struct yr_now now, uint64_t token, enum yr_err err);
+/** Time passed. */
+YR_API void yr_node_tick(struct yr_node *node, struct yr_now now);
+/** When tick is next wanted; YR_NEVER if never. */
+YR_API yr_us yr_node_deadline(const struct yr_node *node);
+/** Our own addresses as others may reach them (after a change of network too); replaces the list. */
+YR_API void yr_node_addrs(struct yr_node *node, struct yr_now now, const struct yr_addr *addrs,
+                          size_t count);
+
+/* ---- commands: what changes something; answered by a DONE event once durable ---- */
+
+enum yr_cmd_kind {
+    YR_CMD_IDENTITY_NEW,  /* text: own nick */
+    YR_CMD_SET_NICK,      /* text */
+    YR_CMD_SET_STATUS,    /* text */
+    YR_CMD_INVITE_NEW,    /* text: petname for whoever comes, may be empty; expires_ms; flags HINTS QR */
+    YR_CMD_INVITE_REVOKE, /* text: invite id */
+    YR_CMD_ADD,           /* text: link; name: petname; body: greeting; flags VERIFIED */
+    YR_CMD_ADD_CANCEL,    /* text: invite id */
+    YR_CMD_SEND,          /* conv; body; reply_to; name: idempotence key; flags ACTION */
+    YR_CMD_EDIT,          /* msg; body */
+    YR_CMD_DELETE,        /* msg; flags LOCAL */
+    YR_CMD_REACT,         /* msg; body: emoji; flags REMOVE */
+    YR_CMD_READ,          /* conv; msg: read up to here, zero = all */
+    YR_CMD_FRIEND_RENAME, /* conv; text: petname, empty: back to the nick */
+    YR_CMD_FRIEND_VERIFY, /* conv; flags REMOVE: take it back */
+    YR_CMD_FRIEND_BLOCK,  /* conv; flags REMOVE: unblock */
+    YR_CMD_FRIEND_MUTE,   /* conv; expires_ms: until then, 0 = unmute, INT64_MAX = for ever */
+    YR_CMD_FRIEND_REMOVE, /* conv; flags FORGET: history too */
+    YR_CMD_PEER_ADD,      /* addr; text: its name as configured */
+    YR_CMD_PEER_REMOVE,   /* text */
+    YR_CMD_PING           /* conv: one round trip over the link */
+};
+enum yr_cmd_flag {
+    YR_FLAG_ACTION = 1,
+    YR_FLAG_LOCAL = 2,
+    YR_FLAG_REMOVE = 4,
+    YR_FLAG_FORGET = 8,
+    YR_FLAG_HINTS = 16,
+    YR_FLAG_QR = 32,
+    YR_FLAG_VERIFIED = 64
+};
+struct yr_cmd {
+    enum yr_cmd_kind kind;
+    unsigned flags;
+    uint8_t conv[YR_ID_LEN];
+    uint8_t msg[YR_MSG_ID_LEN];
+    uint8_t reply_to[YR_MSG_ID_LEN]; /* zero: no reply */
+    const char *text, *name, *body;  /* borrowed for the call; NULL = empty */
+    size_t text_len, name_len, body_len;
+    yr_ms expires_ms;
+    struct yr_addr addr;
+};
+/** Carry out a command.  `ticket` is the caller's and comes back in its DONE event, which is there
+ *  when the change is durable (or has failed to become so).
+ *  An error returned here means: refused, nothing changed, no DONE event.
+ *  Errors: YR_ENOID, YR_ELOCKED, YR_ENOFRIEND, YR_ENOENT, YR_EFULL, YR_ESIZE, YR_EINVAL, YR_EPROTO,
+ *  YR_EEXPIRED, YR_EOWN, YR_EEXIST, YR_EDENIED, YR_ENOSPC (the store is refusing writes), YR_ENOMEM. */
+YR_API YR_MUST_USE enum yr_err yr_node_command(struct yr_node *node, struct yr_now now,
+                                               const struct yr_cmd *cmd, uint64_t ticket);
+
+/* ---- effects ---- */
+
+enum yr_effect_kind {
+    YR_FX_SEND,    /* a datagram to `to` */
+    YR_FX_LAN,     /* a datagram to the LAN multicast groups */
+    YR_FX_STORE,   /* commit `txn` */
+    YR_FX_KEYFILE, /* write 96 bytes into a slot of shred.key, durably */
+    YR_FX_EVENT    /* tell the user interfaces */
+};
+
+enum yr_event_kind {
+    YR_EV_DONE,          /* ticket, err; msg / text where the command makes one */
+    YR_EV_MESSAGE,       /* conv, msg: a new message, own or received */
+    YR_EV_STATE,         /* conv, msg, state */
+    YR_EV_EDIT,          /* conv, msg */
+    YR_EV_DELETE,        /* conv, msg */
+    YR_EV_REACTION,      /* conv, msg */
+    YR_EV_READ,          /* conv: our own read marker moved */
+    YR_EV_FRIEND,        /* conv: added or changed; gone: removed */
+    YR_EV_PRESENCE,      /* conv, online; not kept */
+    YR_EV_REQUEST,       /* text: invite id; an add's or invite's state changed */
+    YR_EV_NET,           /* reachability changed; not kept */
+    YR_EV_NOTICE,        /* text: something the user should know */
+    YR_EV_KIND_COUNT
+};
+
+/** A message's way; never goes back. */
+enum yr_state {
+    YR_STATE_ACCEPTED,
+    YR_STATE_HELD, /* reserved for mail */
+    YR_STATE_DELIVERED,
+    YR_STATE_READ,
+    YR_STATE_FAILED,
+    YR_STATE_CANCELLED
+};
+
+struct yr_event {
+    enum yr_event_kind kind;
+    uint64_t cursor; /* strictly rising; of an event that is not kept: the last kept one */
+    yr_ms time_ms;
+    uint64_t ticket; /* DONE */
+    enum yr_err err; /* DONE */
+    uint8_t conv[YR_ID_LEN];
+    uint8_t msg[YR_MSG_ID_LEN];
+    enum yr_state state;
+    bool online, gone;
+    uint64_t value_us; /* DONE of PING: round trip */
+    char text[512];    /* REQUEST, NOTICE; DONE of INVITE_NEW and ADD: invite id */
+};
+
+struct yr_effect {
+    enum yr_effect_kind kind;
+    struct yr_addr to;
+    size_t len;              /* SEND, LAN: bytes written into the caller's buffer */
+    const struct yr_txn *txn; /* STORE: lent until answered */
+    uint64_t token;          /* KEYFILE */
+    unsigned slot;
+    uint8_t slot_bytes[96];
+    struct yr_event event; /* EVENT */
+};
+/** The next effect, to be carried out in this order.  buf: room for one datagram (>= 1500 bytes).
+ *  false: none now. */
+YR_API bool yr_node_poll(struct yr_node *node, struct yr_now now, struct yr_effect *out,
+                         uint8_t *buf, size_t cap);
+
+/* ---- queries: what is, now; they change nothing ---- */
+
+struct yr_self {
+    bool unlocked, has_identity;
+    uint8_t id[YR_ID_LEN];
+    char nick[65], status[257];
+    yr_ms created_ms;
+    uint32_t gen;
+    size_t friends, friends_online, queued; /* queued: messages not yet at their friend */
+    uint64_t cursor;                        /* of the last kept event */
+    bool store_failing;
+};
+YR_API void yr_node_self(const struct yr_node *node, struct yr_self *out);
+
+enum yr_trust { YR_TRUST_REQUEST, YR_TRUST_INVITE, YR_TRUST_INTRODUCED, YR_TRUST_VERIFIED };
+
+struct yr_friend_info {
+    uint8_t id[YR_ID_LEN];
+    char petname[65], nick[65], status[257];
+    enum yr_trust trust;
+    bool online, blocked, lan;
+    struct yr_addr addr; /* of the link */
+    yr_ms created_ms, last_seen_ms, muted_until_ms;
+    uint64_t rtt_us, in_bytes, out_bytes;
+    size_t unread, queued;
+    char fingerprint[72]; /* with us */
+};
+/** The i-th friend in order of addition; false past the end. */
+YR_API bool yr_node_friend_at(const struct yr_node *node, size_t i, struct yr_friend_info *out);
+YR_API YR_MUST_USE enum yr_err yr_node_friend(const struct yr_node *node,
+                                              const uint8_t id[YR_ID_LEN],
+                                              struct yr_friend_info *out);
+
+enum yr_invite_state {
+    YR_INVITE_OPEN,
+    YR_INVITE_USED,
+    YR_INVITE_EXPIRED,
+    YR_INVITE_REVOKED,
+    YR_INVITE_LEAKED
+};
+struct yr_invite_info {
+    char id[9];
+    char link[256], qr[256]; /* empty unless open */
+    char petname[65];
+    yr_ms created_ms, expires_ms;
+    enum yr_invite_state state;
+    bool used;
+    uint8_t used_by[YR_ID_LEN];
+};
+YR_API bool yr_node_invite_at(const struct yr_node *node, size_t i, struct yr_invite_info *out);
+
+enum yr_add_state { YR_ADD_SEARCHING, YR_ADD_WAITING, YR_ADD_DONE, YR_ADD_FAILED };
+/** A link being added. */
+struct yr_add_info {
+    char id[9];
+    uint8_t inviter[YR_ID_LEN];
+    char petname[65];
+    yr_ms created_ms;
+    enum yr_add_state state;
+    enum yr_err why; /* FAILED: YR_ESPENT, YR_EREVOKED, YR_EFULL, YR_EEXPIRED, YR_EAUTH */
+    struct yr_addr tried; /* the address tried last */
+};
+YR_API bool yr_node_add_at(const struct yr_node *node, size_t i, struct yr_add_info *out);
+
+struct yr_peer_info {
+    char name[128];
+    struct yr_addr addr;
+};
+YR_API bool yr_node_peer_at(const struct yr_node *node, size_t i, struct yr_peer_info *out);
+
+enum yr_msg_kind { YR_MSG_TEXT, YR_MSG_ACTION, YR_MSG_SYSTEM };
+struct yr_reaction {
+    uint8_t author[YR_ID_LEN];
+    char emoji[17];
+};
+/** A message as shown.  Large: 20 KiB; keep one, not many. */
+struct yr_message {
+    uint8_t id[YR_MSG_ID_LEN], conv[YR_ID_LEN], author[YR_ID_LEN];
+    uint8_t reply_to[YR_MSG_ID_LEN]; /* zero: none */
+    enum yr_msg_kind kind;
+    bool own, edited, deleted, late, unread;
+    enum yr_state state;
+    uint64_t cursor, seq;
+    uint8_t incarnation[8];
+    yr_ms time_ms, received_ms, edited_ms, delivered_ms, read_ms;
+    size_t reaction_count, text_len;
+    struct yr_reaction reactions[64];
+    char text[16385];
+};
+/** Errors: YR_ENOENT; YR_ECORRUPT; YR_EIO. */
+YR_API YR_MUST_USE enum yr_err yr_node_message(struct yr_node *node, const uint8_t id[YR_MSG_ID_LEN],
+                                               struct yr_message *out);
+
+/** Walk one conversation in display order.  `*key` is a place in it: all zeroes and YR_SEEK_GE
+ *  starts at the oldest, all 0xff and YR_SEEK_LE at the newest; each call writes the key of the
+ *  message it returns, from which YR_SEEK_GT / YR_SEEK_LT go on.  Errors as above; YR_ENOENT: end. */
+struct yr_place {
+    uint8_t key[24];
+};
+YR_API YR_MUST_USE enum yr_err yr_node_history(struct yr_node *node, const uint8_t conv[YR_ID_LEN],
+                                               enum yr_seek how, struct yr_place *key,
+                                               struct yr_message *out);
+/** Where a message stands in its conversation. */
+YR_API YR_MUST_USE enum yr_err yr_node_place(struct yr_node *node, const uint8_t id[YR_MSG_ID_LEN],
+                                             uint8_t conv[YR_ID_LEN], struct yr_place *out);
+/** Ids that begin with the first `bits` bits of `prefix`: up to `cap`; how many there are (<= cap). */
+YR_API size_t yr_node_message_prefix(struct yr_node *node, const uint8_t prefix[YR_MSG_ID_LEN],
+                                     size_t bits, uint8_t (*out)[YR_MSG_ID_LEN], size_t cap);
+
+struct yr_unread {
+    size_t count;
+    uint8_t first[YR_MSG_ID_LEN], marker[YR_MSG_ID_LEN]; /* zero: none */
+};
+YR_API void yr_node_unread(struct yr_node *node, const uint8_t conv[YR_ID_LEN], struct yr_unread *out);
+
+/** The first kept event after `cursor`.  Errors: YR_ENOENT: none.
+ *  *gap: events between were dropped. */
+YR_API YR_MUST_USE enum yr_err yr_node_event_after(struct yr_node *node, uint64_t cursor,
+                                                   struct yr_event *out, bool *gap);
+
+/** One step of the answer to "why". */
+struct yr_why {
+    yr_ms time_ms;
+    const char *code; /* a constant: accepted, probing, no_answer, no_address, linked, sent, delivered, read, ... */
+    char text[192];
+};
+/** Why a message (or, with msg zero, a friend) is where it is: up to `cap` steps, oldest first;
+ *  *next_ms: when the next try is due, 0: nothing is planned.  Errors: YR_ENOENT; YR_ENOFRIEND. */
+YR_API YR_MUST_USE enum yr_err yr_node_why(struct yr_node *node, struct yr_now now,
+                                           const uint8_t conv[YR_ID_LEN],
+                                           const uint8_t msg[YR_MSG_ID_LEN], struct yr_why *out,
+                                           size_t cap, size_t *count, yr_ms *next_ms);
+
+/** What was dropped and why, what was sent: named counters in a fixed order; NULL name at the end. */
+struct yr_counter {
+    const char *name;
+    uint64_t value;
+};
+YR_API struct yr_counter yr_node_counter(const struct yr_node *node, size_t i);
+
+/* ---- small helpers that every front end needs ---- */
+
+/** Decode what `yaari add` is given, without a node: form and checksum only.
+ *  id8 receives the invite id (9 bytes).  Errors: YR_EPROTO; YR_EVERSION; YR_ESIZE. */
+YR_API YR_MUST_USE enum yr_err yr_link_check(const char *link, size_t len, char id8[9],
+                                             uint8_t inviter[YR_ID_LEN], bool *qr);
+/** Crockford base32 of any bytes; out: (len * 8 + 4) / 5 + 1 bytes. */
+YR_API void yr_id_text(char *out, const uint8_t *src, size_t len);
+/** Errors: YR_EPROTO, YR_ESIZE. */
+YR_API YR_MUST_USE enum yr_err yr_id_parse(uint8_t *out, size_t *out_len, const char *text, size_t text_len);
+
+#endif
