@@ -1,0 +1,142 @@
+/* core/link/links.h: one encrypted, reliable link per friend: QUIC (ngtcp2) with a silent
+ * Noise KKpsk0 handshake in place of TLS.  docs/protocol.md "Links"; Hall-Andersen et al. 2018.
+ *
+ *     down --dial--> dialling --answered--> up --silence, close--> down
+ *     down --good first packet, clock durable--> answering --confirmed--> up
+ *
+ * A link has several channels; each is a bidirectional stream opened by either end, which begins
+ * with `channel u8` and then carries frames `type u8 | len u16le | body`.  Frames of a channel
+ * arrive whole and in order within one connection.  When a connection replaces another, what was
+ * not acknowledged at the level of messages is sent again by whoever queued it: frames carry ids,
+ * the link keeps no memory of a dead connection. */
+#ifndef YR_LINKS_H
+#define YR_LINKS_H
+
+#include "core/base/map.h"
+#include "core/crypto/identity.h"
+#include "core/limits.h"
+#include "core/seal/pair.h"
+
+enum yr_channel {
+    YR_CHANNEL_CONTROL,
+    YR_CHANNEL_CHAT, /* envelopes of direct conversations */
+    YR_CHANNEL_ROOMS,
+    YR_CHANNEL_BULK,
+    YR_CHANNEL_COUNT
+};
+
+/** A handshake clock value: TAI64N, big-endian, so memcmp orders it. */
+struct yr_clock {
+    uint8_t bytes[12];
+};
+
+enum yr_link_end {
+    YR_LINK_TIMEOUT,  /* nothing heard, or a dial without an answer */
+    YR_LINK_CLOSED,   /* the peer closed it */
+    YR_LINK_DROPPED,  /* we closed it */
+    YR_LINK_PROTOCOL, /* the peer broke the protocol */
+    YR_LINK_REPLACED  /* a newer connection took over (never reported as down) */
+};
+
+/** What the links tell their owner.  Calls come from inside yr_links_recv, _tick and _poll; the
+ *  owner must not free or remove slots from inside them. */
+struct yr_link_ops {
+    /** This clock value is about to be used (ours, in message 1 or 2) or has been accepted (theirs).
+     *  Make both of the slot's series durable; the connection sends nothing until
+     *  yr_links_release with the token returned here, or one above it. */
+    uint64_t (*clock)(void *ctx, unsigned slot, const struct yr_clock *theirs,
+                      const struct yr_clock *ours);
+    void (*up)(void *ctx, unsigned slot);
+    void (*down)(void *ctx, unsigned slot, enum yr_link_end why);
+    /** A dial ended without a link (the link may be up through another connection). */
+    void (*dial_failed)(void *ctx, unsigned slot);
+    /** A whole frame; body lent for the call. */
+    void (*frame)(void *ctx, unsigned slot, enum yr_channel channel, uint8_t type,
+                  const uint8_t *body, size_t len);
+    /** The channel's queue, once refused as full, has room again. */
+    void (*room)(void *ctx, unsigned slot, enum yr_channel channel);
+    /** The link's packets now come authenticated from here (roaming; also at up). */
+    void (*path)(void *ctx, unsigned slot, const struct yr_addr *addr);
+    void *ctx;
+};
+
+struct yr_links;
+
+/** mem, rng borrowed.  *out owned by the caller.  Errors: YR_ENOMEM. */
+YR_MUST_USE enum yr_err yr_links_new(struct yr_links **out, struct yr_mem *mem,
+                                     const struct yr_rng *rng, const struct yr_link_ops *ops);
+void yr_links_free(struct yr_links *links);
+/** Who we are, once the vault is open; copied. */
+void yr_links_identity(struct yr_links *links, const struct yr_identity *self);
+
+/** Enter a friend into slot (0..YR_FRIENDS_MAX-1), replacing what was there.  All copied.
+ *  theirs: highest clock value accepted from them; ours: last one used.  Errors: YR_ENOMEM. */
+YR_MUST_USE enum yr_err yr_links_set(struct yr_links *links, unsigned slot, const uint8_t id[32],
+                                     const uint8_t device[32], uint32_t gen,
+                                     const struct yr_pair *pair, const struct yr_clock *theirs,
+                                     const struct yr_clock *ours);
+/** Close and forget a slot; an empty one is no error.  Reports no `down`. */
+void yr_links_remove(struct yr_links *links, unsigned slot, struct yr_now now);
+
+/** Answer and dial no one in this slot (a blocked friend) or do again. */
+void yr_links_block(struct yr_links *links, unsigned slot, bool blocked, struct yr_now now);
+
+/** Dial at addr.  Nothing happens while a connection or an answered dial exists (unless replace).
+ *  A dial gives up after 10 s.  Errors: YR_EAGAIN: not needed; YR_ENOMEM. */
+YR_MUST_USE enum yr_err yr_links_dial(struct yr_links *links, unsigned slot,
+                                      const struct yr_addr *addr, bool replace, struct yr_now now);
+
+/** A UDP payload whose first byte has bit 0x40 set.  true: it belonged to a connection or made one.
+ *  Anything else is dropped, counted, unanswered, before anything is allocated. */
+bool yr_links_recv(struct yr_links *links, const struct yr_addr *from, const uint8_t *packet,
+                   size_t len, struct yr_now now);
+
+/** Queue a frame.  Errors: YR_EAGAIN: the link is down; YR_EFULL: wait for `room`; YR_ESIZE;
+ *  YR_ENOMEM. */
+YR_MUST_USE enum yr_err yr_links_send(struct yr_links *links, unsigned slot, enum yr_channel channel,
+                                      uint8_t type, const uint8_t *body, size_t len);
+
+/** Everything whose token is <= durable may leave now. */
+void yr_links_release(struct yr_links *links, uint64_t durable);
+
+/** The next datagram to send: its length written to buf (cap >= YR_PACKET_MAX) and address, or 0. */
+size_t yr_links_poll(struct yr_links *links, struct yr_now now, struct yr_addr *to, uint8_t *buf,
+                     size_t cap);
+/** Timers. */
+void yr_links_tick(struct yr_links *links, struct yr_now now);
+/** When tick is due; YR_NEVER. 0 when poll has something now. */
+yr_us yr_links_deadline(const struct yr_links *links);
+
+/** Close one link (CONNECTION_CLOSE leaves with the next polls); all of them. */
+void yr_links_close(struct yr_links *links, unsigned slot, struct yr_now now);
+void yr_links_close_all(struct yr_links *links, struct yr_now now);
+
+struct yr_link_info {
+    bool up, dialling, dialled_by_us;
+    struct yr_addr addr;
+    uint64_t rtt_us, in_bytes, out_bytes;
+    yr_us since_us;
+    uint32_t caps; /* the peer's capability bits */
+};
+void yr_links_info(const struct yr_links *links, unsigned slot, struct yr_link_info *out);
+
+/*    X(NAME, counter name) why a packet was dropped before it reached a connection */
+#define YR_LINK_DROP_MAP(X)                                                                        \
+    X(FORM, "link.drop.form")                                                                      \
+    X(HINT, "link.drop.hint")                                                                      \
+    X(AEAD, "link.drop.aead")                                                                      \
+    X(CLOCK, "link.drop.clock")                                                                    \
+    X(BUCKET, "link.drop.bucket")                                                                  \
+    X(NOISE, "link.drop.noise")                                                                    \
+    X(POLICY, "link.drop.policy")                                                                  \
+    X(MEMORY, "link.drop.memory")                                                                  \
+    X(DEAD, "link.drop.dead")
+
+/** Named counters, one after the other; name NULL past the end. */
+struct yr_counter_ref {
+    const char *name;
+    uint64_t value;
+};
+struct yr_counter_ref yr_links_counter(const struct yr_links *links, size_t i);
+
+#endif
