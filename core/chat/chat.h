@@ -1,0 +1,108 @@
+/* core/chat/chat.h: conversations: what was said, in which order it is shown, what became of it.
+ * docs/protocol.md "Messages"; DESIGN.md 5; the display order is DISTRIBUTED 6.2.
+ *
+ * A conversation is a set of messages and a set of operations on message ids (edit, delete,
+ * reaction, receipt).  Both merge in any order: two members with the same records show the same
+ * history.  Display key = (eff, author, seq), where eff is the message's hybrid logical clock as
+ * sent, raised to one above its parents' eff: causal first, then by clock, nothing local in it.
+ *
+ * The module keeps its state in rows only, but for each conversation's heads and counters.  It asks
+ * for delivery of what it says through ops->deliver and tells what happened through yr_events. */
+#ifndef YR_CHAT_H
+#define YR_CHAT_H
+
+#include "core/chat/events.h"
+#include "core/store/rows.h"
+#include "core/wire/messages.h"
+#include "yaari/node.h"
+
+struct yr_chats;
+
+struct yr_chat_ops {
+    /** Deliver a plaintext of ours to the conversation's other member; called at most once per
+     *  message or operation, inside the transaction that stores it.  Not called for notes to self.
+     *  Errors go up: the command fails and nothing was changed. */
+    enum yr_err (*deliver)(void *ctx, const uint8_t conv[YR_ID_LEN], const uint8_t id[YR_MSG_ID_LEN],
+                           const uint8_t *plain, size_t len);
+    /** Take back what has not left yet: true if nobody else can have it. */
+    bool (*recall)(void *ctx, const uint8_t conv[YR_ID_LEN], const uint8_t id[YR_MSG_ID_LEN]);
+    void *ctx;
+};
+
+/** All borrowed for the life of the chats.  Errors: YR_ENOMEM. */
+YR_MUST_USE enum yr_err yr_chats_new(struct yr_chats **out, struct yr_mem *mem, struct yr_rows *rows,
+                                     struct yr_events *events, const struct yr_rng *rng,
+                                     const struct yr_chat_ops *ops);
+void yr_chats_free(struct yr_chats *chats);
+/** Our identity is known: the log incarnation is read or made, the note to self opened. */
+YR_MUST_USE enum yr_err yr_chats_start(struct yr_chats *chats, struct yr_now now,
+                                       const uint8_t self[YR_ID_LEN]);
+/** Forget all that is in memory (after a failed commit); yr_chats_start and yr_chat_open follow. */
+void yr_chats_reset(struct yr_chats *chats);
+
+/** Have the conversation with this friend at hand: heads, counters.  Idempotent.
+ *  Errors: YR_ENOMEM, YR_EIO, YR_ECORRUPT. */
+YR_MUST_USE enum yr_err yr_chat_open(struct yr_chats *chats, const uint8_t conv[YR_ID_LEN]);
+/** Forget it; `history` deletes its rows too. */
+YR_MUST_USE enum yr_err yr_chat_drop(struct yr_chats *chats, const uint8_t conv[YR_ID_LEN], bool history);
+
+/** A text or action of ours.  reply_to NULL or zero: none.  key: idempotence key (<= 64 bytes; used
+ *  within 24 h before: that message's id, YR_EEXIST).  id receives the new id.
+ *  Errors: YR_ESIZE (empty or > YR_TEXT_MAX), YR_EINVAL (not UTF-8), YR_ENOENT (unknown reply_to),
+ *  YR_ENOFRIEND, YR_EEXIST, what deliver returns. */
+YR_MUST_USE enum yr_err yr_chat_send(struct yr_chats *chats, struct yr_now now,
+                                     const uint8_t conv[YR_ID_LEN], bool action, const void *text,
+                                     size_t len, const uint8_t *reply_to, const void *key,
+                                     size_t key_len, uint8_t id[YR_MSG_ID_LEN]);
+/** Errors: YR_ENOENT; YR_EDENIED (not ours, or deleted); YR_ESIZE; YR_EINVAL. */
+YR_MUST_USE enum yr_err yr_chat_edit(struct yr_chats *chats, struct yr_now now,
+                                     const uint8_t id[YR_MSG_ID_LEN], const void *text, size_t len);
+/** local: only here (any message); else one of ours, everywhere; one that nobody has yet becomes
+ *  CANCELLED and never leaves. */
+YR_MUST_USE enum yr_err yr_chat_delete(struct yr_chats *chats, struct yr_now now,
+                                       const uint8_t id[YR_MSG_ID_LEN], bool local);
+/** emoji: 1..YR_EMOJI_MAX bytes of UTF-8. */
+YR_MUST_USE enum yr_err yr_chat_react(struct yr_chats *chats, struct yr_now now,
+                                      const uint8_t id[YR_MSG_ID_LEN], const void *emoji, size_t len,
+                                      bool remove);
+/** Move our read marker (never back).  id NULL or zero: to the end.  receipts: tell the author. */
+YR_MUST_USE enum yr_err yr_chat_read(struct yr_chats *chats, struct yr_now now,
+                                     const uint8_t conv[YR_ID_LEN], const uint8_t *id, bool receipts);
+/** A line of our own making ("bob's device key changed"): kind SYSTEM, local only. */
+YR_MUST_USE enum yr_err yr_chat_note(struct yr_chats *chats, struct yr_now now,
+                                     const uint8_t conv[YR_ID_LEN], const char *text);
+
+/** What a profile, prekey or other non-conversation plaintext was, for the owner to act on. */
+struct yr_chat_aside {
+    enum yr_plain_type type; /* YR_PLAIN_COUNT: nothing to do */
+    struct yr_plain plain;   /* lent from the source bytes */
+};
+
+/** An authenticated plaintext from `author` in `conv` (B.7 map).  Total: bytes that do not decode
+ *  are stored as "could not be read" when they carry an id, and never fail the link.
+ *  Texts are queued for a delivered receipt (yr_chats_flush).
+ *  Errors: YR_EEXIST: an id seen before (same content: harmless; other content: counted);
+ *  YR_EPROTO: dropped; YR_ENOMEM; YR_EIO. */
+YR_MUST_USE enum yr_err yr_chat_receive(struct yr_chats *chats, struct yr_now now,
+                                        const uint8_t conv[YR_ID_LEN],
+                                        const uint8_t author[YR_ID_LEN], const uint8_t *plain,
+                                        size_t len, struct yr_chat_aside *aside);
+/** Before a transaction is taken: one delivered receipt per conversation for all texts received
+ *  since the last (through deliver), and rows of counters and heads that changed. */
+YR_MUST_USE enum yr_err yr_chats_flush(struct yr_chats *chats, struct yr_now now);
+
+/** The node's queries of the same names (yaari/node.h). */
+YR_MUST_USE enum yr_err yr_chat_message(struct yr_chats *chats, const uint8_t id[YR_MSG_ID_LEN],
+                                        struct yr_message *out);
+YR_MUST_USE enum yr_err yr_chat_history(struct yr_chats *chats, const uint8_t conv[YR_ID_LEN],
+                                        enum yr_seek how, struct yr_place *key,
+                                        struct yr_message *out);
+YR_MUST_USE enum yr_err yr_chat_place(struct yr_chats *chats, const uint8_t id[YR_MSG_ID_LEN],
+                                      uint8_t conv[YR_ID_LEN], struct yr_place *out);
+size_t yr_chat_prefix(struct yr_chats *chats, const uint8_t prefix[YR_MSG_ID_LEN], size_t bits,
+                      uint8_t (*out)[YR_MSG_ID_LEN], size_t cap);
+void yr_chat_unread(struct yr_chats *chats, const uint8_t conv[YR_ID_LEN], struct yr_unread *out);
+
+struct yr_counter yr_chats_counter(const struct yr_chats *chats, size_t i);
+
+#endif
