@@ -44,7 +44,7 @@ void yr_rd_skip(struct yr_rd *rd, size_t len);
 static inline struct yr_wr yr_wr_init(void *dst, size_t cap)
 {
     uint8_t *at = dst;
-    return (struct yr_wr){at, at, at + cap, false};
+    return (struct yr_wr){at, at, cap > 0 ? at + cap : at, false};
 }
 static inline size_t yr_wr_len(const struct yr_wr *wr)
 {
@@ -68,17 +68,19 @@ void yr_wr_u64be(struct yr_wr *wr, uint64_t v);
 
 /** An address as `kind u8 (4|6; bit 7: `flag`) | ip | port u16le`: 7 or 19 bytes. */
 void yr_wr_addr(struct yr_wr *wr, const struct yr_addr *addr, bool flag);
+/** flag may be NULL.  *addr is zeroed when the bytes are bad. */
 void yr_rd_addr(struct yr_rd *rd, struct yr_addr *addr, bool *flag);
 
 /** Is it UTF-8 (no surrogates, no overlong forms, no NUL) from end to end? */
 bool yr_utf8_ok(const void *text, size_t len);
 
-#define YR_BASE32_LEN(n) (((n) * 8 + 4) / 5)
+#define YR_BASE32_LEN(n) (((n)*8 + 4) / 5)
 /** Crockford base32, lower case, no padding, most significant bit first (last symbol zero-filled).
  *  `out` gets YR_BASE32_LEN(len) characters and a NUL. */
 void yr_base32_encode(char *out, const void *src, size_t len);
 /** Any case; o reads as 0, i and l as 1.  *out_len: room in, length out.
  *  Errors: YR_EPROTO for a foreign character or set bits left over; YR_ESIZE. */
-YR_MUST_USE enum yr_err yr_base32_decode(uint8_t *out, size_t *out_len, const char *text, size_t text_len);
+YR_MUST_USE enum yr_err yr_base32_decode(uint8_t *out, size_t *out_len, const char *text,
+                                         size_t text_len);
 
 #endif

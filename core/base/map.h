@@ -12,7 +12,7 @@ struct yr_map {
     struct yr_map_entry {
         uint64_t key;
         void *value; /* NULL: free or removed */
-    } *entries;
+    } * entries;
     size_t cap, used, live;
 };
 
