@@ -28,7 +28,8 @@ struct yr_vault_file {
     uint8_t nonce[24], boxed[48]; /* with: VK under KEK */
 };
 
-/** Total decoder.  Errors: YR_EPROTO; YR_EVERSION; YR_EINVAL (parameters below the floor). */
+/** Total decoder.  Errors: YR_EPROTO; YR_EVERSION; YR_EINVAL (parameters below the floor, or beyond
+ *  64 passes or 4 GiB). */
 YR_MUST_USE enum yr_err yr_vault_decode(struct yr_vault_file *out, const void *src, size_t len);
 /** *out_len: length written, <= YR_VAULT_FILE_MAX. */
 void yr_vault_encode(const struct yr_vault_file *file, uint8_t out[YR_VAULT_FILE_MAX], size_t *out_len);
