@@ -36,7 +36,6 @@
 #define YR_SESSIONS_MAX    4 /* ratchet sessions kept for a friend */
 #define YR_TIMEKEY_DAYS    16
 #define YR_WINDOW_MAX      256 /* envelopes on the way to one friend, not yet acknowledged */
-#define YR_EID_RING        4096 /* envelope ids remembered per friend */
 
 #define YR_ROW_MAX         65536 /* plaintext of one stored row */
 #define YR_KEY_MAX         48    /* bytes of a stored key */

@@ -33,9 +33,8 @@
     X(DR_MK, "dr/mk", "chain key")                                                                 \
     X(DR_CK, "dr/ck", "chain key")                                                                 \
     X(FC_PSK, "fc/psk", "invite secret")                                                           \
-    X(FC_MAC, "fc/mac", "invite secret, ctx dir")                                                  \
-    X(FC_HINT, "fc/hint", "invite secret, ctx dir")                                                \
-    X(FC_LAN, "fc/lan", "invite secret")                                                           \
+    X(FC_MAC, "fc/mac", "invite secret")                                                           \
+    X(FC_HINT, "fc/hint", "invite secret")                                                         \
     X(LINK_INITIAL, "link/initial", "L_init, ctx first connection id")                             \
     X(QUIC_HS, "quic/hs", "Split key")                                                             \
     X(QUIC_AP, "quic/ap", "Split key")                                                             \

@@ -39,8 +39,7 @@
     X(SESSION, "session", SHRED, "- -> friend id: ratchet sessions")                               \
     X(SKIPPED, "skipped", SHRED, "- -> friend id: skipped message keys")                           \
     X(PREKEY, "prekey", SHRED, "- -> friend id: own prekeys and the friend's newest")              \
-    X(OUTBOX, "outbox", SHRED, "friend id -> order u64be: what waits for the friend")              \
-    X(EID, "eid", SHRED, "friend id -> slot u16be: envelope ids seen")
+    X(OUTBOX, "outbox", SHRED, "friend id -> order u64be: what waits for the friend")
 
 enum yr_table {
 #define X(name, text, db, meaning) YR_TABLE_##name,
