@@ -42,7 +42,7 @@ struct yr_control_opts {
  * directory or socket has the wrong owner or mode; YR_EEXIST: somebody listens there, or what is
  * there is no socket; YR_EIO; YR_ENOMEM. */
 YR_MUST_USE enum yr_err yr_control_open(struct yr_control **out, const struct yr_control_opts *opts,
-                                        struct yr_fail *fail);
+                                        struct yr_net_fail *fail);
 
 size_t yr_control_clients(const struct yr_control *control);
 

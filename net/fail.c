@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum yr_err yr_fail(struct yr_fail *fail, enum yr_err err, int sys, const char *fmt, ...)
+enum yr_err yr_net_fail(struct yr_net_fail *fail, enum yr_err err, int sys, const char *fmt, ...)
 {
     va_list args;
     size_t len;

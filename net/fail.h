@@ -5,13 +5,13 @@
 
 #include "yaari/error.h"
 
-struct yr_fail {
+struct yr_net_fail {
     enum yr_err err;
     char text[320]; /* "cannot bind 0.0.0.0:7722: Address already in use" */
 };
 
 /** Note `err` with a sentence; `sys`: an errno whose text is appended, or 0.  Returns err. */
-enum yr_err yr_fail(struct yr_fail *fail, enum yr_err err, int sys, const char *fmt, ...)
+enum yr_err yr_net_fail(struct yr_net_fail *fail, enum yr_err err, int sys, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 
 /** The error that an errno of the file system or of a socket stands for. */

@@ -26,7 +26,7 @@ struct yr_lan_opts {
  *  *out owned by the caller.  Errors, worded in *fail: YR_EEXIST: another program keeps the port to
  *  itself; YR_EIO; YR_ENOMEM. */
 YR_MUST_USE enum yr_err yr_lan_open(struct yr_lan **out, const struct yr_lan_opts *opts,
-                                    struct yr_fail *fail);
+                                    struct yr_net_fail *fail);
 /** Interfaces came or went. */
 void yr_lan_refresh(struct yr_lan *lan);
 /** To the groups, through each interface. */

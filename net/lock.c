@@ -38,7 +38,7 @@ static bool same_file(int fd, const char *path)
 }
 
 enum yr_err yr_lock_take(struct yr_lock *lock, const char *path, pid_t *holder,
-                         struct yr_fail *fail)
+                         struct yr_net_fail *fail)
 {
     *lock = (struct yr_lock){-1};
     *holder = 0;
@@ -47,14 +47,14 @@ enum yr_err yr_lock_take(struct yr_lock *lock, const char *path, pid_t *holder,
         int sys;
 
         if (fd < 0)
-            return yr_fail(fail, yr_errno_err(errno), errno, "cannot open lock file %s", path);
+            return yr_net_fail(fail, yr_errno_err(errno), errno, "cannot open lock file %s", path);
         if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
             sys = errno;
             *holder = sys == EWOULDBLOCK ? read_pid(fd) : 0;
             close(fd);
             if (sys == EWOULDBLOCK)
-                return yr_fail(fail, YR_EEXIST, 0, "process %ld holds %s", (long)*holder, path);
-            return yr_fail(fail, yr_errno_err(sys), sys, "cannot lock %s", path);
+                return yr_net_fail(fail, YR_EEXIST, 0, "process %ld holds %s", (long)*holder, path);
+            return yr_net_fail(fail, yr_errno_err(sys), sys, "cannot lock %s", path);
         }
         if (!same_file(fd, path)) {
             close(fd);
@@ -62,12 +62,12 @@ enum yr_err yr_lock_take(struct yr_lock *lock, const char *path, pid_t *holder,
         }
         if ((sys = write_pid(fd)) != 0) {
             close(fd);
-            return yr_fail(fail, yr_errno_err(sys), sys, "cannot write %s", path);
+            return yr_net_fail(fail, yr_errno_err(sys), sys, "cannot write %s", path);
         }
         lock->fd = fd;
         return YR_OK;
     }
-    return yr_fail(fail, YR_EIO, 0, "%s is being replaced all the time", path);
+    return yr_net_fail(fail, YR_EIO, 0, "%s is being replaced all the time", path);
 }
 
 void yr_lock_release(struct yr_lock *lock)

@@ -15,7 +15,7 @@ struct yr_lock {
  *  holder: receives the pid of who holds it, on YR_EEXIST (0: it has not said yet).
  *  Errors, worded in *fail: YR_EEXIST; YR_EDENIED; YR_EIO; YR_ENOSPC; YR_ENOENT. */
 YR_MUST_USE enum yr_err yr_lock_take(struct yr_lock *lock, const char *path, pid_t *holder,
-                                     struct yr_fail *fail);
+                                     struct yr_net_fail *fail);
 /** Empty the file and let go.  One that is not held is fine. */
 void yr_lock_release(struct yr_lock *lock);
 

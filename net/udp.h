@@ -34,7 +34,7 @@ struct yr_udp_opts {
 /** *out owned by the caller.  Errors, worded in *fail: YR_EEXIST: a port is taken; YR_EINVAL: not
  * an address of this machine; YR_EDENIED; YR_EIO; YR_ENOMEM. */
 YR_MUST_USE enum yr_err yr_udp_open(struct yr_udp **out, const struct yr_udp_opts *opts,
-                                    struct yr_fail *fail);
+                                    struct yr_net_fail *fail);
 
 /** Room for the next datagram to send: YR_PACKET_MAX bytes, never NULL; lent until yr_udp_send. */
 uint8_t *yr_udp_room(struct yr_udp *udp);
