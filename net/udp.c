@@ -1,0 +1,708 @@
+#include "net/udp.h"
+
+#include <errno.h>
+#include <ifaddrs.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/base/base.h"
+#include "core/limits.h"
+#include "net/addr.h"
+#include "net/random.h"
+
+#define SOCKET_BUFFER (4 << 20) /* bytes asked for; the system gives what rmem_max allows */
+#define ROUNDS        4         /* batches read before the loop's other work gets its turn */
+#define PORT_TRIES    16        /* random ports that another family's socket may not get */
+#define HEARD         512       /* peers whose way in is remembered */
+
+// Room for one IP_PKTINFO or IPV6_PKTINFO.
+struct control {
+    _Alignas(struct cmsghdr) char bytes[CMSG_SPACE(sizeof(struct in6_pktinfo))];
+};
+
+struct sock {
+    uv_poll_t poll;
+    int fd;
+    struct yr_addr bound;
+    unsigned ifindex; // of a concrete address; 0: any
+    bool wildcard, explicit_port, handle;
+};
+
+struct slot {
+    struct yr_addr to;
+    uint16_t len;
+    uint8_t bytes[YR_PACKET_MAX];
+};
+
+// How a peer's last datagram came in.
+struct heard {
+    struct yr_addr peer;
+    struct yr_addr local; // family 0: not known, or the socket's own
+    struct sock *sock;
+};
+
+struct yr_udp {
+    struct yr_udp_opts opts;
+    struct sock socks[YR_LISTEN_MAX];
+    size_t sock_count, handles_open;
+    struct yr_host_stats stats;
+    bool want_write, paused, closing;
+    void (*on_closed)(void *ctx);
+    void *closed_ctx;
+    uint64_t seed;
+    struct heard heard[HEARD];
+    size_t head, queued; // a ring; the slot after the last is the caller's room
+    struct slot slots[YR_UDP_QUEUE + 1];
+    uint8_t rx[YR_UDP_BATCH][YR_PACKET_MAX];
+};
+
+// ---- where a peer was heard ----
+
+static struct heard *heard_slot(struct yr_udp *udp, const struct yr_addr *peer)
+{
+    uint64_t words[3], h = udp->seed;
+
+    memcpy(words, peer->ip, 16);
+    words[2] = (uint64_t)peer->port << 32 | peer->scope;
+    for (size_t i = 0; i < YR_COUNT(words); i++) { // a cache: a collision costs only the memory
+        h = (h ^ words[i]) * 0x9e3779b97f4a7c15u;
+        h ^= h >> 29;
+    }
+    return &udp->heard[h % HEARD];
+}
+
+static void hear(struct yr_udp *udp, struct sock *sock, const struct yr_addr *peer,
+                 const struct yr_addr *local)
+{
+    struct heard *heard = heard_slot(udp, peer);
+
+    heard->peer = *peer;
+    heard->sock = sock;
+    heard->local = *local;
+}
+
+void yr_udp_forget(struct yr_udp *udp)
+{
+    memset(udp->heard, 0, sizeof udp->heard);
+}
+
+/** How well a socket suits a destination nobody was heard from; 0: not at all. */
+static int suits(const struct sock *sock, const struct yr_addr *to)
+{
+    if (sock->bound.family != to->family)
+        return 0;
+    if (sock->wildcard)
+        return 2;
+    if (yr_addr_loopback(&sock->bound) != yr_addr_loopback(to))
+        return 1;
+    if (to->scope != 0 && sock->ifindex != to->scope)
+        return 1;
+    return memcmp(sock->bound.ip, to->ip, to->family == 4 ? 2 : 8) == 0 ? 4 : 3;
+}
+
+/** The socket to send through, and the local address to send from (family 0: the system's choice).
+ *  NULL: no socket of that family. */
+static struct sock *route(struct yr_udp *udp, const struct yr_addr *to, struct yr_addr *local)
+{
+    const struct heard *heard = heard_slot(udp, to);
+    struct sock *best = NULL;
+    int best_fit = 0;
+
+    memset(local, 0, sizeof *local);
+    if (heard->sock != NULL && yr_addr_eq(&heard->peer, to)) {
+        *local = heard->local;
+        return heard->sock;
+    }
+    for (size_t i = 0; i < udp->sock_count; i++) {
+        const int fit = suits(&udp->socks[i], to);
+        if (fit > best_fit) {
+            best = &udp->socks[i];
+            best_fit = fit;
+        }
+    }
+    return best;
+}
+
+// ---- sending ----
+
+/** Make `msg` leave from `local` (family 0: any) through `ifindex` (0: as routed). */
+static void pin(struct msghdr *msg, struct control *control, const struct yr_addr *local,
+                int family, unsigned ifindex)
+{
+    struct cmsghdr *c;
+
+    if (local->family == 0 && ifindex == 0)
+        return;
+    memset(control, 0, sizeof *control);
+    msg->msg_control = control->bytes;
+    if (family == 4) {
+        struct in_pktinfo info = {.ipi_ifindex = (int)ifindex};
+        if (local->family == 4)
+            memcpy(&info.ipi_spec_dst, local->ip, 4);
+        msg->msg_controllen = CMSG_SPACE(sizeof info);
+        c = CMSG_FIRSTHDR(msg);
+        c->cmsg_level = IPPROTO_IP;
+        c->cmsg_type = IP_PKTINFO;
+        c->cmsg_len = CMSG_LEN(sizeof info);
+        memcpy(CMSG_DATA(c), &info, sizeof info);
+    } else {
+        struct in6_pktinfo info = {.ipi6_ifindex = ifindex};
+        if (local->family == 6)
+            memcpy(&info.ipi6_addr, local->ip, 16);
+        msg->msg_controllen = CMSG_SPACE(sizeof info);
+        c = CMSG_FIRSTHDR(msg);
+        c->cmsg_level = IPPROTO_IPV6;
+        c->cmsg_type = IPV6_PKTINFO;
+        c->cmsg_len = CMSG_LEN(sizeof info);
+        memcpy(CMSG_DATA(c), &info, sizeof info);
+    }
+}
+
+static void arm(struct yr_udp *udp);
+
+uint8_t *yr_udp_room(struct yr_udp *udp)
+{
+    return udp->slots[(udp->head + udp->queued) % YR_COUNT(udp->slots)].bytes;
+}
+
+static void drop_head(struct yr_udp *udp, size_t count)
+{
+    udp->queued -= count;
+    // An empty ring starts over, so that a quiet node touches a few of its slots only.
+    udp->head = udp->queued == 0 ? 0 : (udp->head + count) % YR_COUNT(udp->slots);
+}
+
+/** Hand one batch for one socket to the system.  false: its buffer is full. */
+static bool send_batch(struct yr_udp *udp)
+{
+    struct mmsghdr msgs[YR_UDP_BATCH];
+    struct iovec iov[YR_UDP_BATCH];
+    struct sockaddr_storage to[YR_UDP_BATCH];
+    struct control control[YR_UDP_BATCH];
+    struct sock *sock = NULL;
+    size_t count = 0;
+    bool pinned_first = false;
+
+    memset(msgs, 0, sizeof msgs);
+    for (; count < YR_MIN(udp->queued, (size_t)YR_UDP_BATCH); count++) {
+        struct slot *slot = &udp->slots[(udp->head + count) % YR_COUNT(udp->slots)];
+        struct yr_addr local;
+        struct sock *via = route(udp, &slot->to, &local);
+        struct msghdr *msg = &msgs[count].msg_hdr;
+
+        if (count > 0 && via != sock)
+            break;
+        sock = via;
+        if (sock == NULL) { // a family we have no socket for
+            udp->stats.tx_dropped++;
+            drop_head(udp, 1);
+            return true;
+        }
+        iov[count] = (struct iovec){slot->bytes, slot->len};
+        msg->msg_name = &to[count];
+        msg->msg_namelen = yr_addr_to_sys(&slot->to, &to[count]);
+        msg->msg_iov = &iov[count];
+        msg->msg_iovlen = 1;
+        pin(msg, &control[count], &local, local.family, 0);
+        if (count == 0)
+            pinned_first = local.family != 0;
+    }
+    const int sent = sendmmsg(sock->fd, msgs, (unsigned)count, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (sent > 0) {
+        for (size_t i = 0; i < (size_t)sent; i++)
+            udp->stats.tx_bytes += iov[i].iov_len;
+        udp->stats.tx_packets += (uint64_t)sent;
+        drop_head(udp, (size_t)sent);
+        return true;
+    }
+    if (errno == EAGAIN || errno == EWOULDBLOCK)
+        return false;
+    if (errno == EINTR)
+        return true;
+    if (pinned_first && (errno == EINVAL || errno == EADDRNOTAVAIL || errno == ENETUNREACH)) {
+        // The local address it came to is gone: let the system choose, once.
+        memset(heard_slot(udp, &udp->slots[udp->head].to), 0, sizeof(struct heard));
+        return true;
+    }
+    // Too large for the path, unreachable, forbidden: lost, as the network loses packets.
+    udp->stats.tx_dropped++;
+    drop_head(udp, 1);
+    return true;
+}
+
+void yr_udp_flush(struct yr_udp *udp)
+{
+    bool full = false;
+
+    while (udp->queued > 0 && !full)
+        full = !send_batch(udp);
+    if (full != udp->want_write) {
+        udp->want_write = full;
+        arm(udp);
+    }
+}
+
+void yr_udp_send(struct yr_udp *udp, const struct yr_addr *to, size_t len)
+{
+    struct slot *slot = &udp->slots[(udp->head + udp->queued) % YR_COUNT(udp->slots)];
+
+    YR_ASSERT(len > 0 && len <= YR_PACKET_MAX);
+    if (udp->queued == YR_UDP_QUEUE || (to->family != 4 && to->family != 6)) {
+        udp->stats.tx_dropped++;
+        return;
+    }
+    slot->to = *to;
+    slot->len = (uint16_t)len;
+    udp->queued++;
+    if (udp->queued >= YR_UDP_BATCH && !udp->want_write)
+        yr_udp_flush(udp);
+}
+
+void yr_udp_send_via(struct yr_udp *udp, const struct yr_addr *to, unsigned ifindex,
+                     const uint8_t *bytes, size_t len)
+{
+    const struct yr_addr none = {0};
+
+    for (size_t i = 0; i < udp->sock_count; i++) {
+        struct sock *sock = &udp->socks[i];
+        struct sockaddr_storage sys;
+        struct control control;
+        uint8_t copy[YR_PACKET_MAX];
+        struct iovec iov = {copy, len};
+        struct msghdr msg = {.msg_name = &sys, .msg_iov = &iov, .msg_iovlen = 1};
+
+        if (sock->bound.family != to->family ||
+            (ifindex != 0 && sock->ifindex != 0 && sock->ifindex != ifindex) || len > sizeof copy)
+            continue;
+        memcpy(copy, bytes, len);
+        msg.msg_namelen = yr_addr_to_sys(to, &sys);
+        pin(&msg, &control, sock->wildcard ? &none : &sock->bound, to->family, ifindex);
+        if (sendmsg(sock->fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)len) {
+            udp->stats.tx_packets++;
+            udp->stats.tx_bytes += len;
+        } else {
+            udp->stats.tx_dropped++;
+        }
+    }
+}
+
+// ---- receiving ----
+
+/** The address of ours that a datagram was sent to; family 0: not told, or not one to answer from.
+ */
+static struct yr_addr local_of(struct msghdr *msg)
+{
+    struct yr_addr local;
+
+    memset(&local, 0, sizeof local);
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c != NULL; c = CMSG_NXTHDR(msg, c)) {
+        if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
+            struct in_pktinfo info;
+            memcpy(&info, CMSG_DATA(c), sizeof info);
+            local.family = 4;
+            memcpy(local.ip, &info.ipi_spec_dst, 4);
+        } else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
+            struct in6_pktinfo info;
+            memcpy(&info, CMSG_DATA(c), sizeof info);
+            local.family = 6;
+            memcpy(local.ip, &info.ipi6_addr, 16);
+        }
+    }
+    // Link-local sources need an interface as well, which the destination's scope names already.
+    if (yr_addr_multicast(&local) || yr_addr_link_local(&local))
+        local.family = 0;
+    return local;
+}
+
+/** Read and hand over one batch.  How many came; -1: closed from inside a callback. */
+static int receive_batch(struct yr_udp *udp, struct sock *sock)
+{
+    struct mmsghdr msgs[YR_UDP_BATCH];
+    struct iovec iov[YR_UDP_BATCH];
+    struct sockaddr_storage from[YR_UDP_BATCH];
+    struct control control[YR_UDP_BATCH];
+
+    memset(msgs, 0, sizeof msgs);
+    for (size_t i = 0; i < YR_UDP_BATCH; i++) {
+        struct msghdr *msg = &msgs[i].msg_hdr;
+        iov[i] = (struct iovec){udp->rx[i], sizeof udp->rx[i]};
+        msg->msg_name = &from[i];
+        msg->msg_namelen = sizeof from[i];
+        msg->msg_iov = &iov[i];
+        msg->msg_iovlen = 1;
+        if (sock->wildcard) {
+            msg->msg_control = control[i].bytes;
+            msg->msg_controllen = sizeof control[i].bytes;
+        }
+    }
+    const int count = recvmmsg(sock->fd, msgs, YR_UDP_BATCH, MSG_DONTWAIT, NULL);
+    for (int i = 0; i < count; i++) {
+        const struct yr_addr peer = yr_addr_from_sys((const struct sockaddr *)&from[i]);
+        const struct yr_addr local = local_of(&msgs[i].msg_hdr);
+
+        if (msgs[i].msg_len == 0 || (msgs[i].msg_hdr.msg_flags & MSG_TRUNC) != 0 ||
+            peer.family == 0 || peer.port == 0) { // nothing, too much, or nobody to answer
+            udp->stats.rx_dropped++;
+            continue;
+        }
+        udp->stats.rx_packets++;
+        udp->stats.rx_bytes += msgs[i].msg_len;
+        hear(udp, sock, &peer, &local);
+        udp->opts.on_datagram(udp->opts.ctx, &peer, udp->rx[i], msgs[i].msg_len);
+        if (udp->closing)
+            return -1;
+    }
+    return YR_MAX(count, 0);
+}
+
+static void on_readable(struct yr_udp *udp, struct sock *sock)
+{
+    for (int round = 0, count = YR_UDP_BATCH; round < ROUNDS && count == YR_UDP_BATCH; round++) {
+        count = receive_batch(udp, sock);
+        if (count <= 0)
+            return;
+        if (udp->opts.on_batch != NULL)
+            udp->opts.on_batch(udp->opts.ctx);
+        if (udp->closing || udp->paused)
+            return;
+    }
+}
+
+static void on_poll(uv_poll_t *poll, int status, int events)
+{
+    struct sock *sock = (struct sock *)poll; // its first member
+    struct yr_udp *udp = poll->data;
+
+    if (status < 0) { // an error waits at the socket: fetch it, which clears it, and go on
+        int err = 0;
+        socklen_t len = sizeof err;
+        (void)getsockopt(sock->fd, SOL_SOCKET, SO_ERROR, &err, &len);
+        arm(udp);
+        return;
+    }
+    if ((events & UV_WRITABLE) != 0)
+        yr_udp_flush(udp);
+    if ((events & UV_READABLE) != 0 && !udp->paused)
+        on_readable(udp, sock);
+}
+
+/** Ask the loop for what is wanted now. */
+static void arm(struct yr_udp *udp)
+{
+    const int events = (udp->paused ? 0 : UV_READABLE) | (udp->want_write ? UV_WRITABLE : 0);
+
+    if (udp->closing)
+        return;
+    for (size_t i = 0; i < udp->sock_count; i++) {
+        if (events == 0)
+            uv_poll_stop(&udp->socks[i].poll);
+        else
+            YR_ASSERT(uv_poll_start(&udp->socks[i].poll, events, on_poll) == 0);
+    }
+}
+
+void yr_udp_pause(struct yr_udp *udp)
+{
+    udp->paused = true;
+    arm(udp);
+}
+
+// ---- opening ----
+
+static void set(int fd, int level, int name, int value)
+{
+    (void)setsockopt(fd, level, name, &value, sizeof value); // each is an improvement only
+}
+
+static void set_options(const struct sock *sock)
+{
+    const int fd = sock->fd;
+
+    set(fd, SOL_SOCKET, SO_RCVBUF, SOCKET_BUFFER);
+    set(fd, SOL_SOCKET, SO_SNDBUF, SOCKET_BUFFER);
+    if (sock->bound.family == 4) {
+        set(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE); // DF, whatever ICMP claims
+        set(fd, IPPROTO_IP, IP_MULTICAST_TTL, 1);
+        set(fd, IPPROTO_IP, IP_MULTICAST_LOOP, 1); // two nodes of one machine
+        set(fd, IPPROTO_IP, IP_MULTICAST_ALL, 0);
+        set(fd, IPPROTO_IP, IP_PKTINFO, sock->wildcard);
+    } else {
+        set(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+        set(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_PROBE);
+        set(fd, IPPROTO_IPV6, IPV6_DONTFRAG, 1);
+        set(fd, IPPROTO_IPV6, IPV6_MULTICAST_HOPS, 1);
+        set(fd, IPPROTO_IPV6, IPV6_MULTICAST_LOOP, 1);
+#ifdef IPV6_MULTICAST_ALL
+        set(fd, IPPROTO_IPV6, IPV6_MULTICAST_ALL, 0);
+#endif
+        set(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, sock->wildcard);
+    }
+}
+
+/** The interface that has this address; 0: none does. */
+static unsigned interface_of(const struct yr_addr *addr)
+{
+    struct ifaddrs *all = NULL;
+    unsigned index = 0;
+
+    if (addr->scope != 0)
+        return addr->scope;
+    if (getifaddrs(&all) != 0)
+        return 0;
+    for (struct ifaddrs *i = all; i != NULL && index == 0; i = i->ifa_next) {
+        struct yr_addr has;
+        if (i->ifa_addr == NULL)
+            continue;
+        has = yr_addr_from_sys(i->ifa_addr);
+        if (yr_addr_same_ip(&has, addr) || // all of 127.0.0.0/8 is lo's
+            (addr->family == 4 && yr_addr_loopback(addr) && yr_addr_loopback(&has)))
+            index = if_nametoindex(i->ifa_name);
+    }
+    freeifaddrs(all);
+    return index;
+}
+
+/** Make and bind one socket at `port`.  0, or the errno of what failed. */
+static int bind_one(struct sock *sock, uint16_t port)
+{
+    struct yr_addr addr = sock->bound;
+    struct sockaddr_storage sys;
+    socklen_t len;
+    int err;
+
+    addr.port = port;
+    sock->fd =
+        socket(addr.family == 4 ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (sock->fd < 0)
+        return errno;
+    set_options(sock);
+    len = yr_addr_to_sys(&addr, &sys);
+    if (bind(sock->fd, (struct sockaddr *)&sys, len) == 0 &&
+        getsockname(sock->fd, (struct sockaddr *)&sys, &(socklen_t){sizeof sys}) == 0) {
+        sock->bound.port = yr_addr_from_sys((struct sockaddr *)&sys).port;
+        return 0;
+    }
+    err = errno;
+    close(sock->fd);
+    sock->fd = -1;
+    return err;
+}
+
+static bool family_is_missing(const struct sock *sock, int err)
+{
+    return sock->wildcard && (err == EAFNOSUPPORT || err == EADDRNOTAVAIL);
+}
+
+/** Close and leave out what has no descriptor (a family the machine lacks). */
+static void compact(struct yr_udp *udp)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < udp->sock_count; i++)
+        if (udp->socks[i].fd >= 0)
+            udp->socks[kept++] = udp->socks[i];
+    udp->sock_count = kept;
+}
+
+/** Bind the sockets that asked for no port, all at the same one: `port`, or with 0 at what the
+ *  system gives the first.  *at: the socket that failed. */
+static int bind_group(struct yr_udp *udp, uint16_t port, struct sock **at)
+{
+    for (size_t i = 0; i < udp->sock_count; i++) {
+        struct sock *sock = &udp->socks[i];
+        int err;
+
+        if (sock->explicit_port)
+            continue;
+        err = bind_one(sock, port);
+        if (family_is_missing(sock, err))
+            continue;
+        if (err != 0) {
+            *at = sock;
+            for (size_t k = 0; k < i; k++) {
+                if (udp->socks[k].explicit_port || udp->socks[k].fd < 0)
+                    continue;
+                close(udp->socks[k].fd);
+                udp->socks[k].fd = -1;
+            }
+            return err;
+        }
+        port = sock->bound.port;
+    }
+    return 0;
+}
+
+static enum yr_err bind_failed(const struct sock *sock, uint16_t port, int err,
+                               struct yr_net_fail *fail)
+{
+    struct yr_addr addr = sock->bound;
+    char text[YR_ADDR_TEXT];
+
+    addr.port = port;
+    yr_addr_text(text, &addr);
+    return yr_net_fail(fail, yr_errno_err(err), err, "cannot listen on %s", text);
+}
+
+static enum yr_err bind_all(struct yr_udp *udp, struct yr_net_fail *fail)
+{
+    struct sock *at = NULL;
+    int err;
+
+    for (size_t i = 0; i < udp->sock_count; i++) {
+        struct sock *sock = &udp->socks[i];
+        const uint16_t port = sock->bound.port;
+
+        if (!sock->explicit_port)
+            continue;
+        err = bind_one(sock, port);
+        if (err != 0 && !family_is_missing(sock, err))
+            return bind_failed(sock, port, err, fail);
+    }
+    err = bind_group(udp, udp->opts.kept_port, &at);
+    for (int tries = 0; err != 0 && tries < PORT_TRIES; tries++)
+        err = bind_group(udp, 0, &at);
+    if (err != 0)
+        return bind_failed(at, 0, err, fail);
+    compact(udp);
+    if (udp->sock_count == 0)
+        return yr_net_fail(fail, YR_EINVAL, 0, "this machine has no IPv4 and no IPv6 to listen on");
+    return YR_OK;
+}
+
+static void take_listen(struct yr_udp *udp, const struct yr_udp_opts *opts)
+{
+    static const struct yr_addr wildcards[] = {{.family = 4}, {.family = 6}};
+    const struct yr_addr *listen = opts->listen_count > 0 ? opts->listen : wildcards;
+    const size_t count = opts->listen_count > 0 ? opts->listen_count : YR_COUNT(wildcards);
+
+    for (size_t i = 0; i < count; i++) {
+        struct sock *sock = &udp->socks[udp->sock_count];
+        bool twice = false;
+
+        for (size_t k = 0; k < i; k++)
+            twice = twice || yr_addr_eq(&listen[i], &listen[k]);
+        if (twice)
+            continue;
+        sock->fd = -1;
+        sock->bound = listen[i];
+        sock->wildcard = yr_addr_wildcard(&listen[i]);
+        sock->explicit_port = listen[i].port != 0;
+        sock->ifindex = sock->wildcard ? 0 : interface_of(&listen[i]);
+        udp->sock_count++;
+    }
+}
+
+enum yr_err yr_udp_open(struct yr_udp **out, const struct yr_udp_opts *opts,
+                        struct yr_net_fail *fail)
+{
+    struct yr_udp *udp;
+    enum yr_err err;
+
+    if (opts->listen_count > YR_LISTEN_MAX)
+        return yr_net_fail(fail, YR_EFULL, 0, "more than %d addresses to listen on", YR_LISTEN_MAX);
+    for (size_t i = 0; i < opts->listen_count; i++)
+        if (opts->listen[i].family != 4 && opts->listen[i].family != 6)
+            return yr_net_fail(fail, YR_EINVAL, 0,
+                               "an address to listen on is neither IPv4 nor IPv6");
+    udp = calloc(1, sizeof *udp);
+    if (udp == NULL)
+        return yr_net_fail(fail, YR_ENOMEM, 0, "no memory for sockets");
+    udp->opts = *opts;
+    udp->opts.listen = NULL; // was borrowed for this call
+    yr_random(yr_rng_system(), &udp->seed, sizeof udp->seed);
+    take_listen(udp, opts);
+    err = bind_all(udp, fail);
+    for (size_t i = 0; i < udp->sock_count && err == YR_OK; i++) {
+        struct sock *sock = &udp->socks[i];
+        const int uv = uv_poll_init(opts->loop, &sock->poll, sock->fd);
+        if (uv != 0) {
+            err = yr_net_fail(fail, YR_EIO, 0, "cannot watch a socket: %s", uv_strerror(uv));
+            break;
+        }
+        sock->poll.data = udp;
+        sock->handle = true;
+        udp->handles_open++;
+    }
+    if (err != YR_OK) {
+        yr_udp_close(udp, NULL, NULL);
+        return err;
+    }
+    arm(udp);
+    *out = udp;
+    return YR_OK;
+}
+
+// ---- what is ----
+
+size_t yr_udp_bound(const struct yr_udp *udp, struct yr_addr *out, size_t cap)
+{
+    const size_t count = YR_MIN(cap, udp->sock_count);
+
+    for (size_t i = 0; i < count; i++)
+        out[i] = udp->socks[i].bound;
+    return count;
+}
+
+uint16_t yr_udp_random_port(const struct yr_udp *udp)
+{
+    for (size_t i = 0; i < udp->sock_count; i++)
+        if (!udp->socks[i].explicit_port)
+            return udp->socks[i].bound.port;
+    return 0;
+}
+
+void yr_udp_stats(const struct yr_udp *udp, struct yr_host_stats *out)
+{
+    out->rx_packets += udp->stats.rx_packets;
+    out->rx_bytes += udp->stats.rx_bytes;
+    out->rx_dropped += udp->stats.rx_dropped;
+    out->tx_packets += udp->stats.tx_packets;
+    out->tx_bytes += udp->stats.tx_bytes;
+    out->tx_dropped += udp->stats.tx_dropped;
+}
+
+// ---- closing ----
+
+static void finish(struct yr_udp *udp)
+{
+    void (*on_closed)(void *) = udp->on_closed;
+    void *ctx = udp->closed_ctx;
+
+    for (size_t i = 0; i < udp->sock_count; i++)
+        if (udp->socks[i].fd >= 0)
+            close(udp->socks[i].fd);
+    free(udp);
+    if (on_closed != NULL)
+        on_closed(ctx);
+}
+
+static void on_handle_closed(uv_handle_t *handle)
+{
+    struct yr_udp *udp = handle->data;
+
+    if (--udp->handles_open == 0)
+        finish(udp);
+}
+
+void yr_udp_close(struct yr_udp *udp, void (*on_closed)(void *ctx), void *ctx)
+{
+    if (udp == NULL) {
+        if (on_closed != NULL)
+            on_closed(ctx);
+        return;
+    }
+    udp->on_closed = on_closed;
+    udp->closed_ctx = ctx;
+    if (udp->handles_open == 0) {
+        finish(udp);
+        return;
+    }
+    yr_udp_flush(udp);
+    udp->closing = true;
+    for (size_t i = 0; i < udp->sock_count; i++)
+        if (udp->socks[i].handle)
+            uv_close((uv_handle_t *)&udp->socks[i].poll, on_handle_closed);
+}
