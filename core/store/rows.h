@@ -69,12 +69,15 @@ void yr_rows_lock(struct yr_rows *rows);
 YR_MUST_USE enum yr_err yr_rows_get(struct yr_rows *rows, enum yr_table table, const void *owner,
                                     size_t owner_len, const void *suffix, size_t suffix_len,
                                     void *out, size_t cap, size_t *out_len);
-/** Write one row (copied); seen by later reads at once.  Errors: YR_ENOMEM; YR_ELOCKED. */
-YR_MUST_USE enum yr_err yr_rows_put(struct yr_rows *rows, enum yr_table table, const void *owner,
+/** Write one row (copied); seen by later reads at once.  Errors: YR_ENOMEM; YR_ELOCKED.
+ *  A refused put or delete breaks the present transaction: yr_rows_broken is true and yr_rows_take
+ *  gives nothing until yr_rows_reset.  So a caller in the middle of several writes may go on, and
+ *  the one place that takes transactions looks. */
+enum yr_err yr_rows_put(struct yr_rows *rows, enum yr_table table, const void *owner,
                                     size_t owner_len, const void *suffix, size_t suffix_len,
                                     const void *value, size_t len);
-/** Delete one row; an absent one is no error. */
-YR_MUST_USE enum yr_err yr_rows_del(struct yr_rows *rows, enum yr_table table, const void *owner,
+/** Delete one row; an absent one is no error.  Errors as yr_rows_put. */
+enum yr_err yr_rows_del(struct yr_rows *rows, enum yr_table table, const void *owner,
                                     size_t owner_len, const void *suffix, size_t suffix_len);
 
 /** Where a walk over one owner's rows stands. */
@@ -93,6 +96,8 @@ YR_MUST_USE enum yr_err yr_rows_seek(struct yr_rows *rows, enum yr_table table, 
                                      size_t owner_len, enum yr_seek how, struct yr_row *at,
                                      void *value, size_t cap);
 
+/** A write was refused since the last reset: half a change is pending and must not be committed. */
+bool yr_rows_broken(const struct yr_rows *rows);
 /** The token of the transaction that what is put now will be part of. */
 uint64_t yr_rows_pending(const struct yr_rows *rows);
 /** All transactions up to and including this token are durable. */
