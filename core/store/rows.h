@@ -21,24 +21,24 @@
 #include "core/store/view.h"
 
 /*    X(NAME, stored name, db, owner -> suffix: what a row holds) */
-#define YR_TABLE_MAP(X)                                                                            \
-    X(SELF, "self", MAIN, "- -> -: identity, profile, counters")                                   \
-    X(FRIEND, "friend", MAIN, "- -> friend id: the friend, its names, certificate, pair keys")     \
-    X(CLOCK, "clock", MAIN, "- -> friend id: handshake clock series, probe clock")                 \
-    X(ADDR, "addr", MAIN, "- -> friend id: addresses last seen")                                   \
-    X(INVITE, "invite", MAIN, "- -> invite id: an invite of ours")                                 \
-    X(ADD, "add", MAIN, "- -> invite id: a link being added")                                      \
-    X(PEER, "peer", MAIN, "- -> peer id: a configured peer")                                       \
-    X(MESSAGE, "message", MAIN, "conversation -> display key: a message as shown")                 \
-    X(INDEX, "index", MAIN, "- -> message id: conversation and display key")                       \
-    X(ORPHAN, "orphan", MAIN, "conversation -> target id, op id: an operation that waits")         \
-    X(CONV, "conv", MAIN, "- -> conversation id: heads, counters, read marker")                    \
-    X(EVENT, "event", MAIN, "- -> cursor: what happened, for replay")                              \
-    X(SENDKEY, "sendkey", MAIN, "- -> H16(key): idempotent send")                                  \
-    X(TIMEKEY, "timekey", SHRED, "- -> friend id: oldest kept day key T")                          \
-    X(SESSION, "session", SHRED, "- -> friend id: ratchet sessions")                               \
-    X(SKIPPED, "skipped", SHRED, "- -> friend id: skipped message keys")                           \
-    X(PREKEY, "prekey", SHRED, "- -> friend id: own prekeys and the friend's newest")              \
+#define YR_TABLE_MAP(X)                                                                        \
+    X(SELF, "self", MAIN, "- -> -: identity, profile, counters")                               \
+    X(FRIEND, "friend", MAIN, "- -> friend id: the friend, its names, certificate, pair keys") \
+    X(CLOCK, "clock", MAIN, "- -> friend id: handshake clock series, probe clock")             \
+    X(ADDR, "addr", MAIN, "- -> friend id: addresses last seen")                               \
+    X(INVITE, "invite", MAIN, "- -> invite id: an invite of ours")                             \
+    X(ADD, "add", MAIN, "- -> invite id: a link being added")                                  \
+    X(PEER, "peer", MAIN, "- -> peer id: a configured peer")                                   \
+    X(MESSAGE, "message", MAIN, "conversation -> display key: a message as shown")             \
+    X(INDEX, "index", MAIN, "- -> message id: conversation and display key")                   \
+    X(ORPHAN, "orphan", MAIN, "conversation -> target id, op id: an operation that waits")     \
+    X(CONV, "conv", MAIN, "- -> conversation id: heads, counters, read marker")                \
+    X(EVENT, "event", MAIN, "- -> cursor: what happened, for replay")                          \
+    X(SENDKEY, "sendkey", MAIN, "- -> H16(key): idempotent send")                              \
+    X(TIMEKEY, "timekey", SHRED, "- -> friend id: oldest kept day key T")                      \
+    X(SESSION, "session", SHRED, "- -> friend id: ratchet sessions")                           \
+    X(SKIPPED, "skipped", SHRED, "- -> friend id: skipped message keys")                       \
+    X(PREKEY, "prekey", SHRED, "- -> friend id: own prekeys and the friend's newest")          \
     X(OUTBOX, "outbox", SHRED, "friend id -> order u64be: what waits for the friend")
 
 enum yr_table {
@@ -56,29 +56,36 @@ YR_MUST_USE enum yr_err yr_rows_new(struct yr_rows **out, struct yr_mem *mem,
                                     const struct yr_rng *rng, const struct yr_store_view *view);
 void yr_rows_free(struct yr_rows *rows);
 
-/** Derive the sealing keys.  The slots of shred.key are given as read from the file (NULL: there is
- *  none yet; a first key is made and leaves as a key-file write).
- *  Errors: YR_EAUTH: no slot opens under VK (the store would be unreadable). */
+/** Derive the sealing keys.  The slots of shred.key are given as read from the file, which must be
+ *  durable as read (NULL: there is none yet; a first key is made and leaves as a key-file write,
+ *  and until that is durable no transaction is taken).  A rotation that was interrupted goes on.
+ *  Errors: YR_EAUTH: no slot opens under VK, or without a file the rows do not (the store would be
+ *  unreadable); YR_ECORRUPT: VK is right, but the first row, or rows of a key no slot holds, are
+ *  damaged; YR_EAGAIN: the store has not answered a transaction taken before (yr_rows_busy): what
+ *  would be read now might change under the reader; YR_EIO; YR_ENOMEM.  Locked after an error. */
 YR_MUST_USE enum yr_err yr_rows_unlock(struct yr_rows *rows, const uint8_t vk[32],
                                        const uint8_t *shred_file);
 /** Wipe keys and everything uncommitted. */
 void yr_rows_lock(struct yr_rows *rows);
 
-/** Read one row into `out`.  owner may be NULL with length 0, so may suffix.
- *  Errors: YR_ENOENT; YR_ECORRUPT (seal does not open); YR_ESIZE (does not fit); YR_EIO; YR_ELOCKED. */
+/** Read one row into `out`.  owner (<= 64 bytes) may be NULL with length 0, so may suffix.
+ *  Fastest when cap is 64 bytes more than the row.
+ *  Errors: YR_ENOENT; YR_ECORRUPT (seal does not open); YR_ESIZE (does not fit); YR_EIO;
+ * YR_ELOCKED; YR_ENOMEM. */
 YR_MUST_USE enum yr_err yr_rows_get(struct yr_rows *rows, enum yr_table table, const void *owner,
                                     size_t owner_len, const void *suffix, size_t suffix_len,
                                     void *out, size_t cap, size_t *out_len);
-/** Write one row (copied); seen by later reads at once.  Errors: YR_ENOMEM; YR_ELOCKED.
- *  A refused put or delete breaks the present transaction: yr_rows_broken is true and yr_rows_take
- *  gives nothing until yr_rows_reset.  So a caller in the middle of several writes may go on, and
- *  the one place that takes transactions looks. */
+/** Write one row (copied); seen by later reads at once.  suffix_len <= YR_KEY_MAX - 16.
+ *  Errors: YR_ENOMEM; YR_ELOCKED; YR_ESIZE (over YR_ROW_MAX).
+ *  A refused put or delete breaks the present transaction: yr_rows_take gives nothing until
+ *  yr_rows_reset, and yr_rows_broken asks for that.  So a caller in the middle of several writes
+ * may go on, and the one place that takes transactions looks. */
 enum yr_err yr_rows_put(struct yr_rows *rows, enum yr_table table, const void *owner,
-                                    size_t owner_len, const void *suffix, size_t suffix_len,
-                                    const void *value, size_t len);
+                        size_t owner_len, const void *suffix, size_t suffix_len, const void *value,
+                        size_t len);
 /** Delete one row; an absent one is no error.  Errors as yr_rows_put. */
 enum yr_err yr_rows_del(struct yr_rows *rows, enum yr_table table, const void *owner,
-                                    size_t owner_len, const void *suffix, size_t suffix_len);
+                        size_t owner_len, const void *suffix, size_t suffix_len);
 
 /** Where a walk over one owner's rows stands. */
 struct yr_row {
@@ -90,21 +97,26 @@ struct yr_row {
 /** The next row of (table, owner) from `at->suffix` on, in the direction of `how`, merged from what
  *  is pending and what is stored.  Walk: set at->suffix_len = 0 and YR_SEEK_GE (or fill suffix with
  *  0xff and YR_SEEK_LE), then YR_SEEK_GT (YR_SEEK_LT) with the row returned.
- *  Rows may be put and deleted during a walk.
- *  Errors: YR_ENOENT at the end; YR_ECORRUPT; YR_ESIZE; YR_EIO; YR_ELOCKED. */
+ *  Rows may be put and deleted during a walk.  value NULL: the suffix alone, value_len 0, and the
+ *  row is not opened.
+ *  Errors, after which *at is as it was: YR_ENOENT at the end; YR_ECORRUPT; YR_ESIZE; YR_EIO;
+ *  YR_ELOCKED; YR_ENOMEM. */
 YR_MUST_USE enum yr_err yr_rows_seek(struct yr_rows *rows, enum yr_table table, const void *owner,
                                      size_t owner_len, enum yr_seek how, struct yr_row *at,
                                      void *value, size_t cap);
 
-/** A write was refused since the last reset: half a change is pending and must not be committed. */
+/** Since the last reset a write was refused, so that half a change is pending which must not be
+ *  committed, or a transaction failed: reset and read all state again.  True only once the store
+ *  has answered what was taken before, which is when that is safe. */
 bool yr_rows_broken(const struct yr_rows *rows);
 /** The token of the transaction that what is put now will be part of. */
 uint64_t yr_rows_pending(const struct yr_rows *rows);
 /** All transactions up to and including this token are durable. */
 uint64_t yr_rows_durable(const struct yr_rows *rows);
 
-/** The next transaction, if something is pending and none is in flight; NULL otherwise.
- *  Seals the rows.  Lent until yr_rows_stored with its token, yr_rows_reset or yr_rows_free. */
+/** The next transaction, if something is pending and none is in flight; NULL otherwise, and after a
+ *  failed one until yr_rows_reset.  Seals the rows; needs no memory for it, except to reseal.
+ *  Lent until yr_rows_stored with its token or yr_rows_free. */
 const struct yr_txn *yr_rows_take(struct yr_rows *rows);
 
 /** A write to shred.key that must be durable (fsync) before it is answered. */
@@ -114,14 +126,27 @@ struct yr_keyfile {
     uint8_t bytes[YR_SHRED_SLOT_LEN];
 };
 /** The next key-file write; false when there is none.  Rotation (B.11): new key into the free slot
- *  -> all shreddable rows sealed again in one transaction -> old slot overwritten with random. */
+ *  -> all shreddable rows sealed again in one transaction -> old slot overwritten with random.
+ *  A write that fails needs no reset: no row depends on it.  The first key is tried again at the
+ *  next put, a rotation at the next yr_rows_rotate or unlock. */
 bool yr_rows_keyfile(struct yr_rows *rows, struct yr_keyfile *out);
-/** Start a rotation unless one is going on.  The node asks daily and on "delete now". */
+/** Start a rotation unless one is going on; one that got stuck goes on.  The node asks daily and on
+ *  "delete now".  The transaction of a rotation holds every shreddable row: if there is no memory
+ *  for it, both keys stay until it is asked for again.
+ *  Errors: YR_ELOCKED; YR_EFULL: 2^32 generations. */
 YR_MUST_USE enum yr_err yr_rows_rotate(struct yr_rows *rows);
+/** A rotation is going on; when it no longer is, what was deleted before it cannot be read again.
+ */
+bool yr_rows_rotating(const struct yr_rows *rows);
 
-/** The store's answer to a transaction or key-file write.  On err the caller must yr_rows_reset. */
+/** The store's answer to a transaction or key-file write.  On err of a transaction the caller must
+ *  yr_rows_reset. */
 void yr_rows_stored(struct yr_rows *rows, uint64_t token, enum yr_err err);
-/** Forget everything not committed (also what is in flight: a late answer to it is ignored). */
+/** Forget everything not committed (also what is in flight: a late answer to it is ignored).
+ *  Reset after the answer, never before it, or a transaction may be committed after the state was
+ *  read again: see yr_rows_busy. */
 void yr_rows_reset(struct yr_rows *rows);
+/** The store holds a transaction it has not answered, be it forgotten here or not. */
+bool yr_rows_busy(const struct yr_rows *rows);
 
 #endif
