@@ -12,14 +12,14 @@
 
 #include "core/base/base.h"
 
-#define CHUNK   (64u << 10) /* bytes read at once: one client cannot keep the loop to itself */
+#define CHUNK   (64u << 10) /* bytes read at once: one caller cannot keep the loop to itself */
 #define BACKLOG 64
 #define TURNS   16 /* connections, or reads, before the loop's other work gets its turn */
 
-struct yr_client {
+struct yr_caller {
     uv_poll_t poll;
     struct yr_control *control;
-    struct yr_client *next, **link; // all clients; link: what points to us
+    struct yr_caller *next, **link; // all callers; link: what points to us
     int fd;
     uid_t uid;
     pid_t pid;
@@ -42,115 +42,115 @@ struct yr_control {
     int fd, spare; // spare: given up for a moment when descriptors run out
     dev_t dev;     // the socket's file, so that we remove no other
     ino_t ino;
-    struct yr_client *clients;
-    size_t client_count, handles;
+    struct yr_caller *callers;
+    size_t caller_count, handles;
     void (*on_closed)(void *ctx);
     void *closed_ctx;
 };
 
-// ---- one client ----
+// ---- one caller ----
 
-static void on_client(uv_poll_t *poll, int status, int events);
+static void on_caller(uv_poll_t *poll, int status, int events);
 static void released(struct yr_control *control);
 
-static void on_client_closed(uv_handle_t *handle)
+static void on_caller_closed(uv_handle_t *handle)
 {
-    struct yr_client *client = (struct yr_client *)handle; // its first member
-    struct yr_control *control = client->control;
+    struct yr_caller *caller = (struct yr_caller *)handle; // its first member
+    struct yr_control *control = caller->control;
 
-    close(client->fd);
-    *client->link = client->next;
-    if (client->next != NULL)
-        client->next->link = client->link;
-    control->client_count--;
-    control->opts.on_close(control->opts.ctx, client);
-    free(client->in);
-    free(client->out);
-    free(client);
+    close(caller->fd);
+    *caller->link = caller->next;
+    if (caller->next != NULL)
+        caller->next->link = caller->link;
+    control->caller_count--;
+    control->opts.on_close(control->opts.ctx, caller);
+    free(caller->in);
+    free(caller->out);
+    free(caller);
     released(control);
 }
 
-static void end(struct yr_client *client)
+static void end(struct yr_caller *caller)
 {
-    if (client->dead)
+    if (caller->dead)
         return;
-    client->dead = true;
-    uv_close((uv_handle_t *)&client->poll, on_client_closed);
+    caller->dead = true;
+    uv_close((uv_handle_t *)&caller->poll, on_caller_closed);
 }
 
 /** Ask the loop for what is wanted now, or end what wants nothing any more. */
-static void settle(struct yr_client *client)
+static void settle(struct yr_caller *caller)
 {
-    int events = client->out_len > 0 ? UV_WRITABLE : 0;
+    int events = caller->out_len > 0 ? UV_WRITABLE : 0;
 
-    if (client->dead)
+    if (caller->dead)
         return;
-    if (client->out_len == 0 && (client->closing || (client->eof && client->holds == 0))) {
-        end(client);
+    if (caller->out_len == 0 && (caller->closing || (caller->eof && caller->holds == 0))) {
+        end(caller);
         return;
     }
-    if (!client->eof && !client->closing)
+    if (!caller->eof && !caller->closing)
         events |= UV_READABLE;
     if (events == 0)
-        uv_poll_stop(&client->poll);
-    else if (uv_poll_start(&client->poll, events, on_client) != 0)
-        end(client);
+        uv_poll_stop(&caller->poll);
+    else if (uv_poll_start(&caller->poll, events, on_caller) != 0)
+        end(caller);
 }
 
 /** Write what is queued.  false: it is gone. */
-static bool push(struct yr_client *client)
+static bool push(struct yr_caller *caller)
 {
-    while (client->out_len > 0) {
-        const ssize_t n = send(client->fd, client->out + client->out_at, client->out_len,
+    while (caller->out_len > 0) {
+        const ssize_t n = send(caller->fd, caller->out + caller->out_at, caller->out_len,
                                MSG_NOSIGNAL | MSG_DONTWAIT);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
             return errno == EAGAIN || errno == EWOULDBLOCK;
-        client->out_at += (size_t)n;
-        client->out_len -= (size_t)n;
+        caller->out_at += (size_t)n;
+        caller->out_len -= (size_t)n;
     }
-    client->out_at = 0;
-    if (client->out_cap > CHUNK) { // a burst is over: give its memory back
-        free(client->out);
-        client->out = NULL;
-        client->out_cap = 0;
+    caller->out_at = 0;
+    if (caller->out_cap > CHUNK) { // a burst is over: give its memory back
+        free(caller->out);
+        caller->out = NULL;
+        caller->out_cap = 0;
     }
     return true;
 }
 
 /** Room for `len` more bytes behind what is queued. */
-static bool out_room(struct yr_client *client, size_t len)
+static bool out_room(struct yr_caller *caller, size_t len)
 {
-    size_t cap = YR_MAX(client->out_cap, (size_t)1024);
+    size_t cap = YR_MAX(caller->out_cap, (size_t)1024);
     char *grown;
 
-    if (client->out_at > 0 && client->out_at + client->out_len + len > client->out_cap) {
-        memmove(client->out, client->out + client->out_at, client->out_len);
-        client->out_at = 0;
+    if (caller->out_at > 0 && caller->out_at + caller->out_len + len > caller->out_cap) {
+        memmove(caller->out, caller->out + caller->out_at, caller->out_len);
+        caller->out_at = 0;
     }
-    if (client->out_at + client->out_len + len <= client->out_cap)
+    if (caller->out_at + caller->out_len + len <= caller->out_cap)
         return true;
-    while (cap < client->out_len + len)
+    while (cap < caller->out_len + len)
         cap *= 2;
-    grown = realloc(client->out, cap);
+    grown = realloc(caller->out, cap);
     if (grown == NULL)
         return false;
-    client->out = grown;
-    client->out_cap = cap;
+    caller->out = grown;
+    caller->out_cap = cap;
     return true;
 }
 
-enum yr_err yr_client_send(struct yr_client *client, const void *bytes, size_t len)
+enum yr_err yr_caller_send(struct yr_caller *caller, const void *bytes, size_t len)
 {
     const char *at = bytes;
 
-    if (client->dead || client->closing)
+    if (caller->dead || caller->closing)
         return YR_ENOENT;
-    if (client->out_len == 0 && len > 0) {
-        const ssize_t n = send(client->fd, at, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (caller->out_len == 0 && len > 0) {
+        const ssize_t n = send(caller->fd, at, len, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) {
-            end(client);
+            end(caller);
             return YR_ENOENT;
         }
         at += n > 0 ? n : 0;
@@ -158,186 +158,189 @@ enum yr_err yr_client_send(struct yr_client *client, const void *bytes, size_t l
     }
     if (len == 0)
         return YR_OK;
-    if (len > YR_CONTROL_QUEUE_MAX - client->out_len) {
-        end(client);
+    if (len > YR_CONTROL_QUEUE_MAX - caller->out_len) {
+        end(caller);
         return YR_EFULL;
     }
-    if (!out_room(client, len)) {
-        end(client);
+    if (!out_room(caller, len)) {
+        end(caller);
         return YR_ENOMEM;
     }
-    memcpy(client->out + client->out_at + client->out_len, at, len);
-    client->out_len += len;
-    settle(client);
+    memcpy(caller->out + caller->out_at + caller->out_len, at, len);
+    caller->out_len += len;
+    settle(caller);
     return YR_OK;
 }
 
-static bool gone(const struct yr_client *client)
+static bool gone(const struct yr_caller *caller)
 {
-    return client->dead || client->closing;
+    return caller->dead || caller->closing;
 }
 
 /** Hand over the whole lines of in[0..in_len) and keep the rest. */
-static void take_lines(struct yr_client *client, size_t fresh)
+static void take_lines(struct yr_caller *caller, size_t fresh)
 {
-    const struct yr_control_opts *opts = &client->control->opts;
-    char *at = client->in, *const stop = client->in + client->in_len;
+    const struct yr_control_opts *opts = &caller->control->opts;
+    char *at = caller->in, *const stop = caller->in + caller->in_len;
     char *look = stop - fresh; // what was there before has no newline
     char *newline;
 
-    while (!gone(client) && (newline = memchr(look, '\n', (size_t)(stop - look))) != NULL) {
+    while (!gone(caller) && (newline = memchr(look, '\n', (size_t)(stop - look))) != NULL) {
         const size_t len = (size_t)(newline - at);
-        if (client->discard)
-            client->discard = false;
+        if (caller->discard)
+            caller->discard = false;
         else if (len > YR_CONTROL_LINE_MAX)
-            opts->on_too_long(opts->ctx, client);
+            opts->on_too_long(opts->ctx, caller);
         else
-            opts->on_line(opts->ctx, client, at, len);
+            opts->on_line(opts->ctx, caller, at, len);
         at = look = newline + 1;
     }
-    client->in_len = (size_t)(stop - at);
-    if (!gone(client) && !client->discard && client->in_len > YR_CONTROL_LINE_MAX) {
-        client->discard = true;
-        opts->on_too_long(opts->ctx, client);
+    caller->in_len = (size_t)(stop - at);
+    if (!gone(caller) && !caller->discard && caller->in_len > YR_CONTROL_LINE_MAX) {
+        caller->discard = true;
+        opts->on_too_long(opts->ctx, caller);
     }
-    if (client->discard)
-        client->in_len = 0;
-    memmove(client->in, at, client->in_len);
+    if (caller->discard)
+        caller->in_len = 0;
+    memmove(caller->in, at, caller->in_len);
 }
 
-static bool in_room(struct yr_client *client)
+static bool in_room(struct yr_caller *caller)
 {
-    size_t cap = YR_MAX(client->in_cap, (size_t)4096);
+    size_t cap = YR_MAX(caller->in_cap, (size_t)4096);
     char *grown;
 
-    if (client->in_cap - client->in_len >= 4096)
+    if (caller->in_cap - caller->in_len >= 4096)
         return true;
-    while (cap - client->in_len < 4096)
+    while (cap - caller->in_len < 4096)
         cap *= 2;
-    grown = realloc(client->in, cap);
+    grown = realloc(caller->in, cap);
     if (grown == NULL)
         return false;
-    client->in = grown;
-    client->in_cap = cap;
+    caller->in = grown;
+    caller->in_cap = cap;
     return true;
 }
 
 /** It will say no more.  What it said last counts as a line, newline or not. */
-static void on_eof(struct yr_client *client)
+static void on_eof(struct yr_caller *caller)
 {
-    const struct yr_control_opts *opts = &client->control->opts;
-    struct pollfd poll_fd = {.fd = client->fd};
+    const struct yr_control_opts *opts = &caller->control->opts;
+    struct pollfd poll_fd = {.fd = caller->fd};
 
-    client->eof = true;
-    if (client->in_len > 0 && !client->discard)
-        opts->on_line(opts->ctx, client, client->in, client->in_len);
-    client->in_len = 0;
+    caller->eof = true;
+    if (caller->in_len > 0 && !caller->discard)
+        opts->on_line(opts->ctx, caller, caller->in, caller->in_len);
+    caller->in_len = 0;
     if (poll(&poll_fd, 1, 0) == 1 && (poll_fd.revents & (POLLHUP | POLLERR)) != 0)
-        end(client); // nor does it listen any more
+        end(caller); // nor does it listen any more
 }
 
-static void on_readable(struct yr_client *client)
+static void on_readable(struct yr_caller *caller)
 {
     ssize_t n;
 
-    if (!in_room(client)) {
-        end(client);
+    if (!in_room(caller)) {
+        end(caller);
         return;
     }
-    n = recv(client->fd, client->in + client->in_len,
-             YR_MIN(client->in_cap - client->in_len, (size_t)CHUNK), MSG_DONTWAIT);
+    n = recv(caller->fd, caller->in + caller->in_len,
+             YR_MIN(caller->in_cap - caller->in_len, (size_t)CHUNK), MSG_DONTWAIT);
     if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
         return;
     if (n < 0) {
-        end(client);
+        end(caller);
     } else if (n == 0) {
-        on_eof(client);
+        on_eof(caller);
     } else {
-        client->in_len += (size_t)n;
-        take_lines(client, (size_t)n);
+        caller->in_len += (size_t)n;
+        take_lines(caller, (size_t)n);
     }
-    if (client->in_len == 0 && client->in_cap > CHUNK) {
-        free(client->in);
-        client->in = NULL;
-        client->in_cap = 0;
+    if (caller->in_len == 0 && caller->in_cap > CHUNK) {
+        free(caller->in);
+        caller->in = NULL;
+        caller->in_cap = 0;
     }
 }
 
-static void on_client(uv_poll_t *poll, int status, int events)
+static void on_caller(uv_poll_t *poll, int status, int events)
 {
-    struct yr_client *client = (struct yr_client *)poll; // its first member
+    struct yr_caller *caller = (struct yr_caller *)poll; // its first member
 
     if (status < 0) { // it hung up on what we sent; what it said before still counts
-        for (int i = 0; i < TURNS && !gone(client) && !client->eof; i++)
-            on_readable(client);
-        end(client);
+        for (int i = 0; i < TURNS && !gone(caller) && !caller->eof; i++)
+            on_readable(caller);
+        end(caller);
         return;
     }
-    if ((events & UV_WRITABLE) != 0 && !push(client)) {
-        end(client);
+    if ((events & UV_WRITABLE) != 0 && !push(caller)) {
+        end(caller);
         return;
     }
-    if ((events & UV_READABLE) != 0 && !gone(client) && !client->eof)
-        on_readable(client);
-    settle(client);
+    if ((events & UV_READABLE) != 0 && !gone(caller) && !caller->eof)
+        on_readable(caller);
+    settle(caller);
 }
 
-void *yr_client_data(const struct yr_client *client)
+void *yr_caller_data(const struct yr_caller *caller)
 {
-    return client->data;
+    return caller->data;
 }
 
-void yr_client_set_data(struct yr_client *client, void *data)
+void yr_caller_set_data(struct yr_caller *caller, void *data)
 {
-    client->data = data;
+    caller->data = data;
 }
 
-uid_t yr_client_uid(const struct yr_client *client)
+uid_t yr_caller_uid(const struct yr_caller *caller)
 {
-    return client->uid;
+    return caller->uid;
 }
 
-pid_t yr_client_pid(const struct yr_client *client)
+pid_t yr_caller_pid(const struct yr_caller *caller)
 {
-    return client->pid;
+    return caller->pid;
 }
 
-size_t yr_client_queued(const struct yr_client *client)
+size_t yr_caller_queued(const struct yr_caller *caller)
 {
-    return client->out_len;
+    return caller->out_len;
 }
 
-void yr_client_hold(struct yr_client *client)
+void yr_caller_hold(struct yr_caller *caller)
 {
-    client->holds++;
+    caller->holds++;
 }
 
-void yr_client_release(struct yr_client *client)
+void yr_caller_release(struct yr_caller *caller)
 {
-    YR_ASSERT(client->holds > 0);
-    client->holds--;
-    settle(client);
+    YR_ASSERT(caller->holds > 0);
+    caller->holds--;
+    settle(caller);
 }
 
-void yr_client_close(struct yr_client *client, bool at_once)
+void yr_caller_close(struct yr_caller *caller, bool at_once)
 {
-    client->closing = true;
+    caller->closing = true;
     if (at_once)
-        end(client);
+        end(caller);
     else
-        settle(client);
+        settle(caller);
 }
 
 // ---- accepting ----
 
 static bool allowed(const struct yr_control_opts *opts, uid_t uid)
 {
-    return uid == geteuid() || uid == 0 || (opts->has_extra_uid && uid == opts->extra_uid);
+    for (size_t i = 0; i < opts->extra_uid_count; i++)
+        if (uid == opts->extra_uids[i])
+            return true;
+    return uid == geteuid() || uid == 0;
 }
 
 static void welcome(struct yr_control *control, int fd)
 {
-    struct yr_client *client = NULL;
+    struct yr_caller *caller = NULL;
     struct ucred who;
     socklen_t len = sizeof who;
 
@@ -348,26 +351,26 @@ static void welcome(struct yr_control *control, int fd)
             control->opts.on_refused(control->opts.ctx, who.uid, who.pid);
         goto refuse;
     }
-    if (control->client_count == YR_CONTROL_CLIENTS_MAX)
+    if (control->caller_count == YR_CONTROL_CLIENTS_MAX)
         goto refuse;
-    client = calloc(1, sizeof *client);
-    if (client == NULL || uv_poll_init(control->opts.loop, &client->poll, fd) != 0)
+    caller = calloc(1, sizeof *caller);
+    if (caller == NULL || uv_poll_init(control->opts.loop, &caller->poll, fd) != 0)
         goto refuse;
-    client->control = control;
-    client->fd = fd;
-    client->uid = who.uid;
-    client->pid = who.pid;
-    client->next = control->clients;
-    client->link = &control->clients;
-    if (client->next != NULL)
-        client->next->link = &client->next;
-    control->clients = client;
-    control->client_count++;
+    caller->control = control;
+    caller->fd = fd;
+    caller->uid = who.uid;
+    caller->pid = who.pid;
+    caller->next = control->callers;
+    caller->link = &control->callers;
+    if (caller->next != NULL)
+        caller->next->link = &caller->next;
+    control->callers = caller;
+    control->caller_count++;
     control->handles++;
-    settle(client);
+    settle(caller);
     return;
 refuse:
-    free(client);
+    free(caller);
     close(fd);
 }
 
@@ -501,6 +504,7 @@ enum yr_err yr_control_open(struct yr_control **out, const struct yr_control_opt
     enum yr_err err;
     int uv;
 
+    YR_ASSERT(opts->extra_uid_count <= YR_CONTROL_UIDS_MAX);
     if (control == NULL)
         return yr_net_fail(fail, YR_ENOMEM, 0, "no memory for the control socket");
     control->opts = *opts;
@@ -559,7 +563,7 @@ static void on_listener_closed(uv_handle_t *handle)
 
 size_t yr_control_clients(const struct yr_control *control)
 {
-    return control->client_count;
+    return control->caller_count;
 }
 
 void yr_control_close(struct yr_control *control, void (*on_closed)(void *ctx), void *ctx)
@@ -580,9 +584,9 @@ void yr_control_close(struct yr_control *control, void (*on_closed)(void *ctx), 
         finish(control);
         return;
     }
-    for (struct yr_client *client = control->clients; client != NULL; client = client->next) {
-        (void)push(client); // a last answer, if there is room for it
-        end(client);
+    for (struct yr_caller *caller = control->callers; caller != NULL; caller = caller->next) {
+        (void)push(caller); // a last answer, if there is room for it
+        end(caller);
     }
     uv_close((uv_handle_t *)&control->poll, on_listener_closed);
 }

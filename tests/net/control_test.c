@@ -25,7 +25,7 @@ struct server {
     size_t len; // of the last line
     char last[128];
     bool echo, hold, done, quit;
-    struct yr_client *client;
+    struct yr_caller *caller;
     uid_t uid;
 };
 
@@ -34,35 +34,35 @@ static void check_done(struct server *s)
     s->done = s->lines + s->too_long + s->closed + s->refused >= s->want;
 }
 
-static void on_line(void *ctx, struct yr_client *client, const char *line, size_t len)
+static void on_line(void *ctx, struct yr_caller *caller, const char *line, size_t len)
 {
     struct server *s = ctx;
 
     s->lines++;
-    s->client = client;
-    s->uid = yr_client_uid(client);
+    s->caller = caller;
+    s->uid = yr_caller_uid(caller);
     s->len = len;
     memcpy(s->last, line, YR_MIN(len, sizeof s->last - 1));
     s->last[YR_MIN(len, sizeof s->last - 1)] = '\0';
     if (s->hold)
-        yr_client_hold(client);
+        yr_caller_hold(caller);
     if (s->echo) {
-        assert_int_equal(yr_client_send(client, line, len), YR_OK);
-        assert_int_equal(yr_client_send(client, "\n", 1), YR_OK);
+        assert_int_equal(yr_caller_send(caller, line, len), YR_OK);
+        assert_int_equal(yr_caller_send(caller, "\n", 1), YR_OK);
     }
     if (s->quit)
-        yr_client_close(client, false);
+        yr_caller_close(caller, false);
     check_done(s);
 }
 
-static void on_too_long(void *ctx, struct yr_client *client)
+static void on_too_long(void *ctx, struct yr_caller *caller)
 {
     struct server *s = ctx;
     s->too_long++;
     check_done(s);
 }
 
-static void on_close(void *ctx, struct yr_client *client)
+static void on_close(void *ctx, struct yr_caller *caller)
 {
     struct server *s = ctx;
     s->closed++;
@@ -181,7 +181,7 @@ static void a_line_comes_in_and_its_answer_goes_out(void **state)
     wait_for(&s, 1);
     assert_string_equal(s.last, "{\"id\":1}");
     assert_int_equal(s.uid, geteuid());
-    assert_int_equal(yr_client_pid(s.client), getpid());
+    assert_int_equal(yr_caller_pid(s.caller), getpid());
     assert_int_equal(hear(&s, fd, answer, 9), 9);
     assert_string_equal(answer, "{\"id\":1}\n");
     close(fd);
@@ -251,13 +251,13 @@ static void a_slow_reader_gets_everything_up_to_the_bound(void **state)
     say(&s, fd, "hello\n", 6);
     wait_for(&s, 1);
     for (int i = 0; i < 3; i++)
-        assert_int_equal(yr_client_send(s.client, bytes, sizeof bytes), YR_OK);
-    assert_true(yr_client_queued(s.client) > sizeof bytes);
+        assert_int_equal(yr_caller_send(s.caller, bytes, sizeof bytes), YR_OK);
+    assert_true(yr_caller_queued(s.caller) > sizeof bytes);
     assert_int_equal(hear(&s, fd, got, sizeof got), sizeof got);
     for (size_t i = 0; i < 3; i++)
         assert_memory_equal(got + i * sizeof bytes, bytes, sizeof bytes);
     loop_for(&s.loop, 5);
-    assert_int_equal(yr_client_queued(s.client), 0);
+    assert_int_equal(yr_caller_queued(s.caller), 0);
     assert_int_equal(s.closed, 0);
     close(fd);
     finish(&s);
@@ -275,10 +275,10 @@ static void a_reader_that_is_too_slow_is_closed(void **state)
     say(&s, fd, "hello\n", 6);
     wait_for(&s, 1);
     for (int i = 0; i < 8 && err == YR_OK; i++)
-        err = yr_client_send(s.client, bytes, sizeof bytes);
+        err = yr_caller_send(s.caller, bytes, sizeof bytes);
     assert_int_equal(err, YR_EFULL);
     assert_int_equal(s.closed, 0); // told later, never from inside send
-    assert_int_equal(yr_client_send(s.client, "x", 1), YR_ENOENT);
+    assert_int_equal(yr_caller_send(s.caller, "x", 1), YR_ENOENT);
     wait_for(&s, 2);
     assert_int_equal(s.closed, 1);
     close(fd);
@@ -300,8 +300,8 @@ static void who_stops_talking_still_gets_its_answers(void **state)
     assert_string_equal(s.last, "wait");
     loop_for(&s.loop, 5);
     assert_int_equal(s.closed, 0);
-    assert_int_equal(yr_client_send(s.client, "done\n", 5), YR_OK);
-    yr_client_release(s.client);
+    assert_int_equal(yr_caller_send(s.caller, "done\n", 5), YR_OK);
+    yr_caller_release(s.caller);
     assert_int_equal(hear(&s, fd, answer, 16), 5); // and then the end
     assert_string_equal(answer, "done\n");
     wait_for(&s, 2);
@@ -319,11 +319,11 @@ static void a_client_that_dies_takes_nobody_with_it(void **state)
     fd = dial();
     say(&s, fd, "bye\n", 4);
     wait_for(&s, 1);
-    assert_int_equal(yr_client_send(s.client, "unread\n", 7), YR_OK);
+    assert_int_equal(yr_caller_send(s.caller, "unread\n", 7), YR_OK);
     say(&s, fd, "", 0);
     assert_int_equal(write(fd, "last\n", 5), 5);
     close(fd); // with unread bytes: the connection is reset
-    assert_int_not_equal(yr_client_send(s.client, "more\n", 5), YR_EFULL); // no SIGPIPE
+    assert_int_not_equal(yr_caller_send(s.caller, "more\n", 5), YR_EFULL); // no SIGPIPE
     wait_for(&s, s.lines + 1);
     while (s.closed == 0)
         wait_for(&s, s.lines + s.closed + 1);
@@ -377,7 +377,7 @@ static void one_client_too_many_is_dropped_until_another_leaves(void **state)
     assert_string_equal(s.last, "in");
     for (size_t i = 0; i < YR_CONTROL_CLIENTS_MAX; i++)
         close(fds[i]);
-    finish(&s); // with clients still there: each is closed
+    finish(&s); // with callers still there: each is closed
     assert_int_equal(s.closed, YR_CONTROL_CLIENTS_MAX + 1);
 }
 
@@ -519,7 +519,7 @@ static int visit_as_nobody(void)
     fd = dial_path(path);
     if (fd < 0)
         return 3;
-    (void)!write(fd, "hi\n", 3);
+    (void)send(fd, "hi\n", 3, MSG_NOSIGNAL); // it may be closed already
     return read(fd, &byte, 1) == 1 ? 0 : 1;
 }
 
@@ -558,8 +558,9 @@ static void another_user_is_refused_whatever_the_modes_say(void **state)
     s.echo = true;
     loop_start(&s.loop);
     opts = opts_of(&s);
-    opts.has_extra_uid = true;
-    opts.extra_uid = NOBODY;
+    opts.extra_uids[0] = NOBODY + 1;
+    opts.extra_uids[1] = NOBODY;
+    opts.extra_uid_count = 2;
     assert_int_equal(yr_control_open(&s.control, &opts, &fail), YR_OK);
     assert_int_equal(chmod(dir, 0755), 0);
     assert_int_equal(chmod(path, 0666), 0);
