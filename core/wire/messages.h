@@ -13,11 +13,11 @@
 /* ---- link frames: `type u8 | len u16le | body` on a channel ---- */
 
 /*    X(NAME, type byte, channel, body) */
-#define YR_FRAME_MAP(X)                                                                            \
-    X(PING, 0x01, CONTROL, "opaque u64: answered by PONG with the same")                           \
-    X(PONG, 0x02, CONTROL, "opaque u64")                                                           \
-    X(ADDRS, 0x30, CONTROL, "n u8 | n x address: where the sender listens, replaces the last")     \
-    X(ENV_PUT, 0x31, CHAT, "an envelope for the receiver")                                         \
+#define YR_FRAME_MAP(X)                                                                        \
+    X(PING, 0x01, CONTROL, "opaque u64: answered by PONG with the same")                       \
+    X(PONG, 0x02, CONTROL, "opaque u64")                                                       \
+    X(ADDRS, 0x30, CONTROL, "n u8 | n x address: where the sender listens, replaces the last") \
+    X(ENV_PUT, 0x31, CHAT, "an envelope for the receiver")                                     \
     X(ENV_ACK, 0x32, CHAT, "n x (status u8 | eid 16): what became of envelopes received")
 
 enum yr_frame {
@@ -33,39 +33,86 @@ enum yr_env_status {
 
 /* ---- direct plaintexts (B.7 as DESIGN.md 5 has it) ---- */
 
-/*    X(NAME, type, body, meaning) */
-#define YR_PLAIN_MAP(X)                                                                            \
-    X(TEXT, 1, "str <= YR_TEXT_MAX", "a text; flags bit 0: an action")                             \
-    X(DELIVERED, 2, "[id]", "these are on the receiver's disk")                                    \
-    X(READ, 3, "[id]", "these were shown")                                                         \
-    X(EDIT, 4, "{1: id, 2: str}", "new text of one's own message")                                 \
-    X(DELETE, 5, "{1: id}", "one's own message is gone")                                           \
-    X(REACTION, 6, "{1: id, 2: str <= 16, 3: bool on}", "a reaction set or taken back")            \
-    X(PROFILE, 7, "{1: nick, 2: status}", "how the sender calls itself")                           \
-    X(PREKEY, 9, "{1: pkid, 2: bin32, 3: exp}", "the sender's newest prekey for the receiver")     \
-    X(NOOP, 17, "nil", "carries only the ratchet")
+/*    X(NAME, type, form of the body, meaning) */
+#define YR_PLAIN_MAP(X)                                                 \
+    X(TEXT, 1, VALUE, "a text; flags bit 0: an action")                 \
+    X(DELIVERED, 2, VALUE, "these messages are on the receiver's disk") \
+    X(READ, 3, VALUE, "these were shown")                               \
+    X(EDIT, 4, MAP, "new text of one's own message")                    \
+    X(DELETE, 5, MAP, "one's own message is gone")                      \
+    X(REACTION, 6, MAP, "a reaction set or taken back")                 \
+    X(PROFILE, 7, MAP, "how the sender calls itself")                   \
+    X(PREKEY, 9, MAP, "the sender's newest prekey for the receiver")    \
+    X(NOOP, 17, VALUE, "carries only the ratchet")
 
 enum yr_plain_type {
-#define X(name, type, body, meaning) YR_PLAIN_##name = type,
+#define X(name, type, form, meaning) YR_PLAIN_##name = type,
     YR_PLAIN_MAP(X)
 #undef X
         YR_PLAIN_COUNT = 0 /* no type: never on the wire */
 };
 
-/** One decoded plaintext.  Pointers are lent from the source bytes; absent ones NULL / zero.
- *  Map keys: 1 type, 2 id bin16, 3 hlc u64, 4 body, 5 acks, 6 seq u64, 7 incarnation bin8,
- *  8 parents [bin16 <= 4], 9 reply-to bin16, 10 expires u64 s, 11 flags. */
+#define YR_PLAIN_BODY_KEY  4
+#define YR_PLAIN_ACTION    1U /* flags bit 0 of a TEXT */
+#define YR_PLAIN_ACKS_MAX  32 /* acks beside a body; receipts of their own take YR_ACKS_MAX */
+#define YR_INCARNATION_LEN 8
+
+/*    F(owner, key, member, KIND, min, max, NEED | OPT)
+ *
+ * KIND   UINT  a number min..max; absent: 0
+ *        BOOL  absent: false
+ *        BIN   exactly max bytes, lent; absent: NULL
+ *        STR   min..max bytes of UTF-8 without NUL, lent; `member`_len; absent: NULL, 0
+ *        IDS   an array of min..max message ids, lent; `member`s[], `member`_count; absent: 0
+ *        NIL   nothing
+ * A body of form VALUE is the one value of its only row; one of form MAP is a map of its rows. */
+#define YR_PLAIN_FIELDS(F)                                    \
+    F(plain, 1, type, UINT, 1, UINT64_MAX, NEED)              \
+    F(plain, 2, id, BIN, 16, YR_MSG_ID_LEN, NEED)             \
+    F(plain, 3, hlc, UINT, 0, UINT64_MAX, OPT)                \
+    F(plain, 5, ack, IDS, 0, YR_PLAIN_ACKS_MAX, OPT)          \
+    F(plain, 6, seq, UINT, 0, UINT64_MAX, OPT)                \
+    F(plain, 7, incarnation, BIN, 8, YR_INCARNATION_LEN, OPT) \
+    F(plain, 8, parent, IDS, 0, YR_PARENTS_MAX, OPT)          \
+    F(plain, 9, reply_to, BIN, 16, YR_MSG_ID_LEN, OPT)        \
+    F(plain, 10, expires_s, UINT, 0, UINT64_MAX, OPT)         \
+    F(plain, 11, flags, UINT, 0, UINT64_MAX, OPT)
+
+#define YR_PREKEY_FIELDS(F, owner)                    \
+    F(owner, 1, prekey_id, UINT, 0, UINT32_MAX, NEED) \
+    F(owner, 2, prekey, BIN, 32, 32, NEED)            \
+    F(owner, 3, prekey_exp_s, UINT, 0, UINT32_MAX, NEED)
+
+#define YR_BODY_TEXT(F)      F(plain, 0, text, STR, 1, YR_TEXT_MAX, NEED)
+#define YR_BODY_DELIVERED(F) F(plain, 0, id, IDS, 0, YR_ACKS_MAX, NEED)
+#define YR_BODY_READ(F)      F(plain, 0, id, IDS, 0, YR_ACKS_MAX, NEED)
+#define YR_BODY_EDIT(F)                               \
+    F(plain, 1, target, BIN, 16, YR_MSG_ID_LEN, NEED) \
+    F(plain, 2, text, STR, 1, YR_TEXT_MAX, NEED)
+#define YR_BODY_DELETE(F) F(plain, 1, target, BIN, 16, YR_MSG_ID_LEN, NEED)
+#define YR_BODY_REACTION(F)                           \
+    F(plain, 1, target, BIN, 16, YR_MSG_ID_LEN, NEED) \
+    F(plain, 2, text, STR, 1, YR_EMOJI_MAX, NEED)     \
+    F(plain, 3, on, BOOL, 0, 1, NEED)
+#define YR_BODY_PROFILE(F)                       \
+    F(plain, 1, text, STR, 0, YR_NICK_MAX, NEED) \
+    F(plain, 2, text2, STR, 0, YR_STATUS_MAX, OPT)
+#define YR_BODY_PREKEY(F) YR_PREKEY_FIELDS(F, plain)
+#define YR_BODY_NOOP(F)   F(plain, 0, type, NIL, 0, 0, OPT)
+
+/** One decoded plaintext: the members of the rows above.  Pointers are lent from the source bytes;
+ *  absent ones NULL / zero. */
 struct yr_plain {
-    uint64_t type; /* enum yr_plain_type or one that this version does not know */
-    bool known;    /* type is known and its body decoded into the fields below */
-    const uint8_t *id;       /* 16 bytes */
-    uint64_t hlc;            /* 48-bit milliseconds, 16-bit counter */
+    uint64_t type;     /* enum yr_plain_type or one that this version does not know */
+    bool known;        /* type is known and its body decoded into the fields below */
+    const uint8_t *id; /* 16 bytes */
+    uint64_t hlc;      /* 48-bit milliseconds, 16-bit counter */
     uint64_t seq, expires_s, flags;
     const uint8_t *incarnation; /* 8 bytes */
     const uint8_t *reply_to;    /* 16 bytes */
     const uint8_t *parents[YR_PARENTS_MAX];
     size_t parent_count;
-    const uint8_t *acks[32];
+    const uint8_t *acks[YR_PLAIN_ACKS_MAX];
     size_t ack_count;
     /* body */
     const uint8_t *target; /* EDIT DELETE REACTION: 16 bytes */
@@ -73,7 +120,7 @@ struct yr_plain {
     size_t text_len;
     const uint8_t *text2; /* PROFILE (status) */
     size_t text2_len;
-    bool on; /* REACTION */
+    bool on;                         /* REACTION */
     const uint8_t *ids[YR_ACKS_MAX]; /* DELIVERED READ */
     size_t id_count;
     uint32_t prekey_id, prekey_exp_s;
@@ -85,12 +132,25 @@ struct yr_plain {
  *  without NUL, no trailing bytes; unknown keys ignored).  *out written only on YR_OK.
  *  An unknown type is YR_OK with known = false.  Errors: YR_EPROTO. */
 YR_MUST_USE enum yr_err yr_plain_decode(struct yr_plain *out, const uint8_t *src, size_t len);
-/** Errors: YR_ESIZE (no room, or over a maximum); YR_EINVAL (no id). */
+/** Absent members are left out.  Nothing that decode would refuse is ever written.
+ *  Errors: YR_ESIZE (no room, or over a maximum); YR_EINVAL (no id or another member that is
+ * needed, no known type, text that is not UTF-8). */
 YR_MUST_USE enum yr_err yr_plain_encode(const struct yr_plain *plain, uint8_t *dst, size_t cap,
                                         size_t *len);
+/** "TEXT"; "?" for an unknown type. */
+const char *yr_plain_name(uint64_t type);
 
-/* ---- first contact payloads (B.5): {1 cert bin142, 2 prekey {1 id, 2 bin32, 3 exp}, 3 nick,
- *      4 text, 5 caps, 6 verdict, 7 reason} ---- */
+/* ---- first contact payloads (B.5) ---- */
+
+#define YR_HELLO_PREKEY_KEY 2 /* holds a map of YR_PREKEY_FIELDS; absent: prekey NULL */
+
+#define YR_HELLO_FIELDS(F)                          \
+    F(hello, 1, cert, BIN, 142, 142, OPT)           \
+    F(hello, 3, nick, STR, 0, YR_NICK_MAX, OPT)     \
+    F(hello, 4, text, STR, 0, YR_GREETING_MAX, OPT) \
+    F(hello, 5, caps, UINT, 0, UINT32_MAX, OPT)     \
+    F(hello, 6, verdict, UINT, 0, 2, OPT)           \
+    F(hello, 7, reason, UINT, 0, UINT8_MAX, OPT)
 
 struct yr_hello {
     const uint8_t *cert; /* 142 bytes */
@@ -102,6 +162,7 @@ struct yr_hello {
     uint8_t verdict; /* FC_DATA: 0 refused, 1 accepted, 2 pending */
     uint8_t reason;  /* of a refusal: 1 spent, 2 revoked, 3 full */
 };
+/** As yr_plain_decode and yr_plain_encode; what must be there depends on who asks. */
 YR_MUST_USE enum yr_err yr_hello_decode(struct yr_hello *out, const uint8_t *src, size_t len);
 YR_MUST_USE enum yr_err yr_hello_encode(const struct yr_hello *hello, uint8_t *dst, size_t cap,
                                         size_t *len);
