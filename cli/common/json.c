@@ -36,7 +36,7 @@ void yr_json_dump(struct yr_buf *out, const json_t *json)
         if (!unsafe(cp))
             continue;
         yr_buf_add(out, text + done, i - done);
-        yr_buf_addf(out, "\\u%04x", (unsigned)cp);
+        yr_buf_addf(out, "\\u%04X", (unsigned)cp);
         done = i + used;
     }
     yr_buf_add(out, text + done, len - done);
