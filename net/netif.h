@@ -1,4 +1,4 @@
-/* net/netif.h: the machine's own addresses, and when they change. */
+/* net/netif.h: the machine's own addresses and interfaces, and when they change. */
 #ifndef YR_NETIF_H
 #define YR_NETIF_H
 
@@ -6,34 +6,44 @@
 
 #include "yaari/error.h"
 
-#define YR_NETIF_MAX       32  /* interfaces looked at */
-#define YR_NETIF_SETTLE_MS 200 /* a change is told once nothing more changed for this long */
+#define YR_NETIF_MAX       16  /* interfaces on which neighbours are looked for: igmp allows 20 */
+#define YR_NETIF_OWN_MAX   64  /* own addresses known */
+#define YR_NETIF_SETTLE_MS 200 /* changes come in bursts: told once for all within this time */
 
-/** Our addresses that may be told to friends, best first, with the ports of `bound`: for a wildcard
- *  all of its family on interfaces that are up, loopback and link-local left out; a concrete
- * address itself, loopback included.  IPv6 global, then IPv4, then IPv6 unique-local. Up to `cap`;
- * how many there are. */
+/** Our addresses that may be told to friends, with the ports of `bound`: for a wildcard all of its
+ *  family on interfaces that are up, without loopback and link-local ones; for a concrete address
+ *  itself, loopback included.
+ *  The families take turns, IPv6 first, so that a short list serves everybody; within one the best
+ *  comes first: IPv6 global, lasting before temporary, then unique-local; IPv4 on the way out, then
+ *  public, then private.
+ *  Up to `cap`; how many there are. */
 size_t yr_netif_addrs(const struct yr_addr *bound, size_t bound_count, struct yr_addr *out,
                       size_t cap);
+
+/** Every address of the machine, link-local ones with their scope; port 0.
+ *  Up to `cap`; how many there are. */
+size_t yr_netif_own(struct yr_addr *out, size_t cap);
+
+/** The interface that has this address (lo has all of 127.0.0.0/8); 0: none. */
+unsigned yr_netif_of(const struct yr_addr *addr);
 
 /** An interface on which to look for neighbours. */
 struct yr_netif {
     unsigned index;
-    char name[16];
-    bool v4, v6;        /* has addresses of the family that `bound` covers */
-    struct yr_addr ip4; /* one of them */
+    bool v4, v6; /* the families that `bound` covers on it */
 };
-/** The interfaces `bound` covers: for a wildcard all that are up and capable of multicast, but
- *  loopback; for a concrete address the one that has it. */
+/** The interfaces that `bound` covers: for a wildcard all that are up and take multicast, but
+ *  loopback; for a concrete address the one that has it.  Up to `cap`; how many there are. */
 size_t yr_netif_list(const struct yr_addr *bound, size_t bound_count, struct yr_netif *out,
                      size_t cap);
 
 struct yr_netwatch;
-/** Call on_change when addresses or links of the machine changed.  Wakes up for nothing else.
- *  *out owned by the caller.  Errors: YR_EIO: the system does not tell (a sandbox); YR_ENOMEM. */
+/** Call on_change when addresses or links of the machine may have changed.  Wakes up for nothing
+ *  else.  *out owned by the caller.
+ *  Errors: YR_EIO: the system does not tell (a sandbox); YR_ENOMEM. */
 YR_MUST_USE enum yr_err yr_netwatch_open(struct yr_netwatch **out, uv_loop_t *loop,
                                          void (*on_change)(void *ctx), void *ctx);
-/** NULL is fine: on_closed at once. */
+/** NULL is fine: on_closed at once.  on_closed may be NULL. */
 void yr_netwatch_close(struct yr_netwatch *watch, void (*on_closed)(void *ctx), void *ctx);
 
 #endif

@@ -1,8 +1,6 @@
 #include "net/udp.h"
 
 #include <errno.h>
-#include <ifaddrs.h>
-#include <net/if.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +9,7 @@
 #include "core/base/base.h"
 #include "core/limits.h"
 #include "net/addr.h"
+#include "net/netif.h"
 #include "net/random.h"
 
 #define SOCKET_BUFFER (4 << 20) /* bytes asked for; the system gives what rmem_max allows */
@@ -442,29 +441,6 @@ static void set_options(const struct sock *sock)
     }
 }
 
-/** The interface that has this address; 0: none does. */
-static unsigned interface_of(const struct yr_addr *addr)
-{
-    struct ifaddrs *all = NULL;
-    unsigned index = 0;
-
-    if (addr->scope != 0)
-        return addr->scope;
-    if (getifaddrs(&all) != 0)
-        return 0;
-    for (struct ifaddrs *i = all; i != NULL && index == 0; i = i->ifa_next) {
-        struct yr_addr has;
-        if (i->ifa_addr == NULL)
-            continue;
-        has = yr_addr_from_sys(i->ifa_addr);
-        if (yr_addr_same_ip(&has, addr) || // all of 127.0.0.0/8 is lo's
-            (addr->family == 4 && yr_addr_loopback(addr) && yr_addr_loopback(&has)))
-            index = if_nametoindex(i->ifa_name);
-    }
-    freeifaddrs(all);
-    return index;
-}
-
 /** Make and bind one socket at `port`.  0, or the errno of what failed. */
 static int bind_one(struct sock *sock, uint16_t port)
 {
@@ -590,7 +566,7 @@ static void take_listen(struct yr_udp *udp, const struct yr_udp_opts *opts)
         sock->bound = listen[i];
         sock->wildcard = yr_addr_wildcard(&listen[i]);
         sock->explicit_port = listen[i].port != 0;
-        sock->ifindex = sock->wildcard ? 0 : interface_of(&listen[i]);
+        sock->ifindex = sock->wildcard ? 0 : yr_netif_of(&listen[i]);
         udp->sock_count++;
     }
 }
