@@ -1,0 +1,290 @@
+/* rpc_internal.h: what the files of the RPC server share. */
+#ifndef YR_RPC_INTERNAL_H
+#define YR_RPC_INTERNAL_H
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <string.h>
+
+#include "cli/common/buf.h"
+#include "cli/daemon/names.h"
+#include "cli/daemon/rpc.h"
+
+#define YR_COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
+
+#define YR_ID_TEXT     53 /* 52 characters of an identity and a NUL */
+#define YR_MSG_ID_TEXT 27 /* 26 characters of a message id and a NUL */
+
+/* ---- methods ---- */
+
+enum yr_param_type { YR_P_STR, YR_P_INT, YR_P_BOOL, YR_P_STRS, YR_P_STR_NULL, YR_P_STR_INT };
+struct yr_param {
+    const char *name; /* NULL ends the list */
+    enum yr_param_type type;
+    bool required;
+    int64_t min, max; /* of an int; bytes of a string; strings of a list.  Both 0: any */
+    const char *help;
+};
+
+struct yr_call;
+/** How a handler ended: its answer is in call->result, or in call->fail, or will come. */
+enum yr_end { YR_END_OK, YR_END_FAILED, YR_END_LATER };
+
+struct yr_method {
+    const char *name;
+    enum yr_end (*run)(struct yr_call *call);
+    bool open; /* needs an unlocked vault and an identity */
+    const struct yr_param *params;
+    const char *result, *help;
+};
+/** The method called `name` (len bytes); NULL: there is none. */
+const struct yr_method *yr_method_find(const char *name, size_t len);
+const struct yr_method *yr_method_at(size_t i);
+
+struct yr_rpc_fail {
+    int code;          /* YR_RPC_... */
+    int exit;          /* 0: the one of the code */
+    char message[400]; /* no full stop */
+    char hint[256];    /* empty: none */
+    char id[YR_MSG_ID_TEXT];
+    json_t *candidates; /* owned; NULL: none */
+};
+
+struct yr_call {
+    struct yr_rpc *rpc;
+    struct yr_rpc_client *client;
+    const struct yr_method *method;
+    json_t *id;     /* borrowed */
+    json_t *params; /* borrowed; always an object; NULL in a finish */
+    struct yr_now now;
+    json_t *result; /* owned by the call */
+    struct yr_rpc_fail fail;
+};
+
+/* ---- requests whose answer comes later ---- */
+
+struct yr_pending {
+    struct yr_rpc_client *client; /* NULL: it has gone */
+    json_t *id;                   /* owned */
+    const struct yr_method *method;
+    /** Makes the answer; YR_END_LATER: it has put itself on the list of waits. */
+    enum yr_end (*finish)(struct yr_call *call, struct yr_pending *pending);
+    uint32_t index, generation; /* the ticket is both */
+    bool used, waiting;
+    unsigned outstanding; /* commands not yet done, and 1 while the handler runs */
+    enum yr_err err;      /* the first that failed */
+    uint8_t conv[YR_ID_LEN], msg[YR_MSG_ID_LEN];
+    char text[16]; /* invite id */
+    uint64_t value_us;
+    bool with_qr, own_msg; /* answer with the QR form; msg is the request's, not DONE's */
+    bool waited;           /* wait has begun */
+    enum yr_state wait;    /* YR_STATE_ACCEPTED: no wait */
+    uint32_t timeout_ms;   /* of wait; 0: none */
+    yr_us deadline_us;
+    json_t *keep;                        /* owned; what the finish needs of the request */
+    struct yr_pending *next, *next_wait; /* free list; waits with the same hash */
+};
+
+/** Take a slot for the answer of `call`; holds one `outstanding`.  NULL: this client has too many,
+ *  call->fail says so. */
+struct yr_pending *yr_call_defer(struct yr_call *call,
+                                 enum yr_end (*finish)(struct yr_call *, struct yr_pending *));
+uint64_t yr_pending_ticket(const struct yr_pending *pending);
+/** Count what env's function said: a refusal is remembered, anything else will be DONE. */
+void yr_pending_count(struct yr_pending *pending, enum yr_err err);
+/** Give a command to the node; a refusal is remembered in pending->err. */
+void yr_pending_command(struct yr_call *call, struct yr_pending *pending, const struct yr_cmd *cmd);
+/** The handler has given all its commands: finish now if none is outstanding. */
+enum yr_end yr_call_release(struct yr_call *call, struct yr_pending *pending);
+/** Wait until pending->msg reaches pending->wait or the time is over; then finish is called again,
+ *  with err YR_OK or YR_EAGAIN. */
+enum yr_end yr_pending_wait(struct yr_call *call, struct yr_pending *pending);
+/** Let tick finish it with YR_EAGAIN at pending->deadline_us. */
+void yr_pending_set_deadline(struct yr_rpc *rpc, struct yr_pending *pending, uint64_t timeout_ms);
+
+/* ---- the server ---- */
+
+#define YR_EVENT_KINDS YR_EV_KIND_COUNT
+
+struct yr_sub {
+    struct yr_rpc_client *client;
+    struct yr_sub *next;
+    int64_t id;
+    uint64_t cursor;     /* of the last event sent or passed over */
+    bool live;           /* all kept events up to now are sent */
+    bool stale;          /* presence and net changes were passed over */
+    bool lost;           /* its cursor is none of ours: a gap is to be told */
+    uint32_t kinds;      /* a bit per event kind */
+    size_t target_count; /* 0: all */
+    uint8_t (*targets)[YR_ID_LEN];
+};
+
+struct yr_rpc_client {
+    void *conn;
+    struct yr_rpc_client *next;
+    bool greeted;
+    unsigned pending_count, sub_count;
+};
+
+#define YR_WAIT_BUCKETS 1024
+#define YR_REQUEST_IDS  64
+
+struct yr_rpc {
+    struct yr_node *node;
+    struct yr_rpc_env env;
+    struct yr_rpc_client *clients;
+    size_t client_count;
+    struct yr_sub *subs;
+    int64_t last_sub;
+
+    struct yr_pending **pending; /* slots, never freed before the server */
+    size_t pending_count;
+    struct yr_pending *free_pending;
+    struct yr_pending *waits[YR_WAIT_BUCKETS];
+    yr_us next_deadline; /* no pending deadline is before it */
+    bool behind;         /* some subscription is not live */
+    yr_us pump_at;
+
+    struct yr_names names;
+    struct {
+        char invite[9];
+        int64_t id;
+    } request_ids[YR_REQUEST_IDS]; /* oldest first */
+    size_t request_count;
+    int64_t last_request;
+
+    bool read_receipts;
+    uint64_t requests, errors, refused, events;
+    struct yr_message msg; /* scratch: 20 KiB, for whoever reads one message */
+    struct yr_buf out;     /* scratch */
+};
+
+/* ---- answers ---- */
+
+/** Fill call->fail; returns YR_END_FAILED, so that a handler can `return yr_call_fail(...)`. */
+enum yr_end yr_call_fail(struct yr_call *call, int code, const char *format, ...) YR_PRINTF(3);
+/** The failure that stands for an error of the library. */
+enum yr_end yr_call_err(struct yr_call *call, enum yr_err err);
+void yr_call_hint(struct yr_call *call, const char *format, ...) YR_PRINTF(2);
+enum yr_end yr_call_ok(struct yr_call *call, json_t *result);
+
+/* ---- parameters, already checked against the method's table ---- */
+
+/** NULL when absent; lent from the request. */
+const char *yr_call_str(const struct yr_call *call, const char *name);
+bool yr_call_bool(const struct yr_call *call, const char *name, bool absent);
+int64_t yr_call_int(const struct yr_call *call, const char *name, int64_t absent);
+bool yr_call_has(const struct yr_call *call, const char *name);
+
+/* ---- objects users name ---- */
+
+/** A conversation: a friend's id, or our own for the note to self.  On failure call->fail is set.
+ */
+bool yr_call_target(struct yr_call *call, const char *text, bool friend_only,
+                    uint8_t out[YR_ID_LEN]);
+/** A message by id or prefix. */
+bool yr_call_message(struct yr_call *call, const char *text, uint8_t out[YR_MSG_ID_LEN]);
+/** The small number of a link being added; made at its first use. */
+int64_t yr_request_id(struct yr_rpc *rpc, const char invite[9]);
+/** The invite a number stands for; NULL: none. */
+const char *yr_request_invite(const struct yr_rpc *rpc, int64_t id);
+
+/* ---- records (UX: JSON record types); new references, never NULL ---- */
+
+json_t *yr_json_id(const uint8_t *id, size_t len);
+json_t *yr_json_time(yr_ms ms);
+/** Invalid UTF-8 becomes U+FFFD. */
+json_t *yr_json_text(const char *text, size_t len);
+json_t *yr_json_addr(const struct yr_addr *addr);
+json_t *yr_record_ref(struct yr_rpc *rpc, const uint8_t id[YR_ID_LEN]);
+json_t *yr_record_identity(struct yr_rpc *rpc);
+json_t *yr_record_friend(struct yr_rpc *rpc, const struct yr_friend_info *info, bool fingerprint);
+json_t *yr_record_invite(struct yr_rpc *rpc, const struct yr_invite_info *info);
+json_t *yr_record_request(struct yr_rpc *rpc, const struct yr_add_info *info);
+json_t *yr_record_message(struct yr_rpc *rpc, const struct yr_message *msg);
+json_t *yr_record_unread(struct yr_rpc *rpc, const uint8_t conv[YR_ID_LEN]);
+json_t *yr_record_status(struct yr_rpc *rpc);
+json_t *yr_record_event(struct yr_rpc *rpc,
+                        const struct yr_event *event); /* NULL: nothing to tell */
+const char *yr_state_name(const struct yr_rpc *rpc, enum yr_state state, bool own);
+const char *yr_rpc_state(struct yr_rpc *rpc);
+
+/** Find an invite or a link being added by its id. */
+bool yr_rpc_invite(struct yr_rpc *rpc, const char *id, struct yr_invite_info *out);
+bool yr_rpc_add(struct yr_rpc *rpc, const char *id, struct yr_add_info *out);
+
+/** Append the ids of the last messages of all conversations, newest first. */
+void yr_rpc_recent(struct yr_rpc *rpc, size_t limit, json_t *ids);
+
+/* ---- lines ---- */
+
+/** Send one object as a line; `object` is taken. */
+void yr_rpc_send(struct yr_rpc *rpc, struct yr_rpc_client *client, json_t *object);
+
+/* ---- subscriptions (rpc_events.c) ---- */
+
+const char *yr_event_name(enum yr_event_kind kind);
+/** false: there is no such event. */
+bool yr_event_kind_of(const char *name, enum yr_event_kind *out);
+void yr_rpc_publish(struct yr_rpc *rpc, const struct yr_event *event);
+/** Send what readers that were behind can take now; sets rpc->behind and rpc->pump_at. */
+void yr_rpc_pump(struct yr_rpc *rpc);
+void yr_rpc_unsubscribe_all(struct yr_rpc *rpc, struct yr_rpc_client *client);
+
+/* ---- handlers ---- */
+
+/*    X(function, "method", needs an identity, result, what it does) */
+#define YR_METHOD_MAP(X)                                                                          \
+    X(hello, "hello", false, "{version, api, profile, state, features, pid}",                     \
+      "agree on the version of this interface; required before events.subscribe")                 \
+    X(identity_create, "identity.create", false, "identity", "make this profile's identity")      \
+    X(identity_get, "identity.get", true, "identity", "who we are")                               \
+    X(identity_set, "identity.set", true, "identity", "change the own name or status text")       \
+    X(vault_unlock, "vault.unlock", false, "status", "open the store with the passphrase")        \
+    X(vault_lock, "vault.lock", false, "status", "close all links and wipe the keys")             \
+    X(invite_create, "invite.create", true, "invite",                                             \
+      "a link for one person; qr holds the same invite for a QR code")                            \
+    X(invite_list, "invite.list", true, "{invites: [invite]}", "own invites")                     \
+    X(invite_revoke, "invite.revoke", true, "invite", "an open invite works no more")             \
+    X(friend_add, "friend.add", true, "friend or request", "accept an invite link")               \
+    X(friend_list, "friend.list", true, "{friends: [friend]}", "friends in order of addition")    \
+    X(friend_get, "friend.get", true, "friend", "one friend, with the fingerprint to compare")    \
+    X(friend_set, "friend.set", true, "friend", "rename or mute")                                 \
+    X(friend_verify, "friend.verify", true, "friend", "the fingerprints were compared")           \
+    X(friend_block, "friend.block", true, "friend", "no link with this friend until unblocked")   \
+    X(friend_remove, "friend.remove", true, "{}", "end the friendship; the friend sees silence")  \
+    X(request_list, "request.list", true, "{requests: [request]}", "links being added")           \
+    X(request_reject, "request.reject", true, "{}", "give up a link being added")                 \
+    X(message_send, "message.send", true, "message",                                              \
+      "write a text; answered when it is on disk, or when `wait` is reached")                     \
+    X(message_list, "message.list", true, "{messages: [message], more}",                          \
+      "history, oldest first: the last `limit`; more: there are earlier ones")                    \
+    X(message_get, "message.get", true, "message", "one message and its way so far")              \
+    X(message_edit, "message.edit", true, "message", "change an own text")                        \
+    X(message_delete, "message.delete", true, "{messages: [message]}", "delete messages")         \
+    X(message_react, "message.react", true, "message", "set or take back a reaction")             \
+    X(message_why, "message.why", true, "why", "why a message or a friend is where it is")        \
+    X(read_get, "read.get", true, "{unread: [unread]}", "what is unread")                         \
+    X(read_set, "read.set", true, "unread", "move the read marker")                               \
+    X(net_status, "net.status", false, "status", "the state of this node")                        \
+    X(net_ping, "net.ping", true, "ping", "one round trip over the link to a friend")             \
+    X(peer_list, "peer.list", true, "{peers: [peer]}", "configured peers and live links")         \
+    X(peer_add, "peer.add", true, "peer", "an address at which friends and inviters are tried")   \
+    X(peer_remove, "peer.remove", true, "{}", "forget such an address")                           \
+    X(config_get, "config.get", false, "config", "a running value")                               \
+    X(config_set, "config.set", false, "config", "write a value to the profile's file, apply it") \
+    X(config_list, "config.list", false, "{configs: [config]}", "all running values")             \
+    X(events_subscribe, "events.subscribe", true, "{sub, cursor}",                                \
+      "tell what happens, as notifications `event`")                                              \
+    X(events_unsubscribe, "events.unsubscribe", true, "{}", "end a subscription")                 \
+    X(daemon_stop, "daemon.stop", false, "{}", "end the daemon")                                  \
+    X(daemon_reload, "daemon.reload", false, "{}", "read the configuration again")                \
+    X(rpc_list, "rpc.list", false, "{methods: [name]}", "the methods there are")                  \
+    X(rpc_describe, "rpc.describe", false, "{method, help, params, result}", "one method")        \
+    X(complete, "complete", false, "{words: [string]}", "words for command line completion")
+
+#define X(function, name, open, result, help) enum yr_end yr_rpc_##function(struct yr_call *call);
+YR_METHOD_MAP(X)
+#undef X
+
+#endif

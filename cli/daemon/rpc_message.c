@@ -1,0 +1,351 @@
+/* rpc_message.c: texts, what is done to them, what is read. */
+#include <stdio.h>
+
+#include "cli/common/json.h"
+#include "cli/daemon/rpc_internal.h"
+
+#define TEXT_MAX      16384
+#define WHY_STEPS_MAX 64
+
+/* ---- one message ---- */
+
+static enum yr_end message_answer(struct yr_call *call, const uint8_t id[YR_MSG_ID_LEN])
+{
+    struct yr_rpc *rpc = call->rpc;
+    const enum yr_err err = yr_node_message(rpc->node, id, &rpc->msg);
+
+    return err == YR_OK ? yr_call_ok(call, yr_record_message(rpc, &rpc->msg))
+                        : yr_call_err(call, err);
+}
+
+static void put_step(json_t *steps, const char *state, yr_ms time_ms)
+{
+    json_t *step = json_pack("{s:s}", "state", state);
+    yr_json_put_time(step, "time", time_ms);
+    json_array_append_new(steps, step);
+}
+
+enum yr_end yr_rpc_message_get(struct yr_call *call)
+{
+    struct yr_rpc *rpc = call->rpc;
+    const struct yr_message *msg = &rpc->msg;
+    uint8_t id[YR_MSG_ID_LEN];
+    enum yr_end end;
+
+    if (!yr_call_message(call, yr_call_str(call, "id"), id))
+        return YR_END_FAILED;
+    if ((end = message_answer(call, id)) != YR_END_OK)
+        return end;
+    json_t *steps = json_array();
+    put_step(steps, msg->own ? "accepted" : "delivered", msg->received_ms);
+    if (msg->own && msg->delivered_ms > 0)
+        put_step(steps, "delivered", msg->delivered_ms);
+    if (msg->own && msg->read_ms > 0 && rpc->read_receipts)
+        put_step(steps, "read", msg->read_ms);
+    json_object_set_new(call->result, "steps", steps);
+    return YR_END_OK;
+}
+
+/* ---- writing ---- */
+
+/* Is this a text the node may take?  It is UTF-8 without NUL already: the parser saw to that. */
+static bool text_ok(struct yr_call *call, const char *text)
+{
+    const size_t len = strlen(text);
+
+    if (len == 0)
+        yr_call_fail(call, YR_RPC_INVALID_PARAMS, "an empty text");
+    else if (len > TEXT_MAX)
+        yr_call_fail(call, YR_RPC_TOO_LARGE, "a text of %zu bytes: 16,384 are the most", len);
+    return len > 0 && len <= TEXT_MAX;
+}
+
+static enum yr_end send_wait_over(struct yr_call *call, struct yr_pending *pending)
+{
+    char short_id[9];
+    const struct yr_name *name = yr_names_by_id(&call->rpc->names, pending->conv);
+
+    yr_id_text(short_id, pending->conv, 5);
+    yr_call_fail(call, YR_RPC_TIMEOUT, "not %s to %s in time; the message stays queued",
+                 yr_state_name(call->rpc, pending->wait, true),
+                 name != NULL ? name->name : short_id);
+    yr_id_text(call->fail.id, pending->msg, YR_MSG_ID_LEN);
+    yr_call_hint(call, "yaari why %.6s", call->fail.id);
+    return YR_END_FAILED;
+}
+
+static enum yr_end finish_send(struct yr_call *call, struct yr_pending *pending)
+{
+    struct yr_rpc *rpc = call->rpc;
+
+    if (pending->waited && pending->err == YR_EAGAIN)
+        return send_wait_over(call, pending);
+    if (pending->err != YR_OK)
+        return yr_call_err(call, pending->err);
+    const enum yr_end end = message_answer(call, pending->msg);
+    if (end != YR_END_OK || rpc->msg.state >= pending->wait)
+        return end;
+    json_decref(call->result);
+    call->result = NULL;
+    pending->waited = true;
+    return yr_pending_wait(call, pending);
+}
+
+/* `wait` as a state; false: there is no such state to wait for. */
+static bool wait_of(struct yr_call *call, enum yr_state *out)
+{
+    const char *wait = yr_call_str(call, "wait");
+
+    *out = YR_STATE_ACCEPTED;
+    if (wait == NULL || strcmp(wait, "accepted") == 0)
+        return true;
+    if (strcmp(wait, "delivered") == 0) {
+        *out = YR_STATE_DELIVERED;
+        return true;
+    }
+    if (strcmp(wait, "read") != 0) {
+        yr_call_fail(call, YR_RPC_INVALID_PARAMS, "wait must be accepted, delivered or read");
+        return false;
+    }
+    *out = YR_STATE_READ;
+    if (!call->rpc->read_receipts) {
+        yr_call_fail(call, YR_RPC_INVALID_PARAMS, "read receipts are off: `read` never comes");
+        call->fail.exit = YR_EXIT_USAGE;
+        yr_call_hint(call, "yaari config set privacy.read_receipts yes");
+        return false;
+    }
+    return true;
+}
+
+enum yr_end yr_rpc_message_send(struct yr_call *call)
+{
+    const char *kind = yr_call_str(call, "kind"), *reply_to = yr_call_str(call, "reply_to");
+    struct yr_cmd cmd = {.kind = YR_CMD_SEND};
+    struct yr_pending *pending;
+    enum yr_state wait;
+
+    cmd.body = yr_call_str(call, "text");
+    if (!text_ok(call, cmd.body) || !wait_of(call, &wait))
+        return YR_END_FAILED;
+    cmd.body_len = strlen(cmd.body);
+    if (kind != NULL && strcmp(kind, "action") == 0)
+        cmd.flags = YR_FLAG_ACTION;
+    else if (kind != NULL && strcmp(kind, "text") != 0)
+        return yr_call_fail(call, YR_RPC_INVALID_PARAMS, "kind must be text or action");
+    if ((cmd.name = yr_call_str(call, "key")) != NULL)
+        cmd.name_len = strlen(cmd.name);
+    if (!yr_call_target(call, yr_call_str(call, "target"), false, cmd.conv) ||
+        (reply_to != NULL && !yr_call_message(call, reply_to, cmd.reply_to)) ||
+        (pending = yr_call_defer(call, finish_send)) == NULL)
+        return YR_END_FAILED;
+    memcpy(pending->conv, cmd.conv, YR_ID_LEN);
+    pending->wait = wait;
+    pending->timeout_ms = (uint32_t)yr_call_int(call, "timeout_ms", 0);
+    yr_pending_command(call, pending, &cmd);
+    return yr_call_release(call, pending);
+}
+
+static enum yr_end finish_message(struct yr_call *call, struct yr_pending *pending)
+{
+    if (pending->err == YR_EDENIED)
+        return yr_call_fail(call, YR_RPC_DENIED, "only one's own messages, and not deleted ones");
+    if (pending->err != YR_OK)
+        return yr_call_err(call, pending->err);
+    return message_answer(call, pending->msg);
+}
+
+/* A command about one message, answered with the message. */
+static enum yr_end message_command(struct yr_call *call, struct yr_cmd *cmd)
+{
+    struct yr_pending *pending;
+    struct yr_place place;
+
+    if (!yr_call_message(call, yr_call_str(call, "id"), cmd->msg))
+        return YR_END_FAILED;
+    const enum yr_err err = yr_node_place(call->rpc->node, cmd->msg, cmd->conv, &place);
+    if (err != YR_OK)
+        return yr_call_err(call, err);
+    if ((pending = yr_call_defer(call, finish_message)) == NULL)
+        return YR_END_FAILED;
+    memcpy(pending->msg, cmd->msg, YR_MSG_ID_LEN);
+    memcpy(pending->conv, cmd->conv, YR_ID_LEN);
+    pending->own_msg = true;
+    yr_pending_command(call, pending, cmd);
+    return yr_call_release(call, pending);
+}
+
+enum yr_end yr_rpc_message_edit(struct yr_call *call)
+{
+    struct yr_cmd cmd = {.kind = YR_CMD_EDIT, .body = yr_call_str(call, "text")};
+
+    if (!text_ok(call, cmd.body))
+        return YR_END_FAILED;
+    cmd.body_len = strlen(cmd.body);
+    return message_command(call, &cmd);
+}
+
+enum yr_end yr_rpc_message_react(struct yr_call *call)
+{
+    struct yr_cmd cmd = {.kind = YR_CMD_REACT, .body = yr_call_str(call, "emoji")};
+
+    cmd.body_len = strlen(cmd.body);
+    cmd.flags = yr_call_bool(call, "remove", false) ? YR_FLAG_REMOVE : 0;
+    return message_command(call, &cmd);
+}
+
+static enum yr_end finish_delete(struct yr_call *call, struct yr_pending *pending)
+{
+    struct yr_rpc *rpc = call->rpc;
+    uint8_t id[YR_MSG_ID_LEN + 1];
+    size_t i, len;
+    json_t *list, *text;
+
+    if (pending->err == YR_EDENIED)
+        return yr_call_fail(call, YR_RPC_DENIED,
+                            "only one's own messages can be deleted everywhere");
+    if (pending->err != YR_OK)
+        return yr_call_err(call, pending->err);
+    list = json_array();
+    json_array_foreach(pending->keep, i, text)
+    {
+        len = sizeof id;
+        if (yr_id_parse(id, &len, json_string_value(text), json_string_length(text)) == YR_OK &&
+            yr_node_message(rpc->node, id, &rpc->msg) == YR_OK)
+            json_array_append_new(list, yr_record_message(rpc, &rpc->msg));
+    }
+    return yr_call_ok(call, json_pack("{s:o}", "messages", list));
+}
+
+enum yr_end yr_rpc_message_delete(struct yr_call *call)
+{
+    const json_t *ids = json_object_get(call->params, "ids");
+    struct yr_cmd cmd = {.kind = YR_CMD_DELETE};
+    uint8_t found[64][YR_MSG_ID_LEN];
+    json_t *texts = json_array();
+    const size_t count = json_array_size(ids);
+    struct yr_pending *pending = NULL;
+    struct yr_place place;
+    size_t i;
+
+    cmd.flags = yr_call_bool(call, "local", false) ? YR_FLAG_LOCAL : 0;
+    for (i = 0; i < count; i++) { // all of them are there, or nothing is done
+        if (!yr_call_message(call, json_string_value(json_array_get(ids, i)), found[i]))
+            break;
+        json_array_append_new(texts, yr_json_id(found[i], YR_MSG_ID_LEN));
+    }
+    if (i < count || (pending = yr_call_defer(call, finish_delete)) == NULL) {
+        json_decref(texts);
+        return YR_END_FAILED;
+    }
+    pending->keep = texts;
+    for (i = 0; i < count; i++) {
+        memcpy(cmd.msg, found[i], YR_MSG_ID_LEN);
+        if (yr_node_place(call->rpc->node, cmd.msg, cmd.conv, &place) == YR_OK)
+            yr_pending_command(call, pending, &cmd);
+    }
+    return yr_call_release(call, pending);
+}
+
+/* ---- why ---- */
+
+enum yr_end yr_rpc_message_why(struct yr_call *call)
+{
+    struct yr_rpc *rpc = call->rpc;
+    const char *id = yr_call_str(call, "id"), *friend = yr_call_str(call, "friend");
+    struct yr_why steps[WHY_STEPS_MAX];
+    uint8_t conv[YR_ID_LEN], msg[YR_MSG_ID_LEN] = {0};
+    struct yr_friend_info info;
+    struct yr_place place;
+    size_t count = 0;
+    yr_ms next_ms = 0;
+    enum yr_err err = YR_OK;
+
+    if ((id == NULL) == (friend == NULL))
+        return yr_call_fail(call, YR_RPC_INVALID_PARAMS, "message.why needs either id or friend");
+    if (friend != NULL && !yr_call_target(call, friend, true, conv))
+        return YR_END_FAILED;
+    if (id != NULL && !yr_call_message(call, id, msg))
+        return YR_END_FAILED;
+    if (id != NULL)
+        err = yr_node_place(rpc->node, msg, conv, &place);
+    if (err == YR_OK)
+        err = yr_node_why(rpc->node, call->now, conv, msg, steps, WHY_STEPS_MAX, &count, &next_ms);
+    if (err == YR_OK && id != NULL)
+        err = yr_node_message(rpc->node, msg, &rpc->msg);
+    if (err == YR_OK && id == NULL)
+        err = yr_node_friend(rpc->node, conv, &info);
+    if (err != YR_OK)
+        return yr_call_err(call, err);
+
+    json_t *list = json_array();
+    for (size_t i = 0; i < count; i++) {
+        json_t *step = json_object();
+        yr_json_put_time(step, "time", steps[i].time_ms);
+        yr_json_put_str(step, "text", steps[i].text);
+        yr_json_put_str(step, "code", steps[i].code);
+        json_array_append_new(list, step);
+    }
+    const char *state = id != NULL    ? yr_state_name(rpc, rpc->msg.state, rpc->msg.own)
+                        : info.online ? "online"
+                                      : "offline";
+    json_t *why =
+        json_pack("{s:s, s:o, s:s, s:o, s:o}", "type", "why", "subject",
+                  id != NULL ? yr_json_id(msg, YR_MSG_ID_LEN) : yr_json_id(conv, YR_ID_LEN),
+                  "state", state, "target", yr_record_ref(rpc, conv), "steps", list);
+    if (next_ms > 0)
+        yr_json_put_time(why, "next", next_ms);
+    return yr_call_ok(call, why);
+}
+
+/* ---- what is read ---- */
+
+enum yr_end yr_rpc_read_get(struct yr_call *call)
+{
+    struct yr_rpc *rpc = call->rpc;
+    const char *target = yr_call_str(call, "target");
+    struct yr_unread unread;
+    uint8_t conv[YR_ID_LEN];
+    json_t *list;
+
+    if (target != NULL && !yr_call_target(call, target, false, conv))
+        return YR_END_FAILED;
+    list = json_array();
+    if (target != NULL)
+        json_array_append_new(list, yr_record_unread(rpc, conv));
+    for (size_t i = 0; target == NULL && i < rpc->names.count; i++) {
+        yr_node_unread(rpc->node, rpc->names.rows[i].id, &unread);
+        if (unread.count > 0)
+            json_array_append_new(list, yr_record_unread(rpc, rpc->names.rows[i].id));
+    }
+    return yr_call_ok(call, json_pack("{s:o}", "unread", list));
+}
+
+static enum yr_end finish_read(struct yr_call *call, struct yr_pending *pending)
+{
+    return pending->err == YR_OK ? yr_call_ok(call, yr_record_unread(call->rpc, pending->conv))
+                                 : yr_call_err(call, pending->err);
+}
+
+enum yr_end yr_rpc_read_set(struct yr_call *call)
+{
+    const char *message = yr_call_str(call, "message");
+    struct yr_cmd cmd = {.kind = YR_CMD_READ};
+    struct yr_pending *pending;
+    struct yr_place place;
+    uint8_t conv[YR_ID_LEN];
+
+    if (!yr_call_target(call, yr_call_str(call, "target"), false, cmd.conv))
+        return YR_END_FAILED;
+    if (message != NULL) {
+        if (!yr_call_message(call, message, cmd.msg))
+            return YR_END_FAILED;
+        if (yr_node_place(call->rpc->node, cmd.msg, conv, &place) != YR_OK ||
+            memcmp(conv, cmd.conv, YR_ID_LEN) != 0)
+            return yr_call_fail(call, YR_RPC_NO_SUCH_OBJECT, "no message '%s' in there", message);
+    }
+    if ((pending = yr_call_defer(call, finish_read)) == NULL)
+        return YR_END_FAILED;
+    memcpy(pending->conv, cmd.conv, YR_ID_LEN);
+    yr_pending_command(call, pending, &cmd);
+    return yr_call_release(call, pending);
+}

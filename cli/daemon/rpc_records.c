@@ -1,0 +1,379 @@
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "cli/common/json.h"
+#include "cli/common/times.h"
+#include "cli/daemon/rpc_internal.h"
+
+/* ---- parts ---- */
+
+static bool is_zero(const uint8_t *bytes, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        if (bytes[i] != 0)
+            return false;
+    return true;
+}
+
+json_t *yr_json_id(const uint8_t *id, size_t len)
+{
+    char text[YR_ID_TEXT];
+    yr_id_text(text, id, len);
+    return json_string_nocheck(text);
+}
+
+static void put_id(json_t *object, const char *key, const uint8_t *id, size_t len)
+{
+    json_object_set_new(object, key, yr_json_id(id, len));
+}
+
+/* id and its first eight characters */
+static void put_ids(json_t *object, const uint8_t id[YR_ID_LEN])
+{
+    char text[YR_ID_TEXT];
+    yr_id_text(text, id, YR_ID_LEN);
+    json_object_set_new(object, "id", json_string_nocheck(text));
+    json_object_set_new(object, "short", json_stringn_nocheck(text, 8));
+}
+
+static void put_int(json_t *object, const char *key, uint64_t value)
+{
+    json_object_set_new(object, key, json_integer((json_int_t)value));
+}
+
+static void put_bool(json_t *object, const char *key, bool value)
+{
+    json_object_set_new(object, key, json_boolean(value));
+}
+
+static json_t *record(const char *type)
+{
+    json_t *object = json_object();
+    json_object_set_new(object, "type", json_string_nocheck(type));
+    return object;
+}
+
+json_t *yr_json_addr(const struct yr_addr *addr)
+{
+    char text[INET6_ADDRSTRLEN], full[INET6_ADDRSTRLEN + 32];
+
+    if (inet_ntop(addr->family == 4 ? AF_INET : AF_INET6, addr->ip, text, sizeof text) == NULL)
+        return json_string_nocheck("");
+    if (addr->family == 4)
+        snprintf(full, sizeof full, "%s:%u", text, addr->port);
+    else if (addr->scope != 0)
+        snprintf(full, sizeof full, "[%s%%%u]:%u", text, addr->scope, addr->port);
+    else
+        snprintf(full, sizeof full, "[%s]:%u", text, addr->port);
+    return json_string_nocheck(full);
+}
+
+/* ---- who ---- */
+
+/* The name a friend goes by; a friend that is gone is known by its short id. */
+static const char *name_of(struct yr_rpc *rpc, const uint8_t id[YR_ID_LEN], char short_id[9])
+{
+    char text[YR_ID_TEXT];
+    yr_names_read(&rpc->names, rpc->node);
+    const struct yr_name *name = yr_names_by_id(&rpc->names, id);
+
+    if (name != NULL)
+        return name->name;
+    yr_id_text(text, id, YR_ID_LEN);
+    snprintf(short_id, 9, "%.8s", text);
+    if (memcmp(id, rpc->names.self, YR_ID_LEN) == 0 && rpc->names.self_name[0] != '\0')
+        return rpc->names.self_name;
+    return short_id;
+}
+
+static bool is_self(struct yr_rpc *rpc, const uint8_t id[YR_ID_LEN])
+{
+    yr_names_read(&rpc->names, rpc->node);
+    return memcmp(id, rpc->names.self, YR_ID_LEN) == 0;
+}
+
+json_t *yr_record_ref(struct yr_rpc *rpc, const uint8_t id[YR_ID_LEN])
+{
+    char short_id[9];
+    json_t *ref = json_object();
+
+    json_object_set_new(ref, "kind", json_string_nocheck(is_self(rpc, id) ? "self" : "friend"));
+    put_id(ref, "id", id, YR_ID_LEN);
+    yr_json_put_str(ref, "name", name_of(rpc, id, short_id));
+    return ref;
+}
+
+json_t *yr_record_identity(struct yr_rpc *rpc)
+{
+    struct yr_self self;
+    json_t *identity = record("identity");
+
+    yr_node_self(rpc->node, &self);
+    put_ids(identity, self.id);
+    yr_json_put_str(identity, "name", self.nick);
+    if (self.status[0] != '\0')
+        yr_json_put_str(identity, "status", self.status);
+    yr_json_put_time(identity, "created", self.created_ms);
+    return identity;
+}
+
+json_t *yr_record_friend(struct yr_rpc *rpc, const struct yr_friend_info *info, bool fingerprint)
+{
+    static const char *const trusts[] = {[YR_TRUST_REQUEST] = "request",
+                                         [YR_TRUST_INVITE] = "invite",
+                                         [YR_TRUST_INTRODUCED] = "introduced",
+                                         [YR_TRUST_VERIFIED] = "verified"};
+    const struct yr_now now = rpc->env.now(rpc->env.ctx);
+    char short_id[9];
+    json_t *record_ = record("friend");
+
+    put_ids(record_, info->id);
+    yr_json_put_str(record_, "name", name_of(rpc, info->id, short_id));
+    yr_json_put_str(record_, "nick", info->nick);
+    if (info->petname[0] != '\0')
+        yr_json_put_str(record_, "petname", info->petname);
+    json_object_set_new(record_, "trust", json_string_nocheck(trusts[info->trust]));
+    json_object_set_new(record_, "state", json_string_nocheck(info->online ? "online" : "offline"));
+    if (info->status[0] != '\0')
+        yr_json_put_str(record_, "status", info->status);
+    if (info->last_seen_ms > 0)
+        yr_json_put_time(record_, "last_seen", info->last_seen_ms);
+    if (info->online)
+        json_object_set_new(record_, "path", json_string_nocheck(info->lan ? "lan" : "direct"));
+    put_int(record_, "unread", info->unread);
+    put_int(record_, "queue", info->queued);
+    put_bool(record_, "muted", info->muted_until_ms > now.wall_ms);
+    if (info->muted_until_ms > now.wall_ms && info->muted_until_ms < INT64_MAX)
+        yr_json_put_time(record_, "muted_until", info->muted_until_ms);
+    put_bool(record_, "blocked", info->blocked);
+    yr_json_put_time(record_, "created", info->created_ms);
+    if (fingerprint)
+        yr_json_put_str(record_, "fingerprint", info->fingerprint);
+    return record_;
+}
+
+json_t *yr_record_invite(struct yr_rpc *rpc, const struct yr_invite_info *info)
+{
+    static const char *const states[] = {[YR_INVITE_OPEN] = "open",
+                                         [YR_INVITE_USED] = "used",
+                                         [YR_INVITE_EXPIRED] = "expired",
+                                         [YR_INVITE_REVOKED] = "revoked",
+                                         [YR_INVITE_LEAKED] = "leaked"};
+    json_t *invite = record("invite");
+
+    yr_json_put_str(invite, "id", info->id);
+    if (info->link[0] != '\0')
+        yr_json_put_str(invite, "link", info->link);
+    yr_json_put_time(invite, "expires", info->expires_ms);
+    put_int(invite, "uses_left", info->state == YR_INVITE_OPEN);
+    json_object_set_new(invite, "state", json_string_nocheck(states[info->state]));
+    if (info->used)
+        json_object_set_new(invite, "used_by", yr_record_ref(rpc, info->used_by));
+    if (info->petname[0] != '\0')
+        yr_json_put_str(invite, "name", info->petname);
+    yr_json_put_time(invite, "created", info->created_ms);
+    return invite;
+}
+
+/* Why an add has failed, in the words of its invite. */
+static const char *add_reason(enum yr_err why)
+{
+    const struct {
+        enum yr_err err;
+        const char *word;
+    } reasons[] = {{YR_ESPENT, "spent"},     {YR_EREVOKED, "revoked"}, {YR_EFULL, "full"},
+                   {YR_EEXPIRED, "expired"}, {YR_EAUTH, "refused"},    {YR_EOWN, "own"}};
+    for (size_t i = 0; i < YR_COUNT_OF(reasons); i++)
+        if (reasons[i].err == why)
+            return reasons[i].word;
+    return "failed";
+}
+
+json_t *yr_record_request(struct yr_rpc *rpc, const struct yr_add_info *info)
+{
+    static const char *const states[] = {[YR_ADD_SEARCHING] = "searching",
+                                         [YR_ADD_WAITING] = "waiting",
+                                         [YR_ADD_DONE] = "done",
+                                         [YR_ADD_FAILED] = "failed"};
+    json_t *request = record("request"), *from = yr_record_ref(rpc, info->inviter);
+
+    if (info->petname[0] != '\0' && yr_names_by_id(&rpc->names, info->inviter) == NULL) {
+        char name[YR_NAME_MAX];
+        yr_name_clean(name, info->petname, strlen(info->petname));
+        if (name[0] != '\0')
+            yr_json_put_str(from, "name", name);
+    }
+    put_int(request, "id", (uint64_t)yr_request_id(rpc, info->id));
+    json_object_set_new(request, "what", json_string_nocheck("friend"));
+    json_object_set_new(request, "dir", json_string_nocheck("out"));
+    json_object_set_new(request, "state", json_string_nocheck(states[info->state]));
+    json_object_set_new(request, "from", from);
+    yr_json_put_str(request, "invite", info->id);
+    if (info->state == YR_ADD_FAILED) {
+        json_object_set_new(request, "reason", json_string_nocheck(add_reason(info->why)));
+        yr_json_put_str(request, "text", yr_strerror(info->why));
+    } else if (info->tried.family != 0) {
+        json_object_set_new(request, "tried", yr_json_addr(&info->tried));
+    }
+    yr_json_put_time(request, "time", info->created_ms);
+    return request;
+}
+
+/* ---- what was said ---- */
+
+const char *yr_state_name(const struct yr_rpc *rpc, enum yr_state state, bool own)
+{
+    static const char *const states[] = {
+        [YR_STATE_ACCEPTED] = "accepted",   [YR_STATE_HELD] = "held",
+        [YR_STATE_DELIVERED] = "delivered", [YR_STATE_READ] = "read",
+        [YR_STATE_FAILED] = "failed",       [YR_STATE_CANCELLED] = "cancelled"};
+    if (!own || (state == YR_STATE_READ && !rpc->read_receipts))
+        return states[YR_STATE_DELIVERED]; // what we received was; `read` is mutual
+    return states[state];
+}
+
+/* [{emoji, from: [Ref.name], ids: [id]}], one entry an emoji, in the order the node gives. */
+static json_t *reactions(struct yr_rpc *rpc, const struct yr_message *msg)
+{
+    json_t *list = json_array(), *entry;
+    size_t at;
+
+    for (size_t i = 0; i < msg->reaction_count; i++) {
+        const struct yr_reaction *reaction = &msg->reactions[i];
+        json_t *found = NULL;
+        char short_id[9];
+        json_array_foreach(list, at, entry) if (strcmp(yr_json_str(entry, "emoji", ""),
+                                                       reaction->emoji) == 0) found = entry;
+        if (found == NULL) {
+            found = json_object();
+            yr_json_put_str(found, "emoji", reaction->emoji);
+            json_object_set_new(found, "from", json_array());
+            json_object_set_new(found, "ids", json_array());
+            json_array_append_new(list, found);
+        }
+        json_t *name = json_string(name_of(rpc, reaction->author, short_id));
+        json_array_append_new(json_object_get(found, "from"), name);
+        json_array_append_new(json_object_get(found, "ids"),
+                              yr_json_id(reaction->author, YR_ID_LEN));
+    }
+    return list;
+}
+
+json_t *yr_record_message(struct yr_rpc *rpc, const struct yr_message *msg)
+{
+    static const char *const kinds[] = {
+        [YR_MSG_TEXT] = "text", [YR_MSG_ACTION] = "action", [YR_MSG_SYSTEM] = "system"};
+    json_t *message = record("message");
+
+    put_id(message, "id", msg->id, YR_MSG_ID_LEN);
+    put_int(message, "cursor", msg->cursor);
+    json_object_set_new(message, "target", yr_record_ref(rpc, msg->conv));
+    json_object_set_new(message, "from", yr_record_ref(rpc, msg->author));
+    json_object_set_new(message, "kind", json_string_nocheck(kinds[msg->kind]));
+    yr_json_put_str(message, "text", msg->deleted ? "" : msg->text);
+    yr_json_put_time(message, "time", msg->time_ms);
+    yr_json_put_time(message, "received", msg->received_ms);
+    if (msg->late)
+        put_bool(message, "late", true);
+    if (!is_zero(msg->reply_to, YR_MSG_ID_LEN))
+        put_id(message, "reply_to", msg->reply_to, YR_MSG_ID_LEN);
+    if (msg->edited)
+        yr_json_put_time(message, "edited", msg->edited_ms);
+    if (msg->deleted)
+        put_bool(message, "deleted", true);
+    put_bool(message, "own", msg->own);
+    json_object_set_new(message, "state",
+                        json_string_nocheck(yr_state_name(rpc, msg->state, msg->own)));
+    if (msg->unread)
+        put_bool(message, "unread", true);
+    if (msg->reaction_count > 0)
+        json_object_set_new(message, "reactions", reactions(rpc, msg));
+    return message;
+}
+
+json_t *yr_record_unread(struct yr_rpc *rpc, const uint8_t conv[YR_ID_LEN])
+{
+    struct yr_unread unread;
+    json_t *record_ = record("unread");
+
+    yr_node_unread(rpc->node, conv, &unread);
+    json_object_set_new(record_, "target", yr_record_ref(rpc, conv));
+    put_int(record_, "unread", unread.count);
+    put_int(record_, "mentions", 0);
+    if (!is_zero(unread.first, YR_MSG_ID_LEN))
+        put_id(record_, "first", unread.first, YR_MSG_ID_LEN);
+    if (!is_zero(unread.marker, YR_MSG_ID_LEN))
+        put_id(record_, "marker", unread.marker, YR_MSG_ID_LEN);
+    return record_;
+}
+
+/* ---- the node ---- */
+
+static const char *state_word(const struct yr_self *self, const struct yr_rpc_status *status)
+{
+    if (!self->unlocked)
+        return status->vault ? "locked" : "no_identity";
+    if (!self->has_identity)
+        return "no_identity";
+    return status->offline ? "offline" : "ok";
+}
+
+const char *yr_rpc_state(struct yr_rpc *rpc)
+{
+    struct yr_rpc_status status;
+    struct yr_self self;
+
+    rpc->env.status(rpc->env.ctx, &status);
+    yr_node_self(rpc->node, &self);
+    return state_word(&self, &status);
+}
+
+static uint64_t unread_total(struct yr_rpc *rpc, const struct yr_self *self)
+{
+    struct yr_unread unread;
+    uint64_t total;
+
+    yr_names_read(&rpc->names, rpc->node);
+    yr_node_unread(rpc->node, self->id, &unread);
+    total = unread.count;
+    for (size_t i = 0; i < rpc->names.count; i++) {
+        yr_node_unread(rpc->node, rpc->names.rows[i].id, &unread);
+        total += unread.count;
+    }
+    return total;
+}
+
+json_t *yr_record_status(struct yr_rpc *rpc)
+{
+    static const char *const reaches[] = {
+        [YR_REACH_NONE] = "none", [YR_REACH_NAT] = "nat", [YR_REACH_DIRECT] = "direct"};
+    struct yr_rpc_status status;
+    struct yr_self self;
+    json_t *record_ = record("status"), *listen = json_array();
+
+    rpc->env.status(rpc->env.ctx, &status);
+    yr_node_self(rpc->node, &self);
+    const bool open = self.unlocked && self.has_identity;
+    yr_json_put_str(record_, "version", YAARI_VERSION);
+    put_int(record_, "api", YR_RPC_API);
+    json_object_set_new(record_, "state", json_string_nocheck(state_word(&self, &status)));
+    if (open)
+        json_object_set_new(record_, "identity", yr_record_identity(rpc));
+    put_int(record_, "uptime_s", status.uptime_s);
+    json_object_set_new(record_, "reachable",
+                        json_string_nocheck(reaches[open ? status.reach : YR_REACH_NONE]));
+    put_int(record_, "friends", self.friends);
+    put_int(record_, "friends_online", self.friends_online);
+    put_int(record_, "queue", self.queued);
+    put_int(record_, "unread", open ? unread_total(rpc, &self) : 0);
+    if (self.store_failing)
+        put_bool(record_, "store_failing", true);
+    yr_json_put_str(record_, "socket", status.socket_path);
+    put_int(record_, "pid", (uint64_t)getpid());
+    yr_json_put_str(record_, "profile", status.profile);
+    for (size_t i = 0; i < status.listen_count; i++)
+        json_array_append_new(listen, yr_json_addr(&status.listen[i]));
+    json_object_set_new(record_, "listen", listen);
+    return record_;
+}
