@@ -18,7 +18,6 @@ struct yr_node_opts {
     const struct yr_store_view *view;
     bool lan;      /* send and recognise LAN beacons */
     bool online;   /* false: stay off the network */
-    bool read_receipts; /* tell friends what of theirs was read */
     bool trace_loss; /* unused by the protocol; for tests */
 };
 YR_API struct yr_node_opts yr_node_opts_default(void);
@@ -49,9 +48,6 @@ YR_API yr_us yr_node_deadline(const struct yr_node *node);
 YR_API void yr_node_addrs(struct yr_node *node, struct yr_now now, const struct yr_addr *addrs,
                           size_t count);
 
-/** Tell friends from now on what of theirs was read, or no more. */
-YR_API void yr_node_set_read_receipts(struct yr_node *node, bool on);
-
 /* ---- commands: what changes something; answered by a DONE event once durable ---- */
 
 enum yr_cmd_kind {
@@ -72,7 +68,7 @@ enum yr_cmd_kind {
     YR_CMD_FRIEND_BLOCK,  /* conv; flags REMOVE: unblock */
     YR_CMD_FRIEND_MUTE,   /* conv; expires_ms: until then, 0 = unmute, INT64_MAX = for ever */
     YR_CMD_FRIEND_REMOVE, /* conv; flags FORGET: history too */
-    YR_CMD_PEER_ADD,      /* addr; text: its name as configured; flags LOCAL: not kept over a restart */
+    YR_CMD_PEER_ADD,      /* addr; text: its name as configured */
     YR_CMD_PEER_REMOVE,   /* text */
     YR_CMD_PING           /* conv: one round trip over the link */
 };
@@ -262,9 +258,7 @@ struct yr_message {
 YR_API YR_MUST_USE enum yr_err yr_node_message(struct yr_node *node, const uint8_t id[YR_MSG_ID_LEN],
                                                struct yr_message *out);
 
-/** Walk one conversation in display order.  Keys of all conversations compare bytewise as one list,
- *  and begin with milliseconds, big-endian in 6 bytes, never before the message's time_ms.
- *  `*key` is a place: all zeroes and YR_SEEK_GE
+/** Walk one conversation in display order.  `*key` is a place in it: all zeroes and YR_SEEK_GE
  *  starts at the oldest, all 0xff and YR_SEEK_LE at the newest; each call writes the key of the
  *  message it returns, from which YR_SEEK_GT / YR_SEEK_LT go on.  Errors as above; YR_ENOENT: end. */
 struct yr_place {
