@@ -109,7 +109,8 @@ YR_MUST_USE enum yr_err yr_rows_seek(struct yr_rows *rows, enum yr_table table, 
  *  committed, or a transaction failed: reset and read all state again.  True only once the store
  *  has answered what was taken before, which is when that is safe. */
 bool yr_rows_broken(const struct yr_rows *rows);
-/** The token of the transaction that what is put now will be part of. */
+/** The token with which everything put so far is durable.  Waiting for it always ends: with nothing
+ *  on the way it is durable already. */
 uint64_t yr_rows_pending(const struct yr_rows *rows);
 /** All transactions up to and including this token are durable. */
 uint64_t yr_rows_durable(const struct yr_rows *rows);
