@@ -1,0 +1,109 @@
+/* core/contact/contacts.h: how two strangers with an invite become friends: Noise XKpsk0 in small
+ * packets of its own.  docs/protocol.md "First contact" (B.5).
+ *
+ *   inviter   OPEN --good m1, clock durable--> answered (10 s) --good m3, pair durable--> USED
+ *   invitee   SEARCHING --m1 to every candidate, m2 back, pair durable--> m3 --verdict--> gone
+ *
+ * Nothing is answered to anyone who does not hold the invite.  Keys of a spent or revoked invite
+ * live until its expiry, so that a second use gets a refusal and is noticed. */
+#ifndef YR_CONTACTS_H
+#define YR_CONTACTS_H
+
+#include "core/contact/invite.h"
+#include "core/crypto/identity.h"
+#include "core/link/links.h"
+#include "core/store/rows.h"
+#include "core/wire/messages.h"
+#include "yaari/node.h"
+
+/** A new friend, as both ends know them after Noise message 2 (invitee) or 3 (inviter). */
+struct yr_contact {
+    uint8_t id[32], dev[32];
+    uint32_t gen;
+    uint8_t pair[32];               /* PAIR_0 */
+    uint8_t exporter[32], hash[64]; /* of the handshake: the first ratchet session starts here */
+    bool inviter;                   /* we are */
+    struct yr_keypair ratchet;      /* inviter: its ephemeral of message 2, the first ratchet key */
+    uint8_t ratchet_remote[32];     /* invitee: the same, public */
+    uint32_t day;                   /* of message 1, minus 1: where the time keys begin */
+    struct yr_hello hello;          /* inviter: what message 3 said; lent for the call */
+    char petname[YR_NICK_MAX + 1];  /* chosen beforehand, may be empty */
+    char invite_id[YR_INVITE_ID_LEN + 1];
+    bool verified; /* the invitee scanned it from the inviter's screen */
+    struct yr_addr addr;
+};
+
+struct yr_contact_ops {
+    /** Our own words for FC_FIN and FC_DATA: nick, certificate, a prekey for `id`.  What it points
+     *  to lives until the next call.  Errors: YR_ENOMEM. */
+    enum yr_err (*hello)(void *ctx, const uint8_t id[32], struct yr_hello *out);
+    /** Inviter: message 3 was good.  Invitee: message 2 was good, message 3 is about to leave.
+     *  Store the pair in the present transaction.  The invitee's friend counts only from `verdict`
+     *  or from the first link on.  Errors: YR_EFULL (refused with reason 3); others: stay silent.
+     */
+    enum yr_err (*met)(void *ctx, struct yr_now now, const struct yr_contact *contact);
+    /** Invitee: the inviter answered.  verdict 1: friends; else undo what `met` stored. */
+    void (*verdict)(void *ctx, struct yr_now now, const uint8_t inviter[32],
+                    const struct yr_hello *hello, const struct yr_addr *from);
+    /** An invite or add changed state: tell the user (its rows are in the present transaction). */
+    void (*changed)(void *ctx, struct yr_now now, const char *invite_id);
+    void *ctx;
+};
+
+struct yr_contacts;
+
+YR_MUST_USE enum yr_err yr_contacts_new(struct yr_contacts **out, struct yr_mem *mem,
+                                        struct yr_rows *rows, const struct yr_rng *rng,
+                                        const struct yr_contact_ops *ops);
+void yr_contacts_free(struct yr_contacts *contacts);
+/** Read invites and adds from their rows; replaces what is in memory. */
+YR_MUST_USE enum yr_err yr_contacts_start(struct yr_contacts *contacts, struct yr_now now,
+                                          const struct yr_identity *self);
+/** Forget what is in memory (locked, or after a failed commit). */
+void yr_contacts_reset(struct yr_contacts *contacts);
+
+/** A new invite in the present transaction.  Errors: YR_EFULL at YR_INVITES_MAX; YR_ESIZE;
+ * YR_EINVAL (expiry not within 1 s .. 366 days). */
+YR_MUST_USE enum yr_err yr_contacts_invite(struct yr_contacts *contacts, struct yr_now now,
+                                           yr_ms expires_ms, const char *petname,
+                                           size_t petname_len, const struct yr_addr *hints,
+                                           size_t hint_count, char id[YR_INVITE_ID_LEN + 1]);
+/** Errors: YR_ENOENT; YR_ESPENT when it is not open. */
+YR_MUST_USE enum yr_err yr_contacts_revoke(struct yr_contacts *contacts, struct yr_now now,
+                                           const char *id, size_t len);
+/** Start adding a link.  Errors: YR_EPROTO, YR_EVERSION, YR_EEXPIRED, YR_EOWN, YR_ESPENT,
+ *  YR_EREVOKED, YR_EFULL, YR_ESIZE.  The same link again goes on with the add there is (YR_OK). */
+YR_MUST_USE enum yr_err yr_contacts_add(struct yr_contacts *contacts, struct yr_now now,
+                                        const char *link, size_t link_len, const char *petname,
+                                        size_t petname_len, const char *greeting,
+                                        size_t greeting_len, bool verified,
+                                        char id[YR_INVITE_ID_LEN + 1], uint8_t inviter[32]);
+/** Stop trying.  Errors: YR_ENOENT. */
+YR_MUST_USE enum yr_err yr_contacts_cancel(struct yr_contacts *contacts, struct yr_now now,
+                                           const char *id, size_t len, uint8_t inviter[32]);
+/** The link to this inviter is up under the new pair: counts as verdict 1. */
+void yr_contacts_linked(struct yr_contacts *contacts, struct yr_now now, const uint8_t id[32]);
+
+/** A configured peer's address: every add is tried there too.  Replaces the list. */
+void yr_contacts_peers(struct yr_contacts *contacts, struct yr_now now, const struct yr_addr *addrs,
+                       size_t count);
+
+/** A packet whose first byte is 0x05..0x08. */
+void yr_contacts_recv(struct yr_contacts *contacts, struct yr_now now, const struct yr_addr *from,
+                      const uint8_t *packet, size_t len);
+size_t yr_contacts_poll(struct yr_contacts *contacts, struct yr_addr *to, uint8_t *buf, size_t cap);
+void yr_contacts_tick(struct yr_contacts *contacts, struct yr_now now);
+yr_us yr_contacts_deadline(const struct yr_contacts *contacts);
+
+/** LAN beacon: the i-th open invite's or add's hint key; false past the end. */
+bool yr_contacts_lan_key(const struct yr_contacts *contacts, size_t i, uint8_t key[16]);
+/** Someone with the i-th key was heard at `from`.  true: an own beacon helps them. */
+bool yr_contacts_lan_heard(struct yr_contacts *contacts, struct yr_now now, size_t i,
+                           const struct yr_addr *from);
+
+bool yr_contacts_invite_at(const struct yr_contacts *contacts, size_t i,
+                           struct yr_invite_info *out);
+bool yr_contacts_add_at(const struct yr_contacts *contacts, size_t i, struct yr_add_info *out);
+struct yr_counter yr_contacts_counter(const struct yr_contacts *contacts, size_t i);
+
+#endif
