@@ -1,0 +1,967 @@
+#include "core/delivery/delivery.h"
+
+#define ACKS_MAX       1024 /* received and not yet durable: four windows of an honest friend */
+#define ACKS_PER_FRAME 128
+#define OWN_PREKEYS    3
+#define PREKEY_LIFE_S  (21u * 86400u)
+#define PREKEY_RENEW_S (7u * 86400u)
+#define ROW_VERSION    1
+#define LETTER_HEAD    (1 + YR_MSG_ID_LEN + 4)
+#define SEALED_MAX     (YR_PLAIN_MAX + YR_RATCHET_OVERHEAD)
+#define LETTER_MAX     (LETTER_HEAD + YR_PLAIN_MAX + SEALED_MAX)
+
+// One message on its way: loaded into the window.
+struct letter {
+    uint64_t order, token; // token: leaves when this is durable
+    uint8_t id[YR_MSG_ID_LEN];
+    uint8_t eid[YR_HASH16]; // of the envelope sent last
+    uint8_t *sealed;        // ratchet message; NULL: not yet sealed
+    size_t sealed_len;
+    uint8_t *plain; // until sealed
+    size_t plain_len;
+    bool sent; // over the present link
+};
+
+struct ack {
+    uint8_t eid[YR_HASH16];
+    uint64_t token;
+};
+
+// Envelope keys of one day and direction, as last used.
+struct day_keys {
+    bool valid;
+    uint32_t day;
+    uint8_t env[32], tag[16];
+};
+
+struct box {
+    bool used, up;
+    uint8_t id[32], out_dir;
+    struct yr_timekey timekey;
+    struct day_keys out_keys, in_keys;
+    struct yr_session sessions[YR_SESSIONS_MAX]; // newest first
+    size_t session_count;
+    bool sessions_dirty;
+    struct yr_skipped skipped;
+    struct yr_prekey_own own[OWN_PREKEYS];
+    size_t own_count;
+    struct yr_prekey theirs;
+    bool has_theirs;
+    struct letter window[YR_WINDOW_MAX]; // ring, in order
+    size_t first, count;
+    uint64_t next_order, loaded; // loaded: highest order that is or was in the window
+    size_t queued;               // rows in the outbox
+    struct ack *acks;            // ACKS_MAX, allocated with the first one
+    size_t ack_count;
+    uint64_t received_token; // of the letter received last
+};
+
+enum counter {
+    RECEIVED,
+    DUPLICATES,
+    DROP_FORM,
+    DROP_TAG,
+    DROP_AEAD,
+    DROP_SESSION,
+    DROP_GAP,
+    DROP_KIND,
+    COUNTERS
+};
+static const char *const counter_names[COUNTERS] = {
+    "envelope.received",  "envelope.duplicate",    "envelope.drop.form", "envelope.drop.tag",
+    "envelope.drop.aead", "envelope.drop.session", "envelope.drop.gap",  "envelope.drop.kind"};
+
+struct yr_delivery {
+    struct yr_mem *mem;
+    struct yr_rows *rows;
+    const struct yr_rng *rng;
+    struct yr_delivery_ops ops;
+    uint64_t durable;
+    uint64_t counters[COUNTERS];
+    struct box *boxes[YR_FRIENDS_MAX];
+    uint8_t row[LETTER_MAX];
+    uint8_t envelope[YR_ENVELOPE_MAX];
+    uint8_t opened[YR_ENVELOPE_MAX], plain[YR_ENVELOPE_MAX];
+};
+
+static struct box *box_of(const struct yr_delivery *d, unsigned slot)
+{
+    YR_ASSERT(slot < YR_FRIENDS_MAX);
+    return d->boxes[slot];
+}
+
+enum yr_err yr_delivery_new(struct yr_delivery **out, struct yr_mem *mem, struct yr_rows *rows,
+                            const struct yr_rng *rng, const struct yr_delivery_ops *ops)
+{
+    struct yr_delivery *d = yr_alloc(mem, YR_MEM_CHAT, sizeof *d);
+
+    if (d == NULL)
+        return YR_ENOMEM;
+    d->mem = mem;
+    d->rows = rows;
+    d->rng = rng;
+    d->ops = *ops;
+    *out = d;
+    return YR_OK;
+}
+
+static struct letter *at_window(struct box *b, size_t i)
+{
+    return &b->window[(b->first + i) % YR_WINDOW_MAX];
+}
+
+static void clear_letter(struct yr_delivery *d, struct letter *l)
+{
+    yr_free_secret(d->mem, l->sealed);
+    yr_free_secret(d->mem, l->plain);
+    memset(l, 0, sizeof *l);
+}
+
+static void clear_window(struct yr_delivery *d, struct box *b)
+{
+    for (size_t i = 0; i < b->count; i++)
+        clear_letter(d, at_window(b, i));
+    b->first = b->count = 0;
+}
+
+static void free_box(struct yr_delivery *d, unsigned slot)
+{
+    struct box *b = d->boxes[slot];
+
+    if (b == NULL)
+        return;
+    clear_window(d, b);
+    yr_skipped_clear(&b->skipped);
+    yr_free(d->mem, b->acks);
+    yr_free_secret(d->mem, b);
+    d->boxes[slot] = NULL;
+}
+
+void yr_delivery_reset(struct yr_delivery *d)
+{
+    for (unsigned slot = 0; slot < YR_FRIENDS_MAX; slot++)
+        free_box(d, slot);
+}
+
+void yr_delivery_free(struct yr_delivery *d)
+{
+    if (d == NULL)
+        return;
+    yr_delivery_reset(d);
+    yr_free_secret(d->mem, d);
+}
+
+static struct box *new_box(struct yr_delivery *d, unsigned slot, const uint8_t id[32],
+                           uint8_t out_dir)
+{
+    struct box *b;
+
+    free_box(d, slot);
+    b = yr_alloc(d->mem, YR_MEM_CHAT, sizeof *b);
+    if (b == NULL)
+        return NULL;
+    b->used = true;
+    memcpy(b->id, id, 32);
+    b->out_dir = out_dir;
+    b->next_order = 1;
+    yr_skipped_init(&b->skipped, d->mem);
+    d->boxes[slot] = b;
+    return b;
+}
+
+/* ---- rows ---- */
+
+static void order_key(uint8_t out[8], uint64_t order)
+{
+    struct yr_wr wr = yr_wr_init(out, 8);
+
+    yr_wr_u64be(&wr, order);
+}
+
+static enum yr_err put_letter(struct yr_delivery *d, const struct box *b, uint64_t order,
+                              const uint8_t id[YR_MSG_ID_LEN], const uint8_t *plain,
+                              size_t plain_len, const uint8_t *sealed, size_t sealed_len)
+{
+    struct yr_wr wr = yr_wr_init(d->row, sizeof d->row);
+    uint8_t key[8];
+
+    yr_wr_u8(&wr, ROW_VERSION);
+    yr_wr_bytes(&wr, id, YR_MSG_ID_LEN);
+    yr_wr_u32(&wr, (uint32_t)plain_len);
+    yr_wr_bytes(&wr, plain, plain_len);
+    yr_wr_bytes(&wr, sealed, sealed_len);
+    if (!yr_wr_ok(&wr))
+        return YR_ESIZE;
+    order_key(key, order);
+    return yr_rows_put(d->rows, YR_TABLE_OUTBOX, b->id, 32, key, sizeof key, d->row,
+                       yr_wr_len(&wr));
+}
+
+// A stored letter; pointers lent from the row.
+struct stored {
+    uint64_t order;
+    const uint8_t *id, *plain, *sealed;
+    size_t plain_len, sealed_len;
+};
+
+static enum yr_err read_letter(const struct yr_row *at, const uint8_t *row, struct stored *out)
+{
+    struct yr_rd key = yr_rd_init(at->suffix, at->suffix_len);
+    struct yr_rd rd = yr_rd_init(row, at->value_len);
+    const uint8_t version = yr_rd_u8(&rd);
+
+    out->order = yr_rd_u64be(&key);
+    out->id = yr_rd_bytes(&rd, YR_MSG_ID_LEN);
+    out->plain_len = yr_rd_u32(&rd);
+    out->plain = yr_rd_bytes(&rd, out->plain_len);
+    out->sealed_len = yr_rd_left(&rd);
+    out->sealed = yr_rd_bytes(&rd, out->sealed_len);
+    if (!yr_rd_done(&rd) || !yr_rd_done(&key) || version != ROW_VERSION)
+        return YR_ECORRUPT;
+    return YR_OK;
+}
+
+// The first letter after `order`.
+static enum yr_err next_letter(struct yr_delivery *d, const struct box *b, uint64_t order,
+                               struct stored *out)
+{
+    struct yr_row at;
+    enum yr_err err;
+
+    order_key(at.suffix, order);
+    at.suffix_len = 8;
+    err = yr_rows_seek(d->rows, YR_TABLE_OUTBOX, b->id, 32, YR_SEEK_GT, &at, d->row, sizeof d->row);
+    return err == YR_OK ? read_letter(&at, d->row, out) : err;
+}
+
+static void del_letter(struct yr_delivery *d, struct box *b, uint64_t order)
+{
+    uint8_t key[8];
+
+    order_key(key, order);
+    yr_rows_del(d->rows, YR_TABLE_OUTBOX, b->id, 32, key, sizeof key);
+    b->queued--;
+}
+
+static void put_timekey(struct yr_delivery *d, const struct box *b)
+{
+    uint8_t row[YR_TIMEKEY_ROW_LEN];
+
+    yr_rows_put(d->rows, YR_TABLE_TIMEKEY, NULL, 0, b->id, 32, row,
+                yr_timekey_encode(row, &b->timekey));
+    yr_wipe(row, sizeof row);
+}
+
+static void put_prekeys(struct yr_delivery *d, const struct box *b)
+{
+    uint8_t row[2 + OWN_PREKEYS * YR_PREKEY_OWN_LEN + 1 + YR_PREKEY_LEN];
+    struct yr_wr wr = yr_wr_init(row, sizeof row);
+
+    yr_wr_u8(&wr, ROW_VERSION);
+    yr_wr_u8(&wr, (uint8_t)b->own_count);
+    for (size_t i = 0; i < b->own_count; i++) {
+        uint8_t *room = yr_wr_room(&wr, YR_PREKEY_OWN_LEN);
+        yr_prekey_own_encode(room, &b->own[i]);
+    }
+    yr_wr_u8(&wr, b->has_theirs);
+    if (b->has_theirs) {
+        uint8_t *room = yr_wr_room(&wr, YR_PREKEY_LEN);
+        yr_prekey_encode(room, &b->theirs);
+    }
+    YR_ASSERT(yr_wr_ok(&wr));
+    yr_rows_put(d->rows, YR_TABLE_PREKEY, NULL, 0, b->id, 32, row, yr_wr_len(&wr));
+    yr_wipe(row, sizeof row);
+}
+
+static enum yr_err load_prekeys(struct box *b, const uint8_t *row, size_t len)
+{
+    struct yr_rd rd = yr_rd_init(row, len);
+    const uint8_t version = yr_rd_u8(&rd), count = yr_rd_u8(&rd);
+    const uint8_t *at;
+
+    if (rd.bad || version != ROW_VERSION || count > OWN_PREKEYS)
+        return YR_ECORRUPT;
+    for (size_t i = 0; i < count; i++)
+        if ((at = yr_rd_bytes(&rd, YR_PREKEY_OWN_LEN)) == NULL ||
+            yr_prekey_own_decode(&b->own[i], at, YR_PREKEY_OWN_LEN) != YR_OK)
+            return YR_ECORRUPT;
+    b->own_count = count;
+    b->has_theirs = yr_rd_u8(&rd) != 0;
+    if (b->has_theirs && ((at = yr_rd_bytes(&rd, YR_PREKEY_LEN)) == NULL ||
+                          yr_prekey_decode(&b->theirs, at, YR_PREKEY_LEN) != YR_OK))
+        return YR_ECORRUPT;
+    return yr_rd_done(&rd) ? YR_OK : YR_ECORRUPT;
+}
+
+static enum yr_err corrupt(enum yr_err err)
+{
+    return err == YR_EPROTO || err == YR_EVERSION ? YR_ECORRUPT : err;
+}
+
+static enum yr_err load_skipped(struct yr_delivery *d, struct box *b)
+{
+    uint8_t *row = yr_alloc(d->mem, YR_MEM_CHAT, YR_SKIPPED_ROW_MAX);
+    enum yr_err err = YR_OK;
+    size_t len;
+
+    if (row == NULL)
+        return YR_ENOMEM;
+    for (uint8_t part = 0; part < YR_SKIPPED_PARTS && err == YR_OK; part++) {
+        err = yr_rows_get(d->rows, YR_TABLE_SKIPPED, b->id, 32, &part, 1, row, YR_SKIPPED_ROW_MAX,
+                          &len);
+        if (err == YR_OK)
+            err = corrupt(yr_skipped_decode(&b->skipped, part, row, len));
+        else if (err == YR_ENOENT)
+            err = YR_OK;
+    }
+    yr_free_secret(d->mem, row);
+    return err;
+}
+
+static enum yr_err load_outbox(struct yr_delivery *d, struct box *b)
+{
+    struct stored letter;
+    uint64_t order = 0;
+    enum yr_err err;
+
+    while ((err = next_letter(d, b, order, &letter)) == YR_OK) {
+        order = letter.order;
+        b->queued++;
+    }
+    b->next_order = order + 1;
+    return err == YR_ENOENT ? YR_OK : err;
+}
+
+enum yr_err yr_delivery_load(struct yr_delivery *d, unsigned slot, const uint8_t id[32],
+                             uint8_t out_dir)
+{
+    struct box *b = new_box(d, slot, id, out_dir);
+    enum yr_err err;
+    size_t len;
+
+    if (b == NULL)
+        return YR_ENOMEM;
+    err = yr_rows_get(d->rows, YR_TABLE_TIMEKEY, NULL, 0, id, 32, d->row, sizeof d->row, &len);
+    if (err == YR_OK)
+        err = corrupt(yr_timekey_decode(&b->timekey, d->row, len));
+    if (err == YR_OK)
+        err = yr_rows_get(d->rows, YR_TABLE_SESSION, NULL, 0, id, 32, d->row, sizeof d->row, &len);
+    if (err == YR_OK)
+        err = corrupt(yr_sessions_decode(b->sessions, &b->session_count, d->row, len));
+    if (err == YR_ENOENT)
+        err = YR_ECORRUPT; // a friend without keys
+    if (err == YR_OK) {
+        err = yr_rows_get(d->rows, YR_TABLE_PREKEY, NULL, 0, id, 32, d->row, sizeof d->row, &len);
+        err = err == YR_OK ? load_prekeys(b, d->row, len) : err == YR_ENOENT ? YR_OK : err;
+    }
+    if (err == YR_OK)
+        err = load_skipped(d, b);
+    if (err == YR_OK)
+        err = load_outbox(d, b);
+    yr_wipe(d->row, sizeof d->row);
+    if (err != YR_OK)
+        free_box(d, slot);
+    return err;
+}
+
+/* ---- a new pair ---- */
+
+// What had been sealed for the old pair can no longer be opened there: back to plain.
+static enum yr_err unseal_outbox(struct yr_delivery *d, struct box *b)
+{
+    struct stored letter;
+    uint64_t order = 0;
+    enum yr_err err;
+
+    clear_window(d, b);
+    b->loaded = 0;
+    while ((err = next_letter(d, b, order, &letter)) == YR_OK) {
+        uint8_t key[8];
+        order = letter.order;
+        order_key(key, order);
+        if (letter.sealed_len > 0)
+            yr_rows_put(d->rows, YR_TABLE_OUTBOX, b->id, 32, key, sizeof key, d->row,
+                        LETTER_HEAD + letter.plain_len);
+    }
+    return err == YR_ENOENT ? YR_OK : err;
+}
+
+enum yr_err yr_delivery_meet(struct yr_delivery *d, struct yr_now now, unsigned slot,
+                             const struct yr_contact *contact, uint8_t out_dir)
+{
+    struct box *b = box_of(d, slot);
+    struct yr_session session;
+    const uint32_t day = (uint32_t)((uint64_t)YR_MAX(now.wall_ms, 0) / 1000 / YR_DAY_S);
+    enum yr_err err = YR_OK;
+
+    if (contact->inviter)
+        yr_session_start_receiver(&session, contact->exporter, contact->hash, &contact->ratchet,
+                                  day);
+    else
+        err = yr_session_start_sender(&session, contact->exporter, contact->hash,
+                                      contact->ratchet_remote, day, d->rng);
+    if (err != YR_OK)
+        return err;
+    if (b == NULL && (b = new_box(d, slot, contact->id, out_dir)) == NULL) {
+        yr_session_clear(&session);
+        return YR_ENOMEM;
+    }
+    yr_wipe(b->sessions, sizeof b->sessions);
+    b->sessions[0] = session;
+    b->session_count = 1;
+    b->sessions_dirty = true;
+    b->out_keys.valid = b->in_keys.valid = false;
+    yr_skipped_clear(&b->skipped);
+    yr_timekey_first(&b->timekey, contact->pair, contact->day);
+    put_timekey(d, b);
+    yr_session_clear(&session);
+    return unseal_outbox(d, b);
+}
+
+void yr_delivery_remove(struct yr_delivery *d, unsigned slot)
+{
+    struct box *b = box_of(d, slot);
+    struct stored letter;
+    uint64_t order = 0;
+
+    if (b == NULL)
+        return;
+    while (next_letter(d, b, order, &letter) == YR_OK) {
+        order = letter.order;
+        del_letter(d, b, order);
+    }
+    yr_rows_del(d->rows, YR_TABLE_TIMEKEY, NULL, 0, b->id, 32);
+    yr_rows_del(d->rows, YR_TABLE_SESSION, NULL, 0, b->id, 32);
+    yr_rows_del(d->rows, YR_TABLE_PREKEY, NULL, 0, b->id, 32);
+    for (uint8_t part = 0; part < YR_SKIPPED_PARTS; part++)
+        yr_rows_del(d->rows, YR_TABLE_SKIPPED, b->id, 32, &part, 1);
+    free_box(d, slot);
+}
+
+/* ---- sending ---- */
+
+// A day both ends can derive keys for, whatever our clock says (B.2: a wrong clock destroys
+// nothing).
+static uint32_t day_to_use(const struct box *b, struct yr_now now)
+{
+    const uint64_t today = (uint64_t)YR_MAX(now.wall_ms, 0) / 1000 / YR_DAY_S;
+    const uint64_t low = b->timekey.day, high = low + YR_TIMEKEY_REACH;
+
+    return (uint32_t)(today < low ? low : today > high ? high : today);
+}
+
+static bool use_day(const struct box *b, struct day_keys *keys, uint8_t dir, uint32_t day)
+{
+    if (keys->valid && keys->day == day)
+        return true;
+    keys->valid = yr_envelope_keys(&b->timekey, dir, day, keys->env, keys->tag) == YR_OK;
+    keys->day = day;
+    return keys->valid;
+}
+
+static bool send_letter(struct yr_delivery *d, struct box *b, unsigned slot, struct yr_now now,
+                        struct letter *l)
+{
+    const uint64_t now_s = (uint64_t)YR_MAX(now.wall_ms, 0) / 1000;
+    size_t len;
+
+    if (!use_day(b, &b->out_keys, b->out_dir, day_to_use(b, now)) ||
+        yr_envelope_seal(d->envelope, sizeof d->envelope, &len, b->out_keys.env, b->out_keys.tag,
+                         yr_envelope_exp(now_s), YR_ENV_MESSAGE, l->sealed, l->sealed_len,
+                         d->rng) != YR_OK ||
+        d->ops.frame(d->ops.ctx, slot, YR_FRAME_ENV_PUT, d->envelope, len) != YR_OK)
+        return false;
+    yr_envelope_id(l->eid, d->envelope, len);
+    l->sent = true;
+    return true;
+}
+
+static void send_window(struct yr_delivery *d, struct box *b, unsigned slot, struct yr_now now)
+{
+    for (size_t i = 0; b->up && i < b->count; i++) {
+        struct letter *l = at_window(b, i);
+        if (l->sent)
+            continue;
+        if (l->sealed == NULL || l->token > d->durable || !send_letter(d, b, slot, now, l))
+            return; // in order, or not at all
+    }
+}
+
+// Seal with the session used last for receiving, which is the newest that can send.
+static enum yr_err seal_plain(struct yr_delivery *d, struct box *b, const uint8_t *plain,
+                              size_t plain_len, uint8_t **out, size_t *out_len)
+{
+    const size_t cap = plain_len + YR_RATCHET_OVERHEAD;
+    uint8_t *sealed = yr_alloc(d->mem, YR_MEM_CHAT, cap);
+    enum yr_err err = YR_EAGAIN;
+
+    if (sealed == NULL)
+        return YR_ENOMEM;
+    for (size_t i = 0; i < b->session_count && err == YR_EAGAIN; i++)
+        err = yr_session_encrypt(&b->sessions[i], d->rng, plain, plain_len, sealed, cap, out_len);
+    if (err != YR_OK) {
+        yr_free(d->mem, sealed);
+        return err;
+    }
+    b->sessions_dirty = true;
+    *out = sealed;
+    return YR_OK;
+}
+
+// Seal what waits in the window and store it sealed.
+static void seal_window(struct yr_delivery *d, struct box *b)
+{
+    for (size_t i = 0; i < b->count; i++) {
+        struct letter *l = at_window(b, i);
+        if (l->sealed != NULL)
+            continue;
+        if (seal_plain(d, b, l->plain, l->plain_len, &l->sealed, &l->sealed_len) != YR_OK)
+            return;
+        put_letter(d, b, l->order, l->id, l->plain, l->plain_len, l->sealed, l->sealed_len);
+        l->token = yr_rows_pending(d->rows);
+        yr_free_secret(d->mem, l->plain);
+        l->plain = NULL;
+    }
+}
+
+static bool can_send(const struct box *b)
+{
+    for (size_t i = 0; i < b->session_count; i++)
+        if (b->sessions[i].flags & YR_SESSION_SENDS)
+            return true;
+    return false;
+}
+
+static bool load_letter(struct yr_delivery *d, struct box *b, const struct stored *s)
+{
+    struct letter *l = at_window(b, b->count);
+    const uint8_t *src = s->sealed_len > 0 ? s->sealed : s->plain;
+    const size_t len = s->sealed_len > 0 ? s->sealed_len : s->plain_len;
+    uint8_t *copy = yr_alloc(d->mem, YR_MEM_CHAT, len);
+
+    if (copy == NULL)
+        return false;
+    memcpy(copy, src, len);
+    memset(l, 0, sizeof *l);
+    l->order = s->order;
+    memcpy(l->id, s->id, YR_MSG_ID_LEN);
+    if (s->sealed_len > 0) {
+        l->sealed = copy;
+        l->sealed_len = len;
+    } else {
+        l->plain = copy;
+        l->plain_len = len;
+    }
+    b->loaded = s->order;
+    b->count++;
+    return true;
+}
+
+// Fill the window from the outbox, seal, send what may leave.
+static void pump(struct yr_delivery *d, struct box *b, unsigned slot, struct yr_now now)
+{
+    struct stored letter;
+
+    if (!b->up)
+        return;
+    while (b->count < YR_WINDOW_MAX && b->queued > b->count &&
+           next_letter(d, b, b->loaded, &letter) == YR_OK)
+        if (!load_letter(d, b, &letter))
+            break;
+    seal_window(d, b);
+    send_window(d, b, slot, now);
+}
+
+enum yr_err yr_delivery_push(struct yr_delivery *d, struct yr_now now, unsigned slot,
+                             const uint8_t id[YR_MSG_ID_LEN], const uint8_t *plain, size_t len)
+{
+    struct box *b = box_of(d, slot);
+    struct letter *l;
+    uint8_t *sealed = NULL;
+    size_t sealed_len = 0;
+    enum yr_err err;
+
+    (void)now;
+    if (b == NULL)
+        return YR_ENOFRIEND;
+    if (len > YR_PLAIN_MAX)
+        return YR_ESIZE;
+    // With a link, room and nothing before it, it is sealed at once: one commit instead of two.
+    if (b->up && b->count < YR_WINDOW_MAX && b->queued == b->count && can_send(b) &&
+        (err = seal_plain(d, b, plain, len, &sealed, &sealed_len)) != YR_OK && err != YR_EAGAIN)
+        return err;
+    err = put_letter(d, b, b->next_order, id, plain, len, sealed, sealed_len);
+    if (err != YR_OK) {
+        yr_free_secret(d->mem, sealed);
+        return err;
+    }
+    b->queued++;
+    if (sealed != NULL) {
+        l = at_window(b, b->count++);
+        memset(l, 0, sizeof *l);
+        l->order = b->loaded = b->next_order;
+        l->token = yr_rows_pending(d->rows);
+        memcpy(l->id, id, YR_MSG_ID_LEN);
+        l->sealed = sealed;
+        l->sealed_len = sealed_len;
+    }
+    b->next_order++;
+    return YR_OK;
+}
+
+bool yr_delivery_recall(struct yr_delivery *d, unsigned slot, const uint8_t id[YR_MSG_ID_LEN])
+{
+    struct box *b = box_of(d, slot);
+    struct stored letter;
+    uint64_t order = 0;
+
+    if (b == NULL || b->up)
+        return false; // with a link up, what waits is being sealed
+    for (size_t i = 0; i < b->count; i++)
+        if (memcmp(at_window(b, i)->id, id, YR_MSG_ID_LEN) == 0)
+            return false;
+    while (next_letter(d, b, order, &letter) == YR_OK) {
+        order = letter.order;
+        if (memcmp(letter.id, id, YR_MSG_ID_LEN) != 0)
+            continue;
+        if (letter.sealed_len > 0)
+            return false;
+        del_letter(d, b, order);
+        return true;
+    }
+    return false;
+}
+
+void yr_delivery_up(struct yr_delivery *d, struct yr_now now, unsigned slot)
+{
+    struct box *b = box_of(d, slot);
+
+    if (b == NULL)
+        return;
+    b->up = true;
+    for (size_t i = 0; i < b->count; i++)
+        at_window(b, i)->sent = false; // whatever the last link took, this one has not
+    pump(d, b, slot, now);
+}
+
+void yr_delivery_down(struct yr_delivery *d, unsigned slot)
+{
+    struct box *b = box_of(d, slot);
+
+    if (b == NULL)
+        return;
+    b->up = false;
+    b->ack_count = 0; // the friend sends again what it has no answer for
+}
+
+void yr_delivery_room(struct yr_delivery *d, struct yr_now now, unsigned slot)
+{
+    struct box *b = box_of(d, slot);
+
+    if (b != NULL)
+        yr_delivery_release(d, now, d->durable);
+}
+
+static struct letter *find_letter(struct box *b, const uint8_t *eid, size_t *at)
+{
+    for (size_t i = 0; i < b->count; i++)
+        if (at_window(b, i)->sent && memcmp(at_window(b, i)->eid, eid, YR_HASH16) == 0) {
+            *at = i;
+            return at_window(b, i);
+        }
+    return NULL;
+}
+
+static void remove_letter(struct yr_delivery *d, struct box *b, size_t at)
+{
+    del_letter(d, b, at_window(b, at)->order);
+    clear_letter(d, at_window(b, at));
+    for (size_t i = at; i > 0; i--) // in order, so it is nearly always the first
+        *at_window(b, i) = *at_window(b, i - 1);
+    memset(at_window(b, 0), 0, sizeof(struct letter));
+    b->first = (b->first + 1) % YR_WINDOW_MAX;
+    b->count--;
+}
+
+enum yr_err yr_delivery_acked(struct yr_delivery *d, struct yr_now now, unsigned slot,
+                              const uint8_t *body, size_t len)
+{
+    struct box *b = box_of(d, slot);
+    struct yr_rd rd = yr_rd_init(body, len);
+    size_t at;
+
+    if (b == NULL || len == 0 || len % (1 + YR_HASH16) != 0)
+        return YR_EPROTO;
+    while (yr_rd_left(&rd) > 0) {
+        const uint8_t status = yr_rd_u8(&rd);
+        const uint8_t *eid = yr_rd_bytes(&rd, YR_HASH16);
+        if (status == YR_ENV_DONE && find_letter(b, eid, &at) != NULL)
+            remove_letter(d, b, at);
+    }
+    pump(d, b, slot, now);
+    return YR_OK;
+}
+
+/* ---- receiving ---- */
+
+static bool try_day(struct box *b, uint32_t day, const uint8_t tag[16])
+{
+    struct day_keys keys = {.valid = false};
+    bool hit;
+
+    if (!use_day(b, &keys, (uint8_t)(1 - b->out_dir), day))
+        return false;
+    hit = yr_equal(keys.tag, tag, sizeof keys.tag);
+    if (hit)
+        b->in_keys = keys;
+    yr_wipe(&keys, sizeof keys);
+    return hit;
+}
+
+// The friend's clock picks the day, and may be wrong by any amount: all that can be derived count.
+static bool find_day(struct box *b, struct yr_now now, const uint8_t tag[16])
+{
+    const uint32_t today = day_to_use(b, now);
+
+    if (b->in_keys.valid && yr_equal(b->in_keys.tag, tag, 16))
+        return true;
+    if (try_day(b, today, tag) || try_day(b, today + 1, tag) ||
+        (today > 0 && try_day(b, today - 1, tag)))
+        return true;
+    for (uint32_t i = 0; i <= YR_TIMEKEY_REACH; i++)
+        if (try_day(b, b->timekey.day + i, tag))
+            return true;
+    return false;
+}
+
+// The friend confirmed a day: those too old for any envelope go, for good.
+static void confirm_day(struct yr_delivery *d, struct box *b, uint32_t day)
+{
+    if (day < b->timekey.day + YR_TIMEKEY_DAYS + 1)
+        return;
+    if (yr_timekey_advance(&b->timekey, day - YR_TIMEKEY_DAYS) == YR_OK)
+        put_timekey(d, b);
+}
+
+static struct yr_session *find_session(struct box *b, const uint8_t sid8[8])
+{
+    for (size_t i = 0; i < b->session_count; i++)
+        if (memcmp(b->sessions[i].sid, sid8, 8) == 0)
+            return &b->sessions[i];
+    return NULL;
+}
+
+static enum yr_err add_ack(struct yr_delivery *d, struct box *b, const uint8_t *envelope,
+                           size_t len, uint64_t token)
+{
+    if (b->acks == NULL &&
+        (b->acks = yr_alloc(d->mem, YR_MEM_CHAT, ACKS_MAX * sizeof *b->acks)) == NULL)
+        return YR_ENOMEM;
+    if (b->ack_count == ACKS_MAX)
+        return YR_EPROTO;
+    yr_envelope_id(b->acks[b->ack_count].eid, envelope, len);
+    b->acks[b->ack_count++].token = token;
+    return YR_OK;
+}
+
+static enum yr_err open_message(struct yr_delivery *d, struct box *b, unsigned slot,
+                                struct yr_now now, const uint8_t *msg, size_t len)
+{
+    const uint64_t now_s = (uint64_t)YR_MAX(now.wall_ms, 0) / 1000;
+    struct yr_session *session, after;
+    uint8_t sid8[8];
+    size_t n;
+    enum yr_err err;
+
+    if (yr_session_peek(msg, len, sid8) != YR_OK || (session = find_session(b, sid8)) == NULL) {
+        d->counters[DROP_SESSION]++;
+        return YR_EAUTH;
+    }
+    err = yr_session_decrypt(session, &after, &b->skipped, now_s, d->rng, msg, len, d->plain,
+                             sizeof d->plain, &n);
+    if (err == YR_EEXIST) {
+        d->counters[DUPLICATES]++;
+        return YR_EEXIST;
+    }
+    if (err != YR_OK) {
+        d->counters[err == YR_EFULL ? DROP_GAP : DROP_SESSION]++;
+        return err == YR_ENOMEM ? err : YR_EAUTH;
+    }
+    *session = after;
+    yr_session_clear(&after);
+    b->sessions_dirty = true;
+    d->counters[RECEIVED]++;
+    err = d->ops.plain(d->ops.ctx, now, slot, d->plain, n);
+    yr_wipe(d->plain, n);
+    return err == YR_EEXIST || err == YR_EPROTO ? YR_OK : err;
+}
+
+enum yr_err yr_delivery_receive(struct yr_delivery *d, struct yr_now now, unsigned slot,
+                                const uint8_t *envelope, size_t len)
+{
+    struct box *b = box_of(d, slot);
+    enum yr_envelope_kind kind;
+    const uint8_t *body;
+    uint8_t tag[16];
+    size_t body_len;
+    enum yr_err err;
+
+    if (b == NULL || yr_envelope_peek(envelope, len, NULL, tag) != YR_OK) {
+        d->counters[DROP_FORM]++;
+        return YR_OK;
+    }
+    if (!find_day(b, now, tag)) {
+        d->counters[DROP_TAG]++;
+        return YR_OK;
+    }
+    if (yr_envelope_open(b->in_keys.env, envelope, len, d->opened, sizeof d->opened, &kind, &body,
+                         &body_len) != YR_OK) {
+        d->counters[DROP_AEAD]++;
+        return YR_OK;
+    }
+    confirm_day(d, b, b->in_keys.day);
+    if (kind == YR_ENV_COVER)
+        return add_ack(d, b, envelope, len, 0);
+    if (kind != YR_ENV_MESSAGE) {
+        d->counters[DROP_KIND]++;
+        return YR_OK;
+    }
+    err = open_message(d, b, slot, now, body, body_len);
+    if (err == YR_OK)
+        b->received_token = yr_rows_pending(d->rows);
+    else if (err == YR_EAUTH)
+        return YR_OK; // not acknowledged: it may be read one day
+    else if (err != YR_EEXIST)
+        return err;
+    pump(d, b, slot, now); // the first message received opens our own sending chain
+    return add_ack(d, b, envelope, len, b->received_token);
+}
+
+/* ---- durability ---- */
+
+static void flush_box(struct yr_delivery *d, struct box *b)
+{
+    uint8_t row[YR_SESSIONS_ROW_MAX];
+    unsigned changed = yr_skipped_changed(&b->skipped);
+
+    if (b->sessions_dirty) {
+        yr_rows_put(d->rows, YR_TABLE_SESSION, NULL, 0, b->id, 32, row,
+                    yr_sessions_encode(row, b->sessions, b->session_count));
+        yr_wipe(row, sizeof row);
+        b->sessions_dirty = false;
+    }
+    for (uint8_t part = 0; changed != 0; part++, changed >>= 1) {
+        size_t len;
+        if ((changed & 1) == 0)
+            continue;
+        len = yr_skipped_encode(&b->skipped, part, d->row);
+        if (len == 0)
+            yr_rows_del(d->rows, YR_TABLE_SKIPPED, b->id, 32, &part, 1);
+        else
+            yr_rows_put(d->rows, YR_TABLE_SKIPPED, b->id, 32, &part, 1, d->row, len);
+    }
+}
+
+void yr_delivery_flush(struct yr_delivery *d)
+{
+    for (unsigned slot = 0; slot < YR_FRIENDS_MAX; slot++)
+        if (d->boxes[slot] != NULL)
+            flush_box(d, d->boxes[slot]);
+}
+
+static void send_acks(struct yr_delivery *d, struct box *b, unsigned slot)
+{
+    uint8_t body[ACKS_PER_FRAME * (1 + YR_HASH16)];
+    size_t sent = 0;
+
+    while (b->up && sent < b->ack_count && b->acks[sent].token <= d->durable) {
+        struct yr_wr wr = yr_wr_init(body, sizeof body);
+        size_t n = 0;
+        while (sent + n < b->ack_count && n < ACKS_PER_FRAME &&
+               b->acks[sent + n].token <= d->durable) {
+            yr_wr_u8(&wr, YR_ENV_DONE);
+            yr_wr_bytes(&wr, b->acks[sent + n].eid, YR_HASH16);
+            n++;
+        }
+        if (d->ops.frame(d->ops.ctx, slot, YR_FRAME_ENV_ACK, body, yr_wr_len(&wr)) != YR_OK)
+            break;
+        sent += n;
+    }
+    b->ack_count -= sent;
+    if (sent > 0)
+        memmove(b->acks, b->acks + sent, b->ack_count * sizeof *b->acks);
+}
+
+void yr_delivery_release(struct yr_delivery *d, struct yr_now now, uint64_t durable)
+{
+    d->durable = durable;
+    for (unsigned slot = 0; slot < YR_FRIENDS_MAX; slot++) {
+        struct box *b = d->boxes[slot];
+        if (b == NULL || !b->up)
+            continue;
+        send_acks(d, b, slot);
+        send_window(d, b, slot, now);
+    }
+}
+
+size_t yr_delivery_queued(const struct yr_delivery *d, unsigned slot)
+{
+    const struct box *b = box_of(d, slot);
+
+    return b != NULL ? b->queued : 0;
+}
+
+/* ---- prekeys ---- */
+
+void yr_delivery_own_prekey(struct yr_delivery *d, unsigned slot,
+                            const struct yr_prekey_own *prekey)
+{
+    struct box *b = box_of(d, slot);
+
+    if (b == NULL)
+        return;
+    if (b->own_count == OWN_PREKEYS)
+        b->own_count--; // the oldest is last
+    memmove(&b->own[1], &b->own[0], b->own_count * sizeof b->own[0]);
+    b->own[0] = *prekey;
+    b->own_count++;
+    put_prekeys(d, b);
+}
+
+enum yr_err yr_delivery_prekey(struct yr_delivery *d, struct yr_now now, unsigned slot,
+                               struct yr_prekey *out, bool *fresh)
+{
+    struct box *b = box_of(d, slot);
+    const uint32_t now_s = (uint32_t)((uint64_t)YR_MAX(now.wall_ms, 0) / 1000);
+    struct yr_prekey_own made;
+
+    if (b == NULL)
+        return YR_ENOFRIEND;
+    *fresh = b->own_count == 0 || b->own[0].exp_s < now_s + PREKEY_LIFE_S - PREKEY_RENEW_S;
+    if (*fresh) {
+        yr_prekey_new(&made, b->own_count > 0 ? b->own[0].id + 1 : 1, now_s + PREKEY_LIFE_S,
+                      d->rng);
+        yr_delivery_own_prekey(d, slot, &made);
+        yr_wipe(&made, sizeof made);
+    }
+    yr_prekey_public(out, &b->own[0]);
+    return YR_OK;
+}
+
+void yr_delivery_their_prekey(struct yr_delivery *d, unsigned slot, const struct yr_prekey *prekey)
+{
+    struct box *b = box_of(d, slot);
+
+    if (b == NULL)
+        return;
+    b->theirs = *prekey;
+    b->has_theirs = true;
+    put_prekeys(d, b);
+}
+
+struct yr_counter yr_delivery_counter(const struct yr_delivery *d, size_t i)
+{
+    if (i >= COUNTERS)
+        return (struct yr_counter){NULL, 0};
+    return (struct yr_counter){counter_names[i], d->counters[i]};
+}

@@ -1,0 +1,96 @@
+/* core/delivery/delivery.h: what stands between a conversation's plaintext and a link's frames:
+ * the outbox, the ratchet sessions, envelopes, acknowledgements.  docs/protocol.md "Envelopes"
+ * (B.6) and "Sessions" (B.7).
+ *
+ *   push -> stored -> link up: sealed, stored -> durable: sent -> acknowledged: gone
+ *                ^------------- link down, restart: sent again -------------'
+ *
+ * A text is sealed only while a link is there to take it, so what waits for an absent friend can
+ * still be taken back, and the ratchet never runs ahead of what is on the way by more than a
+ * window.  Once sealed it is sent again as it is: its ratchet number makes it count once. */
+#ifndef YR_DELIVERY_H
+#define YR_DELIVERY_H
+
+#include "core/contact/contacts.h"
+#include "core/seal/envelope.h"
+#include "core/seal/pair.h"
+#include "core/seal/ratchet.h"
+#include "core/store/rows.h"
+#include "yaari/node.h"
+
+struct yr_delivery_ops {
+    /** Queue a frame on the friend's chat channel.  Errors: YR_EAGAIN (link down), YR_EFULL (room()
+     *  will be called), others. */
+    enum yr_err (*frame)(void *ctx, unsigned slot, uint8_t type, const uint8_t *body, size_t len);
+    /** An authenticated plaintext of the friend.  YR_OK and YR_EEXIST, YR_EPROTO: it has been taken
+     *  and is acknowledged once durable; others: it is as if it had never come. */
+    enum yr_err (*plain)(void *ctx, struct yr_now now, unsigned slot, const uint8_t *plain,
+                         size_t len);
+    void *ctx;
+};
+
+struct yr_delivery;
+
+YR_MUST_USE enum yr_err yr_delivery_new(struct yr_delivery **out, struct yr_mem *mem,
+                                        struct yr_rows *rows, const struct yr_rng *rng,
+                                        const struct yr_delivery_ops *ops);
+void yr_delivery_free(struct yr_delivery *delivery);
+/** Forget what is in memory, of all slots. */
+void yr_delivery_reset(struct yr_delivery *delivery);
+
+/** Read a friend's sessions, day keys and outbox.  id: copied.  Errors: YR_ECORRUPT, YR_ENOMEM,
+ * YR_EIO. */
+YR_MUST_USE enum yr_err yr_delivery_load(struct yr_delivery *delivery, unsigned slot,
+                                         const uint8_t id[32], uint8_t out_dir);
+/** A new pair: first session and day key; what waits in the outbox will be sealed anew.
+ *  Everything in the present transaction.  Errors: YR_EAUTH (their key is no key), YR_ENOMEM. */
+YR_MUST_USE enum yr_err yr_delivery_meet(struct yr_delivery *delivery, struct yr_now now,
+                                         unsigned slot, const struct yr_contact *contact,
+                                         uint8_t out_dir);
+/** Forget a friend and delete its rows. */
+void yr_delivery_remove(struct yr_delivery *delivery, unsigned slot);
+
+/** Take a plaintext (copied) with its message id into the friend's outbox, in the present
+ *  transaction.  Errors: YR_ENOMEM; YR_ESIZE. */
+YR_MUST_USE enum yr_err yr_delivery_push(struct yr_delivery *delivery, struct yr_now now,
+                                         unsigned slot, const uint8_t id[YR_MSG_ID_LEN],
+                                         const uint8_t *plain, size_t len);
+/** Take it back: true if it was never sealed, so that nobody can have it. */
+bool yr_delivery_recall(struct yr_delivery *delivery, unsigned slot,
+                        const uint8_t id[YR_MSG_ID_LEN]);
+
+void yr_delivery_up(struct yr_delivery *delivery, struct yr_now now, unsigned slot);
+void yr_delivery_down(struct yr_delivery *delivery, unsigned slot);
+/** The chat channel has room again. */
+void yr_delivery_room(struct yr_delivery *delivery, struct yr_now now, unsigned slot);
+
+/** ENV_PUT.  Errors: YR_EPROTO: the friend sends more than a window without waiting: close the
+ *  link; YR_ENOMEM, YR_EIO, YR_ECORRUPT: the store cannot take it. */
+YR_MUST_USE enum yr_err yr_delivery_receive(struct yr_delivery *delivery, struct yr_now now,
+                                            unsigned slot, const uint8_t *envelope, size_t len);
+/** ENV_ACK.  Errors: YR_EPROTO. */
+YR_MUST_USE enum yr_err yr_delivery_acked(struct yr_delivery *delivery, struct yr_now now,
+                                          unsigned slot, const uint8_t *body, size_t len);
+
+/** Before a transaction is taken: rows of sessions that moved. */
+void yr_delivery_flush(struct yr_delivery *delivery);
+/** Everything up to this token is durable: letters and acknowledgements that waited leave. */
+void yr_delivery_release(struct yr_delivery *delivery, struct yr_now now, uint64_t durable);
+
+/** Messages not yet acknowledged by the friend's node. */
+size_t yr_delivery_queued(const struct yr_delivery *delivery, unsigned slot);
+
+/** Our newest prekey for the friend, made if there is none younger than a week; *fresh: it was made
+ *  now and must be told. */
+YR_MUST_USE enum yr_err yr_delivery_prekey(struct yr_delivery *delivery, struct yr_now now,
+                                           unsigned slot, struct yr_prekey *out, bool *fresh);
+/** Keep one we made before the friend had a slot. */
+void yr_delivery_own_prekey(struct yr_delivery *delivery, unsigned slot,
+                            const struct yr_prekey_own *prekey);
+/** The friend's newest prekey for us. */
+void yr_delivery_their_prekey(struct yr_delivery *delivery, unsigned slot,
+                              const struct yr_prekey *prekey);
+
+struct yr_counter yr_delivery_counter(const struct yr_delivery *delivery, size_t i);
+
+#endif
