@@ -18,7 +18,7 @@ struct yr_node_opts {
     const struct yr_store_view *view;
     bool lan;      /* send and recognise LAN beacons */
     bool online;   /* false: stay off the network */
-    bool trace_loss; /* unused by the protocol; for tests */
+    bool read_receipts; /* tell friends what of theirs was read */
 };
 YR_API struct yr_node_opts yr_node_opts_default(void);
 
@@ -31,7 +31,9 @@ YR_API void yr_node_free(struct yr_node *node);
 YR_API YR_MUST_USE enum yr_err yr_node_unlock(struct yr_node *node, struct yr_now now,
                                               const uint8_t vk[32], const uint8_t *shred_file);
 /** Close all links and wipe keys. */
-YR_API void yr_node_lock(struct yr_node *node);
+YR_API void yr_node_lock(struct yr_node *node, struct yr_now now);
+/** Say goodbye on every link; poll gives what has to be sent. */
+YR_API void yr_node_close(struct yr_node *node, struct yr_now now);
 
 /* ---- verbs ---- */
 
@@ -47,6 +49,9 @@ YR_API yr_us yr_node_deadline(const struct yr_node *node);
 /** Our own addresses as others may reach them (after a change of network too); replaces the list. */
 YR_API void yr_node_addrs(struct yr_node *node, struct yr_now now, const struct yr_addr *addrs,
                           size_t count);
+
+/** Tell friends from now on what of theirs was read, or no more. */
+YR_API void yr_node_set_read_receipts(struct yr_node *node, bool on);
 
 /* ---- commands: what changes something; answered by a DONE event once durable ---- */
 
@@ -68,7 +73,7 @@ enum yr_cmd_kind {
     YR_CMD_FRIEND_BLOCK,  /* conv; flags REMOVE: unblock */
     YR_CMD_FRIEND_MUTE,   /* conv; expires_ms: until then, 0 = unmute, INT64_MAX = for ever */
     YR_CMD_FRIEND_REMOVE, /* conv; flags FORGET: history too */
-    YR_CMD_PEER_ADD,      /* addr; text: its name as configured */
+    YR_CMD_PEER_ADD,      /* addr; text: its name as configured; flags LOCAL: not kept over a restart */
     YR_CMD_PEER_REMOVE,   /* text */
     YR_CMD_PING           /* conv: one round trip over the link */
 };
@@ -207,7 +212,7 @@ enum yr_invite_state {
 };
 struct yr_invite_info {
     char id[9];
-    char link[256], qr[256]; /* empty unless open */
+    char link[320], qr[320]; /* empty unless open */
     char petname[65];
     yr_ms created_ms, expires_ms;
     enum yr_invite_state state;
@@ -258,7 +263,9 @@ struct yr_message {
 YR_API YR_MUST_USE enum yr_err yr_node_message(struct yr_node *node, const uint8_t id[YR_MSG_ID_LEN],
                                                struct yr_message *out);
 
-/** Walk one conversation in display order.  `*key` is a place in it: all zeroes and YR_SEEK_GE
+/** Walk one conversation in display order.  Keys of all conversations compare bytewise as one list,
+ *  and begin with milliseconds, big-endian in 6 bytes, never before the message's time_ms.
+ *  `*key` is a place: all zeroes and YR_SEEK_GE
  *  starts at the oldest, all 0xff and YR_SEEK_LE at the newest; each call writes the key of the
  *  message it returns, from which YR_SEEK_GT / YR_SEEK_LT go on.  Errors as above; YR_ENOENT: end. */
 struct yr_place {

@@ -1,0 +1,765 @@
+/* core/node/friends.c: the friends and what binds the machines of one friend together: link, path,
+ * first contact, delivery and conversation report here, and act on each other only through here. */
+#include "core/node/state.h"
+
+#include <stdio.h>
+
+#define ROW_VERSION 1
+#define ROW_MAX     1024
+#define PING_BURST  10 /* PINGs of a friend answered at once, then one a second */
+
+unsigned yr_friend_slot(const struct yr_node *n, const struct yr_friend *f)
+{
+    return (unsigned)(f - n->friends);
+}
+
+struct yr_friend *yr_friend_find(struct yr_node *n, const uint8_t id[32])
+{
+    for (size_t i = 0; i < YR_FRIENDS_MAX; i++)
+        if (n->friends[i].used && memcmp(n->friends[i].id, id, 32) == 0)
+            return &n->friends[i];
+    return NULL;
+}
+
+void yr_friend_changed(struct yr_node *n, const struct yr_friend *f, bool gone)
+{
+    struct yr_event event = {.kind = YR_EV_FRIEND, .gone = gone};
+
+    memcpy(event.conv, f->id, 32);
+    yr_node_event(n, &event);
+}
+
+static void presence(struct yr_node *n, const struct yr_friend *f)
+{
+    struct yr_event event = {.kind = YR_EV_PRESENCE, .online = f->online};
+
+    if (f->pending)
+        return;
+    memcpy(event.conv, f->id, 32);
+    yr_node_event(n, &event);
+}
+
+/* ---- rows ---- */
+
+static void put_text(struct yr_wr *wr, const char *text)
+{
+    const size_t len = strlen(text);
+
+    yr_wr_u16(wr, (uint16_t)len);
+    yr_wr_bytes(wr, text, len);
+}
+
+static void get_text(struct yr_rd *rd, char *out, size_t cap)
+{
+    const size_t len = yr_rd_u16(rd);
+    const uint8_t *text = len < cap ? yr_rd_bytes(rd, len) : NULL;
+
+    rd->bad |= text == NULL;
+    if (rd->bad)
+        return;
+    memcpy(out, text, len);
+    out[len] = '\0';
+}
+
+void yr_friend_store(struct yr_node *n, const struct yr_friend *f)
+{
+    uint8_t row[ROW_MAX], *room;
+    struct yr_wr wr = yr_wr_init(row, sizeof row);
+
+    yr_wr_u8(&wr, ROW_VERSION);
+    yr_wr_u8(&wr, (uint8_t)(f->pending | f->blocked << 1));
+    yr_wr_u32(&wr, f->order);
+    yr_wr_bytes(&wr, f->dev, 32);
+    yr_wr_u32(&wr, f->gen);
+    room = yr_wr_room(&wr, YR_PAIR_ROW_LEN);
+    yr_pair_encode(room, &f->pair);
+    put_text(&wr, f->nick);
+    put_text(&wr, f->petname);
+    put_text(&wr, f->status);
+    yr_wr_u8(&wr, (uint8_t)f->trust);
+    yr_wr_u64(&wr, (uint64_t)f->created_ms);
+    yr_wr_u64(&wr, (uint64_t)f->last_seen_ms);
+    yr_wr_u64(&wr, (uint64_t)f->muted_until_ms);
+    YR_ASSERT(yr_wr_ok(&wr));
+    yr_rows_put(n->rows, YR_TABLE_FRIEND, NULL, 0, f->id, 32, row, yr_wr_len(&wr));
+    yr_wipe(row, sizeof row);
+}
+
+static enum yr_err decode_friend(struct yr_friend *f, const uint8_t *row, size_t len)
+{
+    struct yr_rd rd = yr_rd_init(row, len);
+    const uint8_t version = yr_rd_u8(&rd), flags = yr_rd_u8(&rd);
+    const uint8_t *pair;
+    uint8_t trust;
+
+    f->pending = (flags & 1) != 0;
+    f->blocked = (flags & 2) != 0;
+    f->order = yr_rd_u32(&rd);
+    yr_rd_copy(&rd, f->dev, 32);
+    f->gen = yr_rd_u32(&rd);
+    pair = yr_rd_bytes(&rd, YR_PAIR_ROW_LEN);
+    get_text(&rd, f->nick, sizeof f->nick);
+    get_text(&rd, f->petname, sizeof f->petname);
+    get_text(&rd, f->status, sizeof f->status);
+    trust = yr_rd_u8(&rd);
+    f->created_ms = (yr_ms)yr_rd_u64(&rd);
+    f->last_seen_ms = (yr_ms)yr_rd_u64(&rd);
+    f->muted_until_ms = (yr_ms)yr_rd_u64(&rd);
+    if (!yr_rd_done(&rd) || version != ROW_VERSION || trust > YR_TRUST_VERIFIED ||
+        yr_pair_decode(&f->pair, pair, YR_PAIR_ROW_LEN) != YR_OK)
+        return YR_ECORRUPT;
+    f->trust = (enum yr_trust)trust;
+    f->used = true;
+    return YR_OK;
+}
+
+static void store_clocks(struct yr_node *n, const struct yr_friend *f)
+{
+    uint8_t row[12 + 12 + 8 + 8];
+    struct yr_wr wr = yr_wr_init(row, sizeof row);
+
+    yr_wr_bytes(&wr, f->clock_theirs.bytes, 12);
+    yr_wr_bytes(&wr, f->clock_ours.bytes, 12);
+    yr_wr_u64(&wr, f->probe_clock.theirs);
+    yr_wr_u64(&wr, f->probe_clock.ours);
+    yr_rows_put(n->rows, YR_TABLE_CLOCK, NULL, 0, f->id, 32, row, yr_wr_len(&wr));
+}
+
+static enum yr_err load_clocks(struct yr_node *n, struct yr_friend *f)
+{
+    uint8_t row[64];
+    struct yr_rd rd;
+    size_t len;
+    enum yr_err err =
+        yr_rows_get(n->rows, YR_TABLE_CLOCK, NULL, 0, f->id, 32, row, sizeof row, &len);
+
+    if (err != YR_OK)
+        return err == YR_ENOENT ? YR_OK : err;
+    rd = yr_rd_init(row, len);
+    yr_rd_copy(&rd, f->clock_theirs.bytes, 12);
+    yr_rd_copy(&rd, f->clock_ours.bytes, 12);
+    f->probe_clock.theirs = yr_rd_u64(&rd);
+    f->probe_clock.ours = yr_rd_u64(&rd);
+    return yr_rd_done(&rd) ? YR_OK : YR_ECORRUPT;
+}
+
+// Where links were and what the friend told, newest last; LAN and probes are for now only.
+static void store_addrs(struct yr_node *n, const struct yr_friend *f)
+{
+    uint8_t row[1 + YR_ADDRS_MAX * 20];
+    struct yr_wr wr = yr_wr_init(row, sizeof row);
+    enum yr_addr_source source;
+    struct yr_addr addr;
+
+    for (size_t i = 0; yr_paths_candidate(n->paths, yr_friend_slot(n, f), i, &addr, &source); i++) {
+        if (source != YR_ADDR_LINKED && source != YR_ADDR_TOLD)
+            continue;
+        yr_wr_u8(&wr, (uint8_t)source);
+        yr_wr_addr(&wr, &addr, false);
+    }
+    YR_ASSERT(yr_wr_ok(&wr));
+    yr_rows_put(n->rows, YR_TABLE_ADDR, NULL, 0, f->id, 32, row, yr_wr_len(&wr));
+}
+
+static enum yr_err load_addrs(struct yr_node *n, const struct yr_friend *f)
+{
+    uint8_t row[1 + YR_ADDRS_MAX * 20];
+    struct yr_rd rd;
+    size_t len;
+    enum yr_err err =
+        yr_rows_get(n->rows, YR_TABLE_ADDR, NULL, 0, f->id, 32, row, sizeof row, &len);
+
+    if (err != YR_OK)
+        return err == YR_ENOENT ? YR_OK : err;
+    rd = yr_rd_init(row, len);
+    while (yr_rd_left(&rd) > 0) {
+        const uint8_t source = yr_rd_u8(&rd);
+        struct yr_addr addr;
+        bool flag;
+        memset(&addr, 0, sizeof addr);
+        yr_rd_addr(&rd, &addr, &flag);
+        if (rd.bad || source > YR_ADDR_PROBED)
+            return YR_ECORRUPT;
+        yr_paths_learn(n->paths, yr_friend_slot(n, f), &addr, (enum yr_addr_source)source, n->now);
+    }
+    return YR_OK;
+}
+
+// Enter a friend into the machines below.
+static enum yr_err enter(struct yr_node *n, struct yr_friend *f)
+{
+    const unsigned slot = yr_friend_slot(n, f);
+    enum yr_err err = yr_links_set(n->links, slot, f->id, f->dev, f->gen, &f->pair,
+                                   &f->clock_theirs, &f->clock_ours);
+
+    if (err != YR_OK)
+        return err;
+    yr_paths_set(n->paths, slot, &f->pair, &f->probe_clock, n->now);
+    if (f->blocked) {
+        yr_links_block(n->links, slot, true, n->now);
+        yr_paths_want(n->paths, slot, false, n->now);
+    }
+    f->pings = PING_BURST;
+    f->pings_us = n->now.mono_us;
+    return YR_OK;
+}
+
+static enum yr_err load_friend(struct yr_node *n, struct yr_friend *f)
+{
+    enum yr_err err;
+
+    if ((err = load_clocks(n, f)) != YR_OK || (err = enter(n, f)) != YR_OK ||
+        (err = load_addrs(n, f)) != YR_OK ||
+        (err = yr_delivery_load(n->delivery, yr_friend_slot(n, f), f->id, f->pair.out)) != YR_OK)
+        return err;
+    return yr_chat_open(n->chats, f->id);
+}
+
+enum yr_err yr_friends_load(struct yr_node *n)
+{
+    uint8_t value[ROW_MAX];
+    struct yr_row at = {.suffix_len = 0};
+    enum yr_seek how = YR_SEEK_GE;
+    enum yr_err err;
+
+    for (size_t i = 0;; i++) {
+        err = yr_rows_seek(n->rows, YR_TABLE_FRIEND, NULL, 0, how, &at, value, sizeof value);
+        if (err != YR_OK)
+            break;
+        how = YR_SEEK_GT;
+        if (i >= YR_FRIENDS_MAX || at.suffix_len != 32) {
+            err = YR_ECORRUPT;
+            break;
+        }
+        struct yr_friend *f = &n->friends[i];
+        memset(f, 0, sizeof *f);
+        memcpy(f->id, at.suffix, 32);
+        if ((err = decode_friend(f, value, at.value_len)) != YR_OK ||
+            (err = load_friend(n, f)) != YR_OK)
+            break;
+        n->next_order = YR_MAX(n->next_order, f->order + 1);
+    }
+    yr_wipe(value, sizeof value);
+    return err == YR_ENOENT ? YR_OK : err;
+}
+
+void yr_friend_remove(struct yr_node *n, struct yr_friend *f, bool history)
+{
+    const unsigned slot = yr_friend_slot(n, f);
+    uint8_t id[32];
+
+    memcpy(id, f->id, 32);
+    yr_links_remove(n->links, slot, n->now);
+    yr_paths_remove(n->paths, slot);
+    yr_delivery_remove(n->delivery, slot);
+    (void)!yr_chat_drop(n->chats, id, history);
+    yr_rows_del(n->rows, YR_TABLE_FRIEND, NULL, 0, id, 32);
+    yr_rows_del(n->rows, YR_TABLE_CLOCK, NULL, 0, id, 32);
+    yr_rows_del(n->rows, YR_TABLE_ADDR, NULL, 0, id, 32);
+    for (size_t i = 0; i < YR_PINGS_MAX; i++)
+        if (n->pings[i].used && n->pings[i].slot == slot)
+            n->pings[i].sent_us = 0; // answered as lost at the next tick
+    yr_wipe(f, sizeof *f);
+}
+
+void yr_friend_block(struct yr_node *n, struct yr_friend *f, bool blocked)
+{
+    const unsigned slot = yr_friend_slot(n, f);
+
+    f->blocked = blocked;
+    yr_friend_store(n, f);
+    yr_links_block(n->links, slot, blocked, n->now);
+    yr_paths_want(n->paths, slot, !blocked && !f->online, n->now);
+    yr_friend_changed(n, f, false);
+}
+
+/* ---- telling ---- */
+
+static void push_plain(struct yr_node *n, struct yr_friend *f, struct yr_plain *plain)
+{
+    uint8_t id[YR_MSG_ID_LEN], bytes[1024];
+    size_t len;
+
+    yr_random(n->rng, id, sizeof id);
+    plain->id = id;
+    plain->hlc = (uint64_t)YR_MAX(n->now.wall_ms, 0) << 16;
+    if (yr_plain_encode(plain, bytes, sizeof bytes, &len) == YR_OK)
+        (void)!yr_delivery_push(n->delivery, n->now, yr_friend_slot(n, f), id, bytes, len);
+}
+
+void yr_friend_tell_profile(struct yr_node *n, struct yr_friend *f)
+{
+    struct yr_plain plain = {.type = YR_PLAIN_PROFILE, .known = true};
+
+    plain.text = (const uint8_t *)n->nick;
+    plain.text_len = strlen(n->nick);
+    plain.text2 = (const uint8_t *)n->status;
+    plain.text2_len = strlen(n->status);
+    push_plain(n, f, &plain);
+}
+
+static void tell_prekey(struct yr_node *n, struct yr_friend *f)
+{
+    struct yr_plain plain = {.type = YR_PLAIN_PREKEY, .known = true};
+    struct yr_prekey prekey;
+    bool fresh;
+
+    if (yr_delivery_prekey(n->delivery, n->now, yr_friend_slot(n, f), &prekey, &fresh) != YR_OK ||
+        !fresh)
+        return;
+    plain.prekey_id = prekey.id;
+    plain.prekey = prekey.pk;
+    plain.prekey_exp_s = prekey.exp_s;
+    push_plain(n, f, &plain);
+}
+
+void yr_friend_tell_addrs(struct yr_node *n, struct yr_friend *f)
+{
+    uint8_t body[1 + YR_OWN_ADDRS_MAX * 19];
+    size_t len;
+
+    if (f->online && yr_addrs_encode(n->addrs, n->addr_count, body, sizeof body, &len) == YR_OK)
+        (void)!yr_links_send(n->links, yr_friend_slot(n, f), YR_CHANNEL_CONTROL, YR_FRAME_ADDRS,
+                             body, len);
+}
+
+// The first message of a session is the invitee's: until it came, the inviter cannot send.
+static void say_hello(struct yr_node *n, struct yr_friend *f)
+{
+    struct yr_plain plain = {.type = YR_PLAIN_NOOP, .known = true};
+
+    push_plain(n, f, &plain);
+}
+
+/* ---- link ---- */
+
+static uint64_t link_clock(void *ctx, unsigned slot, const struct yr_clock *theirs,
+                           const struct yr_clock *ours)
+{
+    struct yr_node *n = ctx;
+    struct yr_friend *f = &n->friends[slot];
+
+    f->clock_theirs = *theirs;
+    f->clock_ours = *ours;
+    store_clocks(n, f);
+    return yr_rows_pending(n->rows);
+}
+
+// The answer to our request, by FC_DATA or by the link itself.
+static void activate(struct yr_node *n, struct yr_friend *f)
+{
+    if (!f->pending)
+        return;
+    f->pending = false;
+    yr_friend_store(n, f);
+    yr_friend_changed(n, f, false);
+    say_hello(n, f);
+}
+
+static void link_up(void *ctx, unsigned slot)
+{
+    struct yr_node *n = ctx;
+    struct yr_friend *f = &n->friends[slot];
+
+    f->online = true;
+    f->online_ms = f->last_seen_ms = n->now.wall_ms;
+    activate(n, f);
+    yr_contacts_linked(n->contacts, n->now, f->id);
+    yr_paths_want(n->paths, slot, false, n->now);
+    tell_prekey(n, f);
+    yr_delivery_up(n->delivery, n->now, slot);
+    yr_friend_tell_addrs(n, f);
+    presence(n, f);
+}
+
+static void link_down(void *ctx, unsigned slot, enum yr_link_end why)
+{
+    struct yr_node *n = ctx;
+    struct yr_friend *f = &n->friends[slot];
+
+    (void)why;
+    f->online = f->close_soon = false;
+    f->last_seen_ms = n->now.wall_ms;
+    yr_friend_store(n, f);
+    yr_delivery_down(n->delivery, slot);
+    yr_paths_want(n->paths, slot, !f->blocked, n->now);
+    for (size_t i = 0; i < YR_PINGS_MAX; i++)
+        if (n->pings[i].used && n->pings[i].slot == slot)
+            n->pings[i].sent_us = 0;
+    presence(n, f);
+    yr_beacon_hurry(n);
+}
+
+static void link_dial_failed(void *ctx, unsigned slot)
+{
+    struct yr_node *n = ctx;
+
+    n->friends[slot].failed_ms = n->now.wall_ms;
+}
+
+static void got_ping(struct yr_node *n, struct yr_friend *f, const uint8_t *body, size_t len)
+{
+    f->pings += (double)(n->now.mono_us - f->pings_us) / (double)YR_S;
+    f->pings_us = n->now.mono_us;
+    if (f->pings > PING_BURST)
+        f->pings = PING_BURST;
+    if (len != 8 || f->pings < 1)
+        return;
+    f->pings--;
+    (void)!yr_links_send(n->links, yr_friend_slot(n, f), YR_CHANNEL_CONTROL, YR_FRAME_PONG, body,
+                         len);
+}
+
+static void got_pong(struct yr_node *n, unsigned slot, const uint8_t *body, size_t len)
+{
+    struct yr_rd rd = yr_rd_init(body, len);
+    const uint64_t nonce = yr_rd_u64(&rd);
+
+    for (size_t i = 0; i < YR_PINGS_MAX && yr_rd_done(&rd); i++) {
+        struct yr_ping_wait *p = &n->pings[i];
+        if (!p->used || p->slot != slot || p->nonce != nonce || p->sent_us == 0)
+            continue;
+        struct yr_event event = {.kind = YR_EV_DONE, .ticket = p->ticket};
+        event.value_us = n->now.mono_us - p->sent_us;
+        memcpy(event.conv, n->friends[slot].id, 32);
+        p->used = false;
+        yr_node_event(n, &event);
+        return;
+    }
+}
+
+static enum yr_err got_addrs(struct yr_node *n, struct yr_friend *f, const uint8_t *body,
+                             size_t len)
+{
+    struct yr_addr addrs[YR_ADDRS_MAX];
+    size_t count;
+
+    if (yr_addrs_decode(addrs, &count, body, len) != YR_OK)
+        return YR_EPROTO;
+    yr_paths_told(n->paths, yr_friend_slot(n, f), addrs, count, n->now);
+    store_addrs(n, f);
+    return YR_OK;
+}
+
+static void link_frame(void *ctx, unsigned slot, enum yr_channel channel, uint8_t type,
+                       const uint8_t *body, size_t len)
+{
+    struct yr_node *n = ctx;
+    struct yr_friend *f = &n->friends[slot];
+    enum yr_err err = YR_OK;
+
+    if (channel == YR_CHANNEL_CONTROL) {
+        if (type == YR_FRAME_PING)
+            got_ping(n, f, body, len);
+        else if (type == YR_FRAME_PONG)
+            got_pong(n, slot, body, len);
+        else if (type == YR_FRAME_ADDRS)
+            err = got_addrs(n, f, body, len);
+    } else if (channel == YR_CHANNEL_CHAT) {
+        if (type == YR_FRAME_ENV_PUT)
+            err = yr_delivery_receive(n->delivery, n->now, slot, body, len);
+        else if (type == YR_FRAME_ENV_ACK)
+            err = yr_delivery_acked(n->delivery, n->now, slot, body, len);
+    }
+    // What we could not take is not acknowledged: the next link brings it again.
+    if (err != YR_OK)
+        f->close_soon = true;
+}
+
+static void link_room(void *ctx, unsigned slot, enum yr_channel channel)
+{
+    struct yr_node *n = ctx;
+
+    if (channel == YR_CHANNEL_CHAT)
+        yr_delivery_room(n->delivery, n->now, slot);
+}
+
+static void link_path(void *ctx, unsigned slot, const struct yr_addr *addr)
+{
+    struct yr_node *n = ctx;
+
+    yr_paths_learn(n->paths, slot, addr, YR_ADDR_LINKED, n->now);
+    store_addrs(n, &n->friends[slot]);
+}
+
+const struct yr_link_ops yr_friend_link_ops = {.clock = link_clock,
+                                               .up = link_up,
+                                               .down = link_down,
+                                               .dial_failed = link_dial_failed,
+                                               .frame = link_frame,
+                                               .room = link_room,
+                                               .path = link_path};
+
+/* ---- path ---- */
+
+static uint64_t path_clock(void *ctx, unsigned slot, const struct yr_probe_clock *clock)
+{
+    struct yr_node *n = ctx;
+
+    n->friends[slot].probe_clock = *clock;
+    store_clocks(n, &n->friends[slot]);
+    return yr_rows_pending(n->rows);
+}
+
+static void dial(struct yr_node *n, struct yr_friend *f, const struct yr_addr *addr)
+{
+    f->dialled = *addr;
+    (void)!yr_links_dial(n->links, yr_friend_slot(n, f), addr, false, n->now);
+}
+
+static void path_found(void *ctx, unsigned slot, const struct yr_addr *addr)
+{
+    struct yr_node *n = ctx;
+
+    dial(n, &n->friends[slot], addr);
+}
+
+const struct yr_path_ops yr_friend_path_ops = {.clock = path_clock, .found = path_found};
+
+/* ---- first contact ---- */
+
+static struct yr_stash *stash_for(struct yr_node *n, const uint8_t id[32])
+{
+    struct yr_stash *place = &n->stash[0];
+
+    for (size_t i = 0; i < YR_STASH_MAX; i++) {
+        if (n->stash[i].used && memcmp(n->stash[i].id, id, 32) == 0)
+            return &n->stash[i];
+        if (!n->stash[i].used)
+            place = &n->stash[i];
+    }
+    return place;
+}
+
+static enum yr_err contact_hello(void *ctx, const uint8_t id[32], struct yr_hello *out)
+{
+    static const uint32_t life_s = 21u * 86400u;
+    struct yr_node *n = ctx;
+    struct yr_friend *f = yr_friend_find(n, id);
+    struct yr_stash *s = stash_for(n, id);
+    struct yr_prekey prekey;
+    bool fresh;
+
+    if (f != NULL) {
+        if (yr_delivery_prekey(n->delivery, n->now, yr_friend_slot(n, f), &prekey, &fresh) != YR_OK)
+            return YR_ENOMEM;
+        s->used = false;
+    } else {
+        if (!s->used || memcmp(s->id, id, 32) != 0) {
+            yr_prekey_new(&s->prekey, 1, (uint32_t)(n->now.wall_ms / 1000) + life_s, n->rng);
+            memcpy(s->id, id, 32);
+            s->used = true;
+        }
+        yr_prekey_public(&prekey, &s->prekey);
+    }
+    memcpy(n->hello_prekey, prekey.pk, sizeof n->hello_prekey);
+    out->cert = n->cert;
+    out->prekey_id = prekey.id;
+    out->prekey_exp_s = prekey.exp_s;
+    out->prekey = n->hello_prekey;
+    out->nick = (const uint8_t *)n->nick;
+    out->nick_len = strlen(n->nick);
+    return YR_OK;
+}
+
+static void take_hello(struct yr_node *n, struct yr_friend *f, const struct yr_hello *hello)
+{
+    struct yr_prekey prekey;
+
+    if (hello->nick != NULL && hello->nick_len <= YR_NICK_MAX) {
+        memcpy(f->nick, hello->nick, hello->nick_len);
+        f->nick[hello->nick_len] = '\0';
+    }
+    if (hello->prekey != NULL) {
+        prekey.id = hello->prekey_id;
+        prekey.exp_s = hello->prekey_exp_s;
+        memcpy(prekey.pk, hello->prekey, 32);
+        yr_delivery_their_prekey(n->delivery, yr_friend_slot(n, f), &prekey);
+    }
+}
+
+static struct yr_friend *new_friend(struct yr_node *n, const struct yr_contact *c)
+{
+    for (size_t i = 0; i < YR_FRIENDS_MAX; i++) {
+        struct yr_friend *f = &n->friends[i];
+        if (f->used)
+            continue;
+        memset(f, 0, sizeof *f);
+        f->used = true;
+        f->pending = !c->inviter;
+        f->order = n->next_order++;
+        f->created_ms = n->now.wall_ms;
+        memcpy(f->id, c->id, 32);
+        f->trust = c->verified ? YR_TRUST_VERIFIED : YR_TRUST_INVITE;
+        memcpy(f->petname, c->petname, sizeof f->petname);
+        return f;
+    }
+    return NULL;
+}
+
+static void new_device(struct yr_node *n, struct yr_friend *f, const struct yr_contact *c)
+{
+    if (memcmp(f->dev, c->dev, 32) == 0)
+        return;
+    f->trust = YR_TRUST_INVITE;
+    (void)!yr_chat_note(n->chats, n->now, f->id, "device key changed");
+}
+
+static enum yr_err contact_met(void *ctx, struct yr_now now, const struct yr_contact *c)
+{
+    struct yr_node *n = ctx;
+    struct yr_friend *f = yr_friend_find(n, c->id);
+    const bool known = f != NULL;
+    struct yr_stash *s = stash_for(n, c->id);
+    enum yr_err err;
+
+    if (!known && (f = new_friend(n, c)) == NULL)
+        return YR_EFULL;
+    if (known)
+        new_device(n, f, c);
+    memcpy(f->dev, c->dev, 32);
+    f->gen = c->gen;
+    yr_pair_derive(&f->pair, 0, c->pair, n->self.id, f->id);
+    memset(&f->clock_theirs, 0, sizeof f->clock_theirs);
+    memset(&f->clock_ours, 0, sizeof f->clock_ours);
+    memset(&f->probe_clock, 0, sizeof f->probe_clock);
+    if (f->online)
+        link_down(n, yr_friend_slot(n, f), YR_LINK_DROPPED);
+    if ((err = yr_delivery_meet(n->delivery, now, yr_friend_slot(n, f), c, f->pair.out)) != YR_OK ||
+        (err = enter(n, f)) != YR_OK || (err = yr_chat_open(n->chats, f->id)) != YR_OK) {
+        if (!known)
+            yr_friend_remove(n, f, false);
+        return err;
+    }
+    if (s->used && memcmp(s->id, c->id, 32) == 0) {
+        yr_delivery_own_prekey(n->delivery, yr_friend_slot(n, f), &s->prekey);
+        yr_wipe(s, sizeof *s);
+    }
+    take_hello(n, f, &c->hello);
+    store_clocks(n, f);
+    yr_friend_store(n, f);
+    yr_paths_learn(n->paths, yr_friend_slot(n, f), &c->addr, YR_ADDR_LINKED, now);
+    store_addrs(n, f);
+    if (c->inviter) {
+        yr_friend_changed(n, f, false);
+        yr_friend_tell_profile(n, f);
+        dial(n, f, &c->addr);
+    }
+    return YR_OK;
+}
+
+static void contact_verdict(void *ctx, struct yr_now now, const uint8_t inviter[32],
+                            const struct yr_hello *hello, const struct yr_addr *from)
+{
+    struct yr_node *n = ctx;
+    struct yr_friend *f = yr_friend_find(n, inviter);
+
+    (void)now;
+    if (f == NULL)
+        return;
+    if (hello->verdict != 1) {
+        if (f->pending)
+            yr_friend_remove(n, f, true);
+        return;
+    }
+    take_hello(n, f, hello);
+    yr_friend_store(n, f);
+    activate(n, f);
+    dial(n, f, from);
+}
+
+static void contact_changed(void *ctx, struct yr_now now, const char *invite_id)
+{
+    struct yr_node *n = ctx;
+    struct yr_event event = {.kind = YR_EV_REQUEST};
+    struct yr_invite_info info;
+
+    (void)now;
+    snprintf(event.text, sizeof event.text, "%s", invite_id);
+    yr_node_event(n, &event);
+    for (size_t i = 0; yr_contacts_invite_at(n->contacts, i, &info); i++) {
+        if (strcmp(info.id, invite_id) != 0 || info.state != YR_INVITE_LEAKED)
+            continue;
+        struct yr_event notice = {.kind = YR_EV_NOTICE};
+        snprintf(notice.text, sizeof notice.text,
+                 "invite %s was used a second time by somebody else: its link has leaked", info.id);
+        yr_node_event(n, &notice);
+    }
+}
+
+const struct yr_contact_ops yr_friend_contact_ops = {.hello = contact_hello,
+                                                     .met = contact_met,
+                                                     .verdict = contact_verdict,
+                                                     .changed = contact_changed};
+
+/* ---- delivery and conversation ---- */
+
+static enum yr_err delivery_frame(void *ctx, unsigned slot, uint8_t type, const uint8_t *body,
+                                  size_t len)
+{
+    struct yr_node *n = ctx;
+
+    return yr_links_send(n->links, slot, YR_CHANNEL_CHAT, type, body, len);
+}
+
+static void take_profile(struct yr_node *n, struct yr_friend *f, const struct yr_plain *plain)
+{
+    if (plain->text != NULL && plain->text_len <= YR_NICK_MAX) {
+        memcpy(f->nick, plain->text, plain->text_len);
+        f->nick[plain->text_len] = '\0';
+    }
+    if (plain->text2 != NULL && plain->text2_len <= YR_STATUS_MAX) {
+        memcpy(f->status, plain->text2, plain->text2_len);
+        f->status[plain->text2_len] = '\0';
+    }
+    yr_friend_store(n, f);
+    yr_friend_changed(n, f, false);
+}
+
+static enum yr_err delivery_plain(void *ctx, struct yr_now now, unsigned slot, const uint8_t *plain,
+                                  size_t len)
+{
+    struct yr_node *n = ctx;
+    struct yr_friend *f = &n->friends[slot];
+    struct yr_chat_aside aside = {.type = YR_PLAIN_COUNT};
+    enum yr_err err = yr_chat_receive(n->chats, now, f->id, f->id, plain, len, &aside);
+
+    if (err != YR_OK)
+        return err;
+    if (aside.type == YR_PLAIN_PROFILE) {
+        take_profile(n, f, &aside.plain);
+    } else if (aside.type == YR_PLAIN_PREKEY && aside.plain.prekey != NULL) {
+        struct yr_prekey prekey = {.id = aside.plain.prekey_id, .exp_s = aside.plain.prekey_exp_s};
+        memcpy(prekey.pk, aside.plain.prekey, 32);
+        yr_delivery_their_prekey(n->delivery, slot, &prekey);
+    }
+    return YR_OK;
+}
+
+const struct yr_delivery_ops yr_friend_delivery_ops = {.frame = delivery_frame,
+                                                       .plain = delivery_plain};
+
+static enum yr_err chat_deliver(void *ctx, const uint8_t conv[YR_ID_LEN],
+                                const uint8_t id[YR_MSG_ID_LEN], const uint8_t *plain, size_t len)
+{
+    struct yr_node *n = ctx;
+    struct yr_friend *f = yr_friend_find(n, conv);
+    enum yr_err err;
+
+    if (f == NULL || f->pending)
+        return YR_ENOFRIEND;
+    err = yr_delivery_push(n->delivery, n->now, yr_friend_slot(n, f), id, plain, len);
+    if (err == YR_OK && !f->online)
+        yr_paths_hurry(n->paths, yr_friend_slot(n, f), n->now);
+    return err;
+}
+
+static bool chat_recall(void *ctx, const uint8_t conv[YR_ID_LEN], const uint8_t id[YR_MSG_ID_LEN])
+{
+    struct yr_node *n = ctx;
+    struct yr_friend *f = yr_friend_find(n, conv);
+
+    return f != NULL && yr_delivery_recall(n->delivery, yr_friend_slot(n, f), id);
+}
+
+const struct yr_chat_ops yr_friend_chat_ops = {.deliver = chat_deliver, .recall = chat_recall};

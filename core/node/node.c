@@ -1,0 +1,375 @@
+/* core/node/node.c: the verbs: in go datagrams, commands, answers of the store and time, out come
+ * effects.  What the machines below have to say to each other goes through friends.c.
+ *
+ * A failed commit is a crash: everything not committed is forgotten, all state is read again, links
+ * close (friends send again what was not acknowledged), and writes are refused until a probe of the
+ * store succeeds.  So there is one way back from every failure, and it is the one after kill -9. */
+#include "core/node/state.h"
+
+#define RETRY_US_MIN  (1 * YR_S)
+#define RETRY_US_MAX  (30 * YR_S)
+#define ROTATE_US     (24 * 3600 * YR_S)
+#define PING_LIMIT_US (10 * YR_S)
+#define QUIC_BIT      0x40
+
+struct yr_node_opts yr_node_opts_default(void)
+{
+    return (struct yr_node_opts){.lan = true, .online = true};
+}
+
+void yr_node_free(struct yr_node *n)
+{
+    if (n == NULL)
+        return;
+    yr_chats_free(n->chats);
+    yr_delivery_free(n->delivery);
+    yr_contacts_free(n->contacts);
+    yr_paths_free(n->paths);
+    yr_links_free(n->links);
+    yr_events_free(n->events);
+    yr_rows_free(n->rows);
+    yr_free_secret(n->mem, n->scratch);
+    yr_free_secret(n->mem, n);
+}
+
+static enum yr_err make_parts(struct yr_node *n)
+{
+    struct yr_link_ops link_ops = yr_friend_link_ops;
+    struct yr_path_ops path_ops = yr_friend_path_ops;
+    struct yr_contact_ops contact_ops = yr_friend_contact_ops;
+    struct yr_delivery_ops delivery_ops = yr_friend_delivery_ops;
+    struct yr_chat_ops chat_ops = yr_friend_chat_ops;
+    enum yr_err err;
+
+    link_ops.ctx = path_ops.ctx = contact_ops.ctx = delivery_ops.ctx = chat_ops.ctx = n;
+    if ((err = yr_rows_new(&n->rows, n->mem, n->rng, n->opts.view)) != YR_OK ||
+        (err = yr_events_new(&n->events, n->mem, n->rows)) != YR_OK ||
+        (err = yr_links_new(&n->links, n->mem, n->rng, &link_ops)) != YR_OK ||
+        (err = yr_paths_new(&n->paths, n->mem, n->rng, &path_ops)) != YR_OK ||
+        (err = yr_contacts_new(&n->contacts, n->mem, n->rows, n->rng, &contact_ops)) != YR_OK ||
+        (err = yr_delivery_new(&n->delivery, n->mem, n->rows, n->rng, &delivery_ops)) != YR_OK)
+        return err;
+    return yr_chats_new(&n->chats, n->mem, n->rows, n->events, n->rng, &chat_ops);
+}
+
+enum yr_err yr_node_new(struct yr_node **out, const struct yr_node_opts *opts)
+{
+    struct yr_node *n = yr_alloc(opts->mem, YR_MEM_NODE, sizeof *n);
+    enum yr_err err;
+
+    if (n == NULL)
+        return YR_ENOMEM;
+    n->opts = *opts;
+    n->mem = opts->mem;
+    n->rng = opts->rng;
+    n->scratch = yr_alloc(n->mem, YR_MEM_NODE, sizeof *n->scratch);
+    err = n->scratch != NULL ? make_parts(n) : YR_ENOMEM;
+    if (err != YR_OK) {
+        yr_node_free(n);
+        return err;
+    }
+    *out = n;
+    return YR_OK;
+}
+
+void yr_node_event(struct yr_node *n, struct yr_event *event)
+{
+    event->time_ms = n->now.wall_ms;
+    (void)!yr_events_append(n->events, event);
+}
+
+void yr_node_set_read_receipts(struct yr_node *n, bool on)
+{
+    n->opts.read_receipts = on;
+}
+
+/* ---- loading ---- */
+
+void yr_node_unload(struct yr_node *n)
+{
+    for (unsigned slot = 0; slot < YR_FRIENDS_MAX; slot++) {
+        if (!n->friends[slot].used)
+            continue;
+        yr_links_remove(n->links, slot, n->now);
+        yr_paths_remove(n->paths, slot);
+    }
+    yr_contacts_reset(n->contacts);
+    yr_delivery_reset(n->delivery);
+    yr_chats_reset(n->chats);
+    yr_wipe(n->friends, sizeof n->friends);
+    yr_wipe(n->stash, sizeof n->stash);
+    memset(n->pings, 0, sizeof n->pings);
+    yr_identity_clear(&n->self);
+    n->has_identity = false;
+    n->next_order = 0;
+}
+
+enum yr_err yr_node_load(struct yr_node *n)
+{
+    enum yr_err err;
+
+    if ((err = yr_events_start(n->events)) != YR_OK || (err = yr_self_load(n)) != YR_OK)
+        return err;
+    if (n->has_identity && (err = yr_self_start(n)) != YR_OK)
+        return err;
+    if ((err = yr_peers_load(n)) != YR_OK)
+        return err;
+    yr_beacon_hurry(n);
+    return YR_OK;
+}
+
+enum yr_err yr_node_unlock(struct yr_node *n, struct yr_now now, const uint8_t vk[32],
+                           const uint8_t *shred_file)
+{
+    enum yr_err err;
+
+    n->now = now;
+    if ((err = yr_rows_unlock(n->rows, vk, shred_file)) != YR_OK)
+        return err;
+    if ((err = yr_node_load(n)) != YR_OK) {
+        yr_node_unload(n);
+        yr_rows_lock(n->rows);
+        return err;
+    }
+    n->unlocked = true;
+    n->failing = false;
+    n->rotate_us = now.mono_us + ROTATE_US;
+    return YR_OK;
+}
+
+void yr_node_close(struct yr_node *n, struct yr_now now)
+{
+    n->now = now;
+    yr_links_close_all(n->links, now);
+}
+
+void yr_node_lock(struct yr_node *n, struct yr_now now)
+{
+    n->now = now;
+    if (!n->unlocked)
+        return;
+    yr_events_fail(n->events, YR_ELOCKED);
+    yr_node_unload(n);
+    yr_rows_lock(n->rows);
+    n->unlocked = false;
+}
+
+// Everything not committed never happened.
+static void fail(struct yr_node *n, enum yr_err err)
+{
+    yr_events_fail(n->events, err);
+    yr_node_unload(n);
+    yr_rows_reset(n->rows);
+    n->failing = true;
+    n->fail_err = err;
+    n->retry_wait_us = YR_MIN(YR_MAX(n->retry_wait_us * 2, RETRY_US_MIN), RETRY_US_MAX);
+    n->retry_us = n->now.mono_us + n->retry_wait_us;
+    if (yr_node_load(n) != YR_OK) // cannot even be read: again with the next probe
+        yr_node_unload(n);
+}
+
+// Is the store taking writes again?  A row of our own that says nothing is what we try with.
+static void probe_store(struct yr_node *n)
+{
+    static const uint8_t one = 1;
+
+    if (n->now.mono_us < n->retry_us)
+        return;
+    n->retry_us = YR_NEVER; // until this one is answered
+    if (!n->has_identity && yr_node_load(n) != YR_OK) {
+        fail(n, YR_EIO);
+        return;
+    }
+    yr_rows_put(n->rows, YR_TABLE_SELF, NULL, 0, "probe", 5, &one, 1);
+}
+
+/* ---- verbs ---- */
+
+void yr_node_recv(struct yr_node *n, struct yr_now now, const struct yr_addr *from,
+                  const uint8_t *bytes, size_t len)
+{
+    n->now = now;
+    n->received++;
+    if (!n->has_identity || n->failing || !n->opts.online || len == 0 || len > YR_PACKET_MAX) {
+        n->dropped++;
+        return;
+    }
+    if (bytes[0] & QUIC_BIT)
+        yr_links_recv(n->links, from, bytes, len, now);
+    else if (bytes[0] >= 0x05 && bytes[0] <= 0x08)
+        yr_contacts_recv(n->contacts, now, from, bytes, len);
+    else if (bytes[0] == 0x21 || bytes[0] == 0x22)
+        yr_paths_recv(n->paths, now, from, bytes, len);
+    else if (bytes[0] == 0x23)
+        yr_beacon_recv(n, from, bytes, len);
+    else
+        n->dropped++;
+}
+
+static void release(struct yr_node *n)
+{
+    const uint64_t durable = yr_rows_durable(n->rows);
+
+    yr_links_release(n->links, durable);
+    yr_paths_release(n->paths, durable);
+    yr_delivery_release(n->delivery, n->now, durable);
+}
+
+void yr_node_stored(struct yr_node *n, struct yr_now now, uint64_t token, enum yr_err err)
+{
+    n->now = now;
+    yr_rows_stored(n->rows, token, err);
+    if (!n->unlocked)
+        return;
+    if (err != YR_OK) {
+        fail(n, err);
+        return;
+    }
+    if (n->failing && n->retry_us == YR_NEVER && yr_rows_durable(n->rows) >= token) {
+        n->failing = false;
+        n->retry_wait_us = 0;
+        yr_beacon_hurry(n);
+    }
+    release(n);
+}
+
+static void tick_pings(struct yr_node *n)
+{
+    for (size_t i = 0; i < YR_PINGS_MAX; i++) {
+        struct yr_ping_wait *p = &n->pings[i];
+        if (!p->used || n->now.mono_us < p->sent_us + PING_LIMIT_US)
+            continue;
+        struct yr_event event = {.kind = YR_EV_DONE, .ticket = p->ticket, .err = YR_EAGAIN};
+        p->used = false;
+        yr_node_event(n, &event);
+    }
+}
+
+static void close_some(struct yr_node *n)
+{
+    for (unsigned slot = 0; slot < YR_FRIENDS_MAX; slot++)
+        if (n->friends[slot].used && n->friends[slot].close_soon) {
+            n->friends[slot].close_soon = false;
+            yr_links_close(n->links, slot, n->now);
+        }
+}
+
+void yr_node_tick(struct yr_node *n, struct yr_now now)
+{
+    n->now = now;
+    if (!n->unlocked)
+        return;
+    if (n->failing) {
+        probe_store(n);
+        return;
+    }
+    if (n->rotate_us <= now.mono_us) {
+        n->rotate_us = now.mono_us + ROTATE_US;
+        (void)!yr_rows_rotate(n->rows);
+    }
+    if (!n->has_identity || !n->opts.online)
+        return;
+    close_some(n);
+    yr_links_tick(n->links, now);
+    yr_paths_tick(n->paths, now);
+    yr_contacts_tick(n->contacts, now);
+    yr_beacon_tick(n);
+    tick_pings(n);
+}
+
+yr_us yr_node_deadline(const struct yr_node *n)
+{
+    yr_us due = YR_NEVER;
+
+    if (!n->unlocked)
+        return YR_NEVER;
+    if (n->failing)
+        return n->retry_us;
+    due = YR_MIN(due, n->rotate_us);
+    if (!n->has_identity || !n->opts.online)
+        return due;
+    due = YR_MIN(due, yr_links_deadline(n->links));
+    due = YR_MIN(due, yr_paths_deadline(n->paths));
+    due = YR_MIN(due, yr_contacts_deadline(n->contacts));
+    due = YR_MIN(due, yr_beacon_deadline(n));
+    for (size_t i = 0; i < YR_PINGS_MAX; i++)
+        if (n->pings[i].used)
+            due = YR_MIN(due, n->pings[i].sent_us + PING_LIMIT_US);
+    for (size_t i = 0; i < YR_FRIENDS_MAX; i++)
+        if (n->friends[i].used && n->friends[i].close_soon)
+            due = 0;
+    return due;
+}
+
+void yr_node_addrs(struct yr_node *n, struct yr_now now, const struct yr_addr *addrs, size_t count)
+{
+    n->now = now;
+    n->addr_count = YR_MIN(count, (size_t)YR_OWN_ADDRS_MAX);
+    if (n->addr_count > 0)
+        memcpy(n->addrs, addrs, n->addr_count * sizeof *addrs);
+    if (!n->has_identity)
+        return;
+    for (unsigned slot = 0; slot < YR_FRIENDS_MAX; slot++) {
+        if (!n->friends[slot].used)
+            continue;
+        yr_friend_tell_addrs(n, &n->friends[slot]);
+        yr_paths_hurry(n->paths, slot, now);
+    }
+    yr_beacon_hurry(n);
+}
+
+/* ---- effects ---- */
+
+static bool poll_store(struct yr_node *n, struct yr_effect *out)
+{
+    struct yr_keyfile key;
+
+    if (!n->unlocked)
+        return false;
+    if (yr_rows_broken(n->rows))
+        fail(n, YR_ENOMEM);
+    if (yr_rows_keyfile(n->rows, &key)) {
+        out->kind = YR_FX_KEYFILE;
+        out->token = key.token;
+        out->slot = key.slot;
+        memcpy(out->slot_bytes, key.bytes, sizeof out->slot_bytes);
+        return true;
+    }
+    if (yr_rows_busy(n->rows))
+        return false; // one commit at a time: the rest of the work joins the next
+    if (n->has_identity && !n->failing) {
+        if (yr_chats_flush(n->chats, n->now) != YR_OK) {
+            fail(n, YR_ENOMEM);
+            return false;
+        }
+        yr_delivery_flush(n->delivery);
+    }
+    out->kind = YR_FX_STORE;
+    out->txn = yr_rows_take(n->rows);
+    return out->txn != NULL;
+}
+
+static bool poll_send(struct yr_node *n, struct yr_effect *out, uint8_t *buf, size_t cap)
+{
+    out->kind = YR_FX_SEND;
+    if (!n->has_identity || n->failing || !n->opts.online)
+        return false;
+    if ((out->len = yr_contacts_poll(n->contacts, &out->to, buf, cap)) > 0 ||
+        (out->len = yr_paths_poll(n->paths, &out->to, buf, cap)) > 0 ||
+        (out->len = yr_links_poll(n->links, n->now, &out->to, buf, cap)) > 0)
+        return true;
+    out->kind = YR_FX_LAN;
+    return (out->len = yr_beacon_poll(n, buf, cap)) > 0;
+}
+
+bool yr_node_poll(struct yr_node *n, struct yr_now now, struct yr_effect *out, uint8_t *buf,
+                  size_t cap)
+{
+    n->now = now;
+    if (poll_store(n, out))
+        return true;
+    out->kind = YR_FX_EVENT;
+    if (yr_events_next(n->events, &out->event))
+        return true;
+    return poll_send(n, out, buf, cap);
+}

@@ -1,0 +1,329 @@
+/* core/node/queries.c: what a user interface may ask a node; nothing here changes anything. */
+#include "core/node/state.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+void yr_node_self(const struct yr_node *n, struct yr_self *out)
+{
+    memset(out, 0, sizeof *out);
+    out->unlocked = n->unlocked;
+    out->has_identity = n->has_identity;
+    out->store_failing = n->failing;
+    out->cursor = yr_events_cursor(n->events);
+    if (!n->has_identity)
+        return;
+    memcpy(out->id, n->self.id, 32);
+    memcpy(out->nick, n->nick, sizeof n->nick);
+    memcpy(out->status, n->status, sizeof n->status);
+    out->created_ms = n->self.created_ms;
+    out->gen = n->self.gen;
+    for (unsigned slot = 0; slot < YR_FRIENDS_MAX; slot++) {
+        const struct yr_friend *f = &n->friends[slot];
+        if (!f->used || f->pending)
+            continue;
+        out->friends++;
+        out->friends_online += f->online;
+        out->queued += yr_delivery_queued(n->delivery, slot);
+    }
+}
+
+static void friend_info(const struct yr_node *n, unsigned slot, struct yr_friend_info *out)
+{
+    const struct yr_friend *f = &n->friends[slot];
+    struct yr_link_info link;
+    struct yr_unread unread;
+    enum yr_addr_source source;
+    struct yr_addr addr;
+
+    memset(out, 0, sizeof *out);
+    memcpy(out->id, f->id, 32);
+    memcpy(out->petname, f->petname, sizeof f->petname);
+    memcpy(out->nick, f->nick, sizeof f->nick);
+    memcpy(out->status, f->status, sizeof f->status);
+    out->trust = f->trust;
+    out->online = f->online;
+    out->blocked = f->blocked;
+    out->created_ms = f->created_ms;
+    out->last_seen_ms = f->online ? n->now.wall_ms : f->last_seen_ms;
+    out->muted_until_ms = f->muted_until_ms;
+    out->queued = yr_delivery_queued(n->delivery, slot);
+    yr_links_info(n->links, slot, &link);
+    out->addr = link.addr;
+    out->rtt_us = link.rtt_us;
+    out->in_bytes = link.in_bytes;
+    out->out_bytes = link.out_bytes;
+    for (size_t i = 0; yr_paths_candidate(n->paths, slot, i, &addr, &source); i++)
+        if (source == YR_ADDR_LAN && yr_addr_eq(&addr, &link.addr))
+            out->lan = true;
+    yr_chat_unread(n->chats, f->id, &unread);
+    out->unread = unread.count;
+    yr_fingerprint(out->fingerprint, n->self.id, f->id);
+}
+
+bool yr_node_friend_at(const struct yr_node *n, size_t i, struct yr_friend_info *out)
+{
+    uint32_t after = 0;
+
+    for (size_t rank = 0;; rank++) { // by order of addition; slots are reused
+        const struct yr_friend *next = NULL;
+        for (size_t k = 0; k < YR_FRIENDS_MAX; k++) {
+            const struct yr_friend *f = &n->friends[k];
+            if (f->used && !f->pending && f->order >= after &&
+                (next == NULL || f->order < next->order))
+                next = f;
+        }
+        if (next == NULL)
+            return false;
+        if (rank == i) {
+            friend_info(n, (unsigned)(next - n->friends), out);
+            return true;
+        }
+        after = next->order + 1;
+    }
+}
+
+enum yr_err yr_node_friend(const struct yr_node *n, const uint8_t id[YR_ID_LEN],
+                           struct yr_friend_info *out)
+{
+    for (unsigned slot = 0; slot < YR_FRIENDS_MAX; slot++) {
+        const struct yr_friend *f = &n->friends[slot];
+        if (f->used && !f->pending && memcmp(f->id, id, 32) == 0) {
+            friend_info(n, slot, out);
+            return YR_OK;
+        }
+    }
+    return YR_ENOFRIEND;
+}
+
+bool yr_node_invite_at(const struct yr_node *n, size_t i, struct yr_invite_info *out)
+{
+    if (!yr_contacts_invite_at(n->contacts, i, out))
+        return false;
+    if (out->state == YR_INVITE_OPEN && n->now.wall_ms >= out->expires_ms) {
+        out->state = YR_INVITE_EXPIRED;
+        out->link[0] = out->qr[0] = '\0';
+    }
+    return true;
+}
+
+bool yr_node_add_at(const struct yr_node *n, size_t i, struct yr_add_info *out)
+{
+    return yr_contacts_add_at(n->contacts, i, out);
+}
+
+bool yr_node_peer_at(const struct yr_node *n, size_t i, struct yr_peer_info *out)
+{
+    for (size_t k = 0; k < YR_PEERS_MAX; k++) {
+        if (!n->peers[k].used || i-- > 0)
+            continue;
+        memcpy(out->name, n->peers[k].name, sizeof out->name);
+        out->addr = n->peers[k].addr;
+        return true;
+    }
+    return false;
+}
+
+enum yr_err yr_node_message(struct yr_node *n, const uint8_t id[YR_MSG_ID_LEN],
+                            struct yr_message *out)
+{
+    return n->has_identity ? yr_chat_message(n->chats, id, out) : YR_ENOENT;
+}
+
+enum yr_err yr_node_history(struct yr_node *n, const uint8_t conv[YR_ID_LEN], enum yr_seek how,
+                            struct yr_place *key, struct yr_message *out)
+{
+    return n->has_identity ? yr_chat_history(n->chats, conv, how, key, out) : YR_ENOENT;
+}
+
+enum yr_err yr_node_place(struct yr_node *n, const uint8_t id[YR_MSG_ID_LEN],
+                          uint8_t conv[YR_ID_LEN], struct yr_place *out)
+{
+    return n->has_identity ? yr_chat_place(n->chats, id, conv, out) : YR_ENOENT;
+}
+
+size_t yr_node_message_prefix(struct yr_node *n, const uint8_t prefix[YR_MSG_ID_LEN], size_t bits,
+                              uint8_t (*out)[YR_MSG_ID_LEN], size_t cap)
+{
+    return n->has_identity ? yr_chat_prefix(n->chats, prefix, bits, out, cap) : 0;
+}
+
+void yr_node_unread(struct yr_node *n, const uint8_t conv[YR_ID_LEN], struct yr_unread *out)
+{
+    memset(out, 0, sizeof *out);
+    if (n->has_identity)
+        yr_chat_unread(n->chats, conv, out);
+}
+
+enum yr_err yr_node_event_after(struct yr_node *n, uint64_t cursor, struct yr_event *out, bool *gap)
+{
+    return n->unlocked ? yr_events_after(n->events, cursor, out, gap) : YR_ENOENT;
+}
+
+/* ---- why ---- */
+
+// The steps as they are written: the first `cap` of them.
+struct steps {
+    struct yr_why *out;
+    size_t cap, count;
+};
+
+static void __attribute__((format(printf, 4, 5)))
+step(struct steps *s, yr_ms time_ms, const char *code, const char *format, ...)
+{
+    va_list args;
+
+    if (s->count == s->cap)
+        return;
+    s->out[s->count].time_ms = time_ms;
+    s->out[s->count].code = code;
+    va_start(args, format);
+    vsnprintf(s->out[s->count].text, sizeof s->out[s->count].text, format, args);
+    va_end(args);
+    s->count++;
+}
+
+static void why_friend(const struct yr_node *n, unsigned slot, struct steps *s, yr_ms *next_ms)
+{
+    const struct yr_friend *f = &n->friends[slot];
+    struct yr_path_info path;
+    struct yr_link_info link;
+
+    yr_paths_info(n->paths, slot, &path);
+    yr_links_info(n->links, slot, &link);
+    if (f->blocked) {
+        step(s, 0, "blocked", "blocked here: no link is made");
+        return;
+    }
+    if (f->online) {
+        step(s, f->online_ms, "linked", "direct link, round trip %llu.%01llu ms",
+             (unsigned long long)(link.rtt_us / 1000),
+             (unsigned long long)(link.rtt_us % 1000 / 100));
+        return;
+    }
+    if (f->last_seen_ms != 0)
+        step(s, f->last_seen_ms, "last_seen", "last seen");
+    if (!n->opts.online)
+        step(s, 0, "offline", "this node is offline by its settings");
+    else if (path.candidates == 0)
+        step(s, 0, "no_address", "no address is known: waiting to hear from them");
+    if (path.asked_ms != 0 && path.rounds > 0)
+        step(s, path.asked_ms, "no_answer", "direct: no answer at %u address%s", path.candidates,
+             path.candidates == 1 ? "" : "es");
+    if (f->failed_ms > path.asked_ms && f->failed_ms != 0)
+        step(s, f->failed_ms, "dial_failed", "an address answered, but no link came up");
+    if (path.next_us != YR_NEVER)
+        *next_ms =
+            n->now.wall_ms +
+            (yr_ms)((path.next_us > n->now.mono_us ? path.next_us - n->now.mono_us : 0) / 1000);
+}
+
+static void why_message(struct yr_node *n, const struct yr_message *m, struct steps *s,
+                        yr_ms *next_ms)
+{
+    struct yr_friend *f = yr_friend_find(n, m->conv);
+
+    if (!m->own) {
+        step(s, m->time_ms, "sent", "sent by them");
+        step(s, m->received_ms, "received", "received here%s", m->late ? ", late" : "");
+        return;
+    }
+    step(s, m->received_ms, "accepted", "accepted here");
+    if (m->state == YR_STATE_CANCELLED)
+        step(s, 0, "cancelled", "taken back before anybody had it");
+    if (m->delivered_ms != 0)
+        step(s, m->delivered_ms, "delivered", "delivered: on their disk");
+    if (m->read_ms != 0)
+        step(s, m->read_ms, "read", "read");
+    if (m->state == YR_STATE_ACCEPTED && f == NULL)
+        step(s, 0, "no_friend", "they are no longer a friend: it is not sent");
+    else if (m->state == YR_STATE_ACCEPTED)
+        why_friend(n, yr_friend_slot(n, f), s, next_ms);
+}
+
+enum yr_err yr_node_why(struct yr_node *n, struct yr_now now, const uint8_t conv[YR_ID_LEN],
+                        const uint8_t msg[YR_MSG_ID_LEN], struct yr_why *out, size_t cap,
+                        size_t *count, yr_ms *next_ms)
+{
+    static const uint8_t none[YR_MSG_ID_LEN];
+    struct steps s = {out, cap, 0};
+    struct yr_friend *f;
+    enum yr_err err;
+
+    n->now = now;
+    *next_ms = 0;
+    *count = 0;
+    if (!n->has_identity)
+        return YR_ENOID;
+    if (memcmp(msg, none, sizeof none) != 0) {
+        if ((err = yr_chat_message(n->chats, msg, n->scratch)) != YR_OK)
+            return err;
+        why_message(n, n->scratch, &s, next_ms);
+    } else {
+        f = yr_friend_find(n, conv);
+        if (f == NULL || f->pending)
+            return YR_ENOFRIEND;
+        why_friend(n, yr_friend_slot(n, f), &s, next_ms);
+    }
+    *count = s.count;
+    return YR_OK;
+}
+
+struct yr_counter yr_node_counter(const struct yr_node *n, size_t i)
+{
+    struct yr_counter c;
+    size_t k;
+
+    if (i == 0)
+        return (struct yr_counter){"node.received", n->received};
+    if (i == 1)
+        return (struct yr_counter){"node.dropped", n->dropped};
+    i -= 2;
+    for (k = 0; yr_links_counter(n->links, k).name != NULL; k++)
+        if (k == i) {
+            struct yr_counter_ref ref = yr_links_counter(n->links, k);
+            return (struct yr_counter){ref.name, ref.value};
+        }
+    i -= k;
+#define PART(call)                            \
+    for (k = 0; (c = call).name != NULL; k++) \
+        if (k == i)                           \
+            return c;                         \
+    i -= k
+    PART(yr_paths_counter(n->paths, k));
+    PART(yr_contacts_counter(n->contacts, k));
+    PART(yr_delivery_counter(n->delivery, k));
+    PART(yr_chats_counter(n->chats, k));
+#undef PART
+    return (struct yr_counter){NULL, 0};
+}
+
+/* ---- helpers ---- */
+
+enum yr_err yr_link_check(const char *link, size_t len, char id8[9], uint8_t inviter[YR_ID_LEN],
+                          bool *qr)
+{
+    struct yr_invite invite;
+    struct yr_invite_keys keys;
+    enum yr_err err = yr_invite_decode(&invite, link, len);
+
+    if (err != YR_OK)
+        return err;
+    yr_invite_keys(&keys, invite.secret);
+    memcpy(id8, keys.id, sizeof keys.id);
+    memcpy(inviter, invite.id, 32);
+    *qr = (invite.flags & YR_INVITE_FLAG_QR) != 0;
+    yr_wipe(&invite, sizeof invite);
+    yr_wipe(&keys, sizeof keys);
+    return YR_OK;
+}
+
+void yr_id_text(char *out, const uint8_t *src, size_t len)
+{
+    yr_base32_encode(out, src, len);
+}
+
+enum yr_err yr_id_parse(uint8_t *out, size_t *out_len, const char *text, size_t text_len)
+{
+    return yr_base32_decode(out, out_len, text, text_len);
+}

@@ -1,0 +1,90 @@
+/* core/node/self.c: our identity and profile, and their row. */
+#include "core/node/state.h"
+
+#define ROW_VERSION 1
+#define ROW_KEY     "identity"
+
+static void put_text(struct yr_wr *wr, const char *text)
+{
+    const size_t len = strlen(text);
+
+    yr_wr_u16(wr, (uint16_t)len);
+    yr_wr_bytes(wr, text, len);
+}
+
+static void get_text(struct yr_rd *rd, char *out, size_t cap)
+{
+    const size_t len = yr_rd_u16(rd);
+    const uint8_t *text = len < cap ? yr_rd_bytes(rd, len) : NULL;
+
+    rd->bad |= text == NULL;
+    if (rd->bad)
+        return;
+    memcpy(out, text, len);
+    out[len] = '\0';
+}
+
+void yr_self_store(struct yr_node *n)
+{
+    uint8_t row[1 + 64 + 4 + 8 + 4 + YR_NICK_MAX + YR_STATUS_MAX];
+    struct yr_wr wr = yr_wr_init(row, sizeof row);
+
+    yr_wr_u8(&wr, ROW_VERSION);
+    yr_wr_bytes(&wr, n->self.root, 32);
+    yr_wr_bytes(&wr, n->self.device.secret_key, 32);
+    yr_wr_u32(&wr, n->self.gen);
+    yr_wr_u64(&wr, (uint64_t)n->self.created_ms);
+    put_text(&wr, n->nick);
+    put_text(&wr, n->status);
+    YR_ASSERT(yr_wr_ok(&wr));
+    yr_rows_put(n->rows, YR_TABLE_SELF, NULL, 0, ROW_KEY, sizeof ROW_KEY - 1, row, yr_wr_len(&wr));
+    yr_wipe(row, sizeof row);
+}
+
+enum yr_err yr_self_load(struct yr_node *n)
+{
+    uint8_t row[1024], root[32], device[32], version;
+    struct yr_rd rd;
+    uint32_t gen;
+    yr_ms created_ms;
+    size_t len;
+    enum yr_err err;
+
+    n->has_identity = false;
+    err = yr_rows_get(n->rows, YR_TABLE_SELF, NULL, 0, ROW_KEY, sizeof ROW_KEY - 1, row, sizeof row,
+                      &len);
+    if (err != YR_OK)
+        return err == YR_ENOENT ? YR_OK : err;
+    rd = yr_rd_init(row, len);
+    version = yr_rd_u8(&rd);
+    yr_rd_copy(&rd, root, 32);
+    yr_rd_copy(&rd, device, 32);
+    gen = yr_rd_u32(&rd);
+    created_ms = (yr_ms)yr_rd_u64(&rd);
+    get_text(&rd, n->nick, sizeof n->nick);
+    get_text(&rd, n->status, sizeof n->status);
+    if (!yr_rd_done(&rd) || version != ROW_VERSION) {
+        err = YR_ECORRUPT;
+    } else {
+        yr_identity_from(&n->self, root, device, gen, created_ms);
+        n->has_identity = true;
+    }
+    yr_wipe(row, sizeof row);
+    yr_wipe(root, sizeof root);
+    yr_wipe(device, sizeof device);
+    return err;
+}
+
+// The identity is known: everything that needs it starts.
+enum yr_err yr_self_start(struct yr_node *n)
+{
+    enum yr_err err;
+
+    yr_cert_make(n->cert, &n->self);
+    yr_links_identity(n->links, &n->self);
+    if ((err = yr_chats_start(n->chats, n->now, n->self.id)) != YR_OK)
+        return err;
+    if ((err = yr_friends_load(n)) != YR_OK)
+        return err;
+    return yr_contacts_start(n->contacts, n->now, &n->self);
+}

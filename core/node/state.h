@@ -1,0 +1,149 @@
+/* core/node/state.h: what a node is made of.  Private to core/node. */
+#ifndef YR_NODE_STATE_H
+#define YR_NODE_STATE_H
+
+#include "core/base/mem.h"
+#include "core/chat/chat.h"
+#include "core/contact/contacts.h"
+#include "core/delivery/delivery.h"
+#include "core/link/links.h"
+#include "core/path/paths.h"
+#include "core/wire/frames.h"
+#include "yaari/node.h"
+
+#define YR_OWN_ADDRS_MAX 16
+#define YR_STASH_MAX     (YR_ADDS_MAX)
+#define YR_PINGS_MAX     32
+
+/** One friend.  Rows FRIEND, CLOCK and ADDR mirror it. */
+struct yr_friend {
+    bool used;
+    bool pending;   /* we asked, the answer is not here yet: shown to no one */
+    uint32_t order; /* of addition */
+    uint8_t id[32], dev[32];
+    uint32_t gen;
+    struct yr_pair pair;
+    char nick[YR_NICK_MAX + 1], petname[YR_NICK_MAX + 1], status[YR_STATUS_MAX + 1];
+    enum yr_trust trust;
+    bool blocked;
+    yr_ms created_ms, last_seen_ms, muted_until_ms;
+    struct yr_clock clock_theirs, clock_ours;
+    struct yr_probe_clock probe_clock;
+    bool online, close_soon;
+    yr_ms online_ms, failed_ms; /* last link up; last dial that failed */
+    struct yr_addr dialled;     /* where */
+    double pings;               /* token bucket of their PINGs */
+    yr_us pings_us;
+};
+
+/** A prekey made for someone who has no slot yet. */
+struct yr_stash {
+    bool used;
+    uint8_t id[32];
+    struct yr_prekey_own prekey;
+};
+
+struct yr_ping_wait {
+    bool used;
+    unsigned slot;
+    uint64_t nonce, ticket;
+    yr_us sent_us;
+};
+
+struct yr_peer {
+    bool used, kept; /* kept: has a row */
+    char name[128];
+    struct yr_addr addr;
+};
+
+struct yr_node {
+    struct yr_node_opts opts;
+    struct yr_mem *mem;
+    const struct yr_rng *rng;
+    struct yr_now now; /* of the call in progress, for callbacks */
+
+    struct yr_rows *rows;
+    struct yr_events *events;
+    struct yr_links *links;
+    struct yr_paths *paths;
+    struct yr_contacts *contacts;
+    struct yr_delivery *delivery;
+    struct yr_chats *chats;
+
+    bool unlocked, has_identity;
+    struct yr_identity self;
+    uint8_t cert[YR_CERT_LEN];
+    char nick[YR_NICK_MAX + 1], status[YR_STATUS_MAX + 1];
+
+    struct yr_friend friends[YR_FRIENDS_MAX];
+    uint32_t next_order;
+    struct yr_peer peers[YR_PEERS_MAX];
+    struct yr_addr addrs[YR_OWN_ADDRS_MAX];
+    size_t addr_count;
+    struct yr_stash stash[YR_STASH_MAX];
+    uint8_t hello_prekey[32]; /* lent to first contact */
+    struct yr_ping_wait pings[YR_PINGS_MAX];
+
+    /* the store refuses writes: everything is as after a crash until a probe succeeds */
+    bool failing;
+    enum yr_err fail_err;
+    yr_us retry_us, retry_wait_us;
+
+    yr_us rotate_us; /* next rotation of the erasable key */
+
+    /* LAN beacons */
+    yr_us beacon_us, beacon_last_us;
+    unsigned beacon_count;
+    bool beacon_due;
+    uint8_t beacon_nonce[16]; /* of our last one */
+    double beacon_tokens;
+    yr_us beacon_tokens_us;
+
+    uint64_t received, dropped;
+    struct yr_message *scratch;
+};
+
+/* node.c */
+/** Read everything from the store again. */
+YR_MUST_USE enum yr_err yr_node_load(struct yr_node *n);
+/** Forget everything that was read from the store. */
+void yr_node_unload(struct yr_node *n);
+void yr_node_event(struct yr_node *n, struct yr_event *event);
+
+/* friends.c */
+unsigned yr_friend_slot(const struct yr_node *n, const struct yr_friend *f);
+struct yr_friend *yr_friend_find(struct yr_node *n, const uint8_t id[32]);
+YR_MUST_USE enum yr_err yr_friends_load(struct yr_node *n);
+void yr_friend_store(struct yr_node *n, const struct yr_friend *f);
+void yr_friend_remove(struct yr_node *n, struct yr_friend *f, bool history);
+void yr_friend_changed(struct yr_node *n, const struct yr_friend *f, bool gone);
+void yr_friend_block(struct yr_node *n, struct yr_friend *f, bool blocked);
+/** Put a profile plaintext into the friend's outbox. */
+void yr_friend_tell_profile(struct yr_node *n, struct yr_friend *f);
+void yr_friend_tell_addrs(struct yr_node *n, struct yr_friend *f);
+extern const struct yr_link_ops yr_friend_link_ops;
+extern const struct yr_path_ops yr_friend_path_ops;
+extern const struct yr_contact_ops yr_friend_contact_ops;
+extern const struct yr_delivery_ops yr_friend_delivery_ops;
+extern const struct yr_chat_ops yr_friend_chat_ops;
+
+/* self.c */
+void yr_self_store(struct yr_node *n);
+YR_MUST_USE enum yr_err yr_self_load(struct yr_node *n);
+YR_MUST_USE enum yr_err yr_self_start(struct yr_node *n);
+
+/* peers.c */
+YR_MUST_USE enum yr_err yr_peers_load(struct yr_node *n);
+YR_MUST_USE enum yr_err yr_peer_add(struct yr_node *n, const struct yr_cmd *cmd);
+YR_MUST_USE enum yr_err yr_peer_remove(struct yr_node *n, const struct yr_cmd *cmd);
+void yr_peers_apply(struct yr_node *n);
+
+/* beacon.c */
+void yr_beacon_hurry(struct yr_node *n);
+void yr_beacon_tick(struct yr_node *n);
+yr_us yr_beacon_deadline(const struct yr_node *n);
+size_t yr_beacon_poll(struct yr_node *n, uint8_t *buf, size_t cap);
+void yr_beacon_recv(struct yr_node *n, const struct yr_addr *from, const uint8_t *packet,
+                    size_t len);
+
+#endif
