@@ -38,7 +38,7 @@ YR_MUST_USE enum yr_err yr_envelope_peek(const void *src, size_t len, uint32_t *
                                          uint8_t tag[16]);
 
 /** Open with the key of its tag's day.
- *  buf   receives the plaintext; `cap` of len suffices.  May be src.
+ *  buf   receives the plaintext; `cap` of len suffices.  Must not overlap src.
  *  body  lent in buf.
  *  Errors: as peek; YR_EAUTH; YR_ESIZE (cap); YR_EPROTO, YR_EVERSION also for a bad end mark and an
  *  unknown kind inside.  buf may be overwritten in the last two cases, else is as it was. */

@@ -12,11 +12,9 @@
 #ifndef YR_RATCHET_H
 #define YR_RATCHET_H
 
-#include "core/base/mem.h"
 #include "core/crypto/noise.h"
-#include "core/limits.h"
+#include "core/seal/skipped.h"
 
-#define YR_SID_LEN 16
 /** Bytes a message is longer than its plaintext. */
 #define YR_RATCHET_OVERHEAD (1 + 8 + 32 + 4 + 4 + YR_NONCE_LEN + YR_TAG_LEN)
 
@@ -53,52 +51,6 @@ size_t yr_prekey_own_encode(uint8_t out[YR_PREKEY_OWN_LEN], const struct yr_prek
 /** Total.  Errors: YR_EPROTO; YR_EVERSION. */
 YR_MUST_USE enum yr_err yr_prekey_own_decode(struct yr_prekey_own *out, const void *src,
                                              size_t len);
-
-/* ---- skipped keys ---- */
-
-#define YR_SKIPPED_PARTS    8 /* rows a friend's keys are kept in */
-#define YR_SKIPPED_PER_PART (YR_SKIPPED_MAX / YR_SKIPPED_PARTS)
-#define YR_SKIPPED_ROW_MAX  (1 + 2 + YR_SKIPPED_PER_PART * (8 + 16 + 4 + 4 + 8 + 32))
-
-static_assert(YR_SKIPPED_MAX % YR_SKIPPED_PARTS == 0, "whole parts");
-static_assert(YR_SKIPPED_ROW_MAX <= YR_ROW_MAX, "a part is a row");
-
-struct yr_skipped_key; /* in ratchet.c */
-
-/** The message keys of one friend's messages that have not come yet: at most YR_SKIPPED_MAX, the
- *  oldest go first; of at most YR_CHAINS_MAX chains, the one longest without a new key goes first.
- *  All fields are the module's own. */
-struct yr_skipped {
-    struct yr_mem *mem;
-    struct yr_skipped_key *parts[YR_SKIPPED_PARTS]; /* heap; NULL while empty */
-    size_t part_count[YR_SKIPPED_PARTS];
-    size_t count;
-    struct yr_skipped_chain {
-        uint8_t tag[24];
-        size_t count; /* 0: unused */
-        uint64_t newest;
-    } chains[YR_CHAINS_MAX];
-    uint64_t next_seq;
-    unsigned changed;
-};
-
-/** Empty.  mem: borrowed until clear. */
-void yr_skipped_init(struct yr_skipped *skipped, struct yr_mem *mem);
-/** Wipe and give the memory back; empty afterwards. */
-void yr_skipped_clear(struct yr_skipped *skipped);
-/** Delete the keys that are older than YR_SKIPPED_DAYS; returns how many. */
-size_t yr_skipped_expire(struct yr_skipped *skipped, uint64_t now_s);
-/** Delete the keys of a session that is deleted; returns how many. */
-size_t yr_skipped_forget(struct yr_skipped *skipped, const uint8_t sid[YR_SID_LEN]);
-/** The parts that have changed since the last call, bit p for part p: rows to be written. */
-unsigned yr_skipped_changed(struct yr_skipped *skipped);
-/** One part as a row; returns its length, 0: empty, delete the row. */
-size_t yr_skipped_encode(const struct yr_skipped *skipped, unsigned part,
-                         uint8_t out[YR_SKIPPED_ROW_MAX]);
-/** Take one part from its row, in place of what it held; not a change.
- *  Total.  Errors: YR_EPROTO; YR_EVERSION; YR_ENOMEM: nothing changed. */
-YR_MUST_USE enum yr_err yr_skipped_decode(struct yr_skipped *skipped, unsigned part,
-                                          const void *src, size_t len);
 
 /* ---- sessions ---- */
 
@@ -149,8 +101,9 @@ YR_MUST_USE enum yr_err yr_session_peek(const void *msg, size_t len, uint8_t sid
  *  now_s  unix seconds, for the age of skipped keys.
  *  rng    for the next ratchet key of our own.
  *  out    receives len - YR_RATCHET_OVERHEAD bytes.
- *  Errors: YR_EPROTO; YR_EVERSION; YR_EAUTH; YR_EEXIST: this number has been used (a duplicate), or
- *  its key is gone; YR_EFULL: more than YR_SKIP_MAX numbers ahead; YR_ESIZE (cap); YR_ENOMEM. */
+ *  Errors: YR_EPROTO; YR_EVERSION; YR_EAUTH: it does not open, or is of a chain long past;
+ *  YR_EEXIST: this number has been used (a duplicate), or its key is gone; YR_EFULL: more than
+ * YR_SKIP_MAX numbers ahead; YR_ESIZE (cap); YR_ENOMEM. */
 YR_MUST_USE enum yr_err yr_session_decrypt(const struct yr_session *before,
                                            struct yr_session *after, struct yr_skipped *skipped,
                                            uint64_t now_s, const struct yr_rng *rng,
