@@ -38,14 +38,17 @@ enum yr_link_end {
     YR_LINK_REPLACED  /* a newer connection took over (never reported as down) */
 };
 
-/** What the links tell their owner.  Calls come from inside yr_links_recv, _tick and _poll; the
- *  owner must not free or remove slots from inside them. */
+/** What the links tell their owner.  Calls come from inside yr_links_recv, _tick and _poll (clock
+ *  also from _dial); the owner may send, dial, close, block and release from inside them, but not
+ *  free, nor remove the slot they are about or enter another friend into it. */
 struct yr_link_ops {
-    /** This clock value is about to be used (ours, in message 1 or 2) or has been accepted (theirs).
-     *  Make both of the slot's series durable; the connection sends nothing until
+    /** This clock value is about to be used (ours, in message 1 or 2) or has been accepted
+     * (theirs). Make both of the slot's series durable; the connection sends nothing until
      *  yr_links_release with the token returned here, or one above it. */
     uint64_t (*clock)(void *ctx, unsigned slot, const struct yr_clock *theirs,
                       const struct yr_clock *ours);
+    /** The link is up.  Again, without `down` between: another connection carries it from now on,
+     *  and what the old one had not delivered is lost: send again what is not acknowledged. */
     void (*up)(void *ctx, unsigned slot);
     void (*down)(void *ctx, unsigned slot, enum yr_link_end why);
     /** A dial ended without a link (the link may be up through another connection). */
@@ -69,8 +72,11 @@ void yr_links_free(struct yr_links *links);
 /** Who we are, once the vault is open; copied. */
 void yr_links_identity(struct yr_links *links, const struct yr_identity *self);
 
-/** Enter a friend into slot (0..YR_FRIENDS_MAX-1), replacing what was there.  All copied.
- *  theirs: highest clock value accepted from them; ours: last one used.  Errors: YR_ENOMEM. */
+/** Enter a friend into slot (0..YR_FRIENDS_MAX-1).  All copied.
+ *  theirs: highest clock value accepted from them; ours: last one used; neither ever goes back.
+ *  Another friend or device in the slot is removed first.  For the same one, connections stay, and
+ *  another pair is its newest generation: dials use it, first packets under the one before are
+ *  answered too until a handshake under the new one has succeeded.  Errors: YR_ENOMEM. */
 YR_MUST_USE enum yr_err yr_links_set(struct yr_links *links, unsigned slot, const uint8_t id[32],
                                      const uint8_t device[32], uint32_t gen,
                                      const struct yr_pair *pair, const struct yr_clock *theirs,
@@ -82,7 +88,8 @@ void yr_links_remove(struct yr_links *links, unsigned slot, struct yr_now now);
 void yr_links_block(struct yr_links *links, unsigned slot, bool blocked, struct yr_now now);
 
 /** Dial at addr.  Nothing happens while a connection or an answered dial exists (unless replace).
- *  A dial gives up after 10 s.  Errors: YR_EAGAIN: not needed; YR_ENOMEM. */
+ *  A dial gives up after 10 s; a newer one takes the place of one that is out.
+ *  Errors: YR_EAGAIN: not needed, or not possible (blocked, empty slot, no identity); YR_ENOMEM. */
 YR_MUST_USE enum yr_err yr_links_dial(struct yr_links *links, unsigned slot,
                                       const struct yr_addr *addr, bool replace, struct yr_now now);
 
@@ -93,13 +100,15 @@ bool yr_links_recv(struct yr_links *links, const struct yr_addr *from, const uin
 
 /** Queue a frame.  Errors: YR_EAGAIN: the link is down; YR_EFULL: wait for `room`; YR_ESIZE;
  *  YR_ENOMEM. */
-YR_MUST_USE enum yr_err yr_links_send(struct yr_links *links, unsigned slot, enum yr_channel channel,
-                                      uint8_t type, const uint8_t *body, size_t len);
+YR_MUST_USE enum yr_err yr_links_send(struct yr_links *links, unsigned slot,
+                                      enum yr_channel channel, uint8_t type, const uint8_t *body,
+                                      size_t len);
 
 /** Everything whose token is <= durable may leave now. */
 void yr_links_release(struct yr_links *links, uint64_t durable);
 
-/** The next datagram to send: its length written to buf (cap >= YR_PACKET_MAX) and address, or 0. */
+/** The next datagram to send: its length written to buf (cap >= YR_PACKET_MAX) and address, or 0.
+ */
 size_t yr_links_poll(struct yr_links *links, struct yr_now now, struct yr_addr *to, uint8_t *buf,
                      size_t cap);
 /** Timers. */
@@ -107,7 +116,8 @@ void yr_links_tick(struct yr_links *links, struct yr_now now);
 /** When tick is due; YR_NEVER. 0 when poll has something now. */
 yr_us yr_links_deadline(const struct yr_links *links);
 
-/** Close one link (CONNECTION_CLOSE leaves with the next polls); all of them. */
+/** Close one link (CONNECTION_CLOSE leaves with the next polls, `down` is reported); all of them.
+ */
 void yr_links_close(struct yr_links *links, unsigned slot, struct yr_now now);
 void yr_links_close_all(struct yr_links *links, struct yr_now now);
 
@@ -121,15 +131,15 @@ struct yr_link_info {
 void yr_links_info(const struct yr_links *links, unsigned slot, struct yr_link_info *out);
 
 /*    X(NAME, counter name) why a packet was dropped before it reached a connection */
-#define YR_LINK_DROP_MAP(X)                                                                        \
-    X(FORM, "link.drop.form")                                                                      \
-    X(HINT, "link.drop.hint")                                                                      \
-    X(AEAD, "link.drop.aead")                                                                      \
-    X(CLOCK, "link.drop.clock")                                                                    \
-    X(BUCKET, "link.drop.bucket")                                                                  \
-    X(NOISE, "link.drop.noise")                                                                    \
-    X(POLICY, "link.drop.policy")                                                                  \
-    X(MEMORY, "link.drop.memory")                                                                  \
+#define YR_LINK_DROP_MAP(X)       \
+    X(FORM, "link.drop.form")     \
+    X(HINT, "link.drop.hint")     \
+    X(AEAD, "link.drop.aead")     \
+    X(CLOCK, "link.drop.clock")   \
+    X(BUCKET, "link.drop.bucket") \
+    X(NOISE, "link.drop.noise")   \
+    X(POLICY, "link.drop.policy") \
+    X(MEMORY, "link.drop.memory") \
     X(DEAD, "link.drop.dead")
 
 /** Named counters, one after the other; name NULL past the end. */

@@ -1,0 +1,839 @@
+#include "core/link/conn.h"
+
+#include <netinet/in.h>
+
+#include "core/link/first.h"
+
+/* ---- what waits on each channel ---- */
+
+// Bytes a channel's queue holds: room for a burst, and for what a long path has in flight.
+static const size_t queue_max[YR_CHANNEL_COUNT] = {
+    [YR_CHANNEL_CONTROL] = 64U << 10,
+    [YR_CHANNEL_CHAT] = 512U << 10,
+    [YR_CHANNEL_ROOMS] = 512U << 10,
+    [YR_CHANNEL_BULK] = 1U << 20,
+};
+
+static ngtcp2_tstamp ns(yr_us us)
+{
+    return us * 1000;
+}
+
+static void enter(struct yr_conn *conn, enum yr_conn_state state)
+{
+    conn->state = state;
+    if (conn->link != NULL)
+        yr_link_unsettle(conn->links, conn->link);
+}
+
+/* ---- connection ids ---- */
+
+static uint64_t cid_key(const uint8_t *cid)
+{
+    uint64_t key;
+
+    memcpy(&key, cid, sizeof key); // of a dialler's first id: 8 of its 10 random bytes
+    return key != 0 ? key : 1;     // 0 is not a key
+}
+
+static enum yr_err cid_add(struct yr_conn *conn, const uint8_t *cid)
+{
+    const uint64_t key = cid_key(cid);
+    enum yr_err err;
+
+    for (size_t i = 0; i < YR_CONN_CIDS_MAX; i++) {
+        if (conn->cids[i] != 0)
+            continue;
+        if ((err = yr_map_put(&conn->links->cids, key, conn)) == YR_OK)
+            conn->cids[i] = key;
+        return err;
+    }
+    return YR_EFULL;
+}
+
+static void cid_remove(struct yr_conn *conn, const uint8_t *cid)
+{
+    const uint64_t key = cid_key(cid);
+
+    for (size_t i = 0; i < YR_CONN_CIDS_MAX; i++) {
+        if (conn->cids[i] != key)
+            continue;
+        yr_map_del(&conn->links->cids, key);
+        conn->cids[i] = 0;
+    }
+}
+
+static int on_new_cid(ngtcp2_conn *quic, ngtcp2_cid *cid, uint8_t *token, size_t len, void *ctx)
+{
+    struct yr_conn *conn = ctx;
+
+    (void)quic;
+    cid->datalen = len;
+    yr_random(conn->links->rng, cid->data, len);
+    yr_random(conn->links->rng, token, NGTCP2_STATELESS_RESET_TOKENLEN); // we never send one
+    return cid_add(conn, cid->data) == YR_OK ? 0 : NGTCP2_ERR_CALLBACK_FAILURE;
+}
+
+static int on_remove_cid(ngtcp2_conn *quic, const ngtcp2_cid *cid, void *ctx)
+{
+    (void)quic;
+    cid_remove(ctx, cid->data);
+    return 0;
+}
+
+/* ---- the end ---- */
+
+static void die(struct yr_conn *conn, enum yr_link_end why)
+{
+    if (conn->state == YR_CONN_DEAD)
+        return;
+    if (conn->state != YR_CONN_CLOSING)
+        conn->why = why;
+    enter(conn, YR_CONN_DEAD);
+}
+
+void yr_conn_end(struct yr_conn *conn, enum yr_link_end why)
+{
+    if (conn->state == YR_CONN_DEAD || conn->state == YR_CONN_CLOSING)
+        return;
+    if (conn->state == YR_CONN_HANDSHAKE || yr_conn_held(conn)) {
+        die(conn, why);
+        return;
+    }
+    conn->why = why;
+    conn->close_code = why == YR_LINK_PROTOCOL   ? YR_CLOSE_PROTOCOL
+                       : why == YR_LINK_REPLACED ? YR_CLOSE_REPLACED
+                                                 : YR_CLOSE_BYE;
+    enter(conn, YR_CONN_CLOSING);
+    yr_conn_wake(conn);
+}
+
+// The peer, or ngtcp2 on his account, broke the rules.
+static void end_protocol(struct yr_conn *conn, int liberr)
+{
+    if (conn->state == YR_CONN_UP)
+        yr_links_count(conn->links, YR_LINK_N_PROTOCOL);
+    conn->liberr = liberr;
+    yr_conn_end(conn, YR_LINK_PROTOCOL);
+}
+
+static void end_error(struct yr_conn *conn, int rv)
+{
+    switch (rv) {
+    case NGTCP2_ERR_IDLE_CLOSE:
+    case NGTCP2_ERR_HANDSHAKE_TIMEOUT: die(conn, YR_LINK_TIMEOUT); return;
+    case NGTCP2_ERR_DRAINING: die(conn, YR_LINK_CLOSED); return;
+    case NGTCP2_ERR_CLOSING:
+    case NGTCP2_ERR_DROP_CONN:
+    case NGTCP2_ERR_RETRY: die(conn, YR_LINK_DROPPED); return;
+    case NGTCP2_ERR_NOMEM:
+    case NGTCP2_ERR_CALLBACK_FAILURE: // ngtcp2 may stand half changed: nothing more of it
+        yr_links_count(conn->links, YR_LINK_N_NOMEM);
+        die(conn, YR_LINK_DROPPED);
+        return;
+    default: end_protocol(conn, rv);
+    }
+}
+
+/* ---- handshake done ---- */
+
+// Both sides have the newest pair generation: the one before it is of no more use.
+static void forget_old_pair(struct yr_conn *conn)
+{
+    struct yr_link *link = conn->link;
+
+    if (link != NULL && link->keys[1].used &&
+        yr_equal(conn->hs->init, link->keys[0].init[conn->dialled ? link->out : 1 - link->out], 32))
+        yr_link_forget_old_pair(conn->links, link);
+}
+
+static int on_completed(ngtcp2_conn *quic, void *ctx)
+{
+    struct yr_conn *conn = ctx;
+    const yr_us now = conn->links->now.mono_us;
+
+    if (!conn->dialled) // from here on his packets carry an id of ours
+        cid_remove(conn, ngtcp2_conn_get_client_initial_dcid(quic)->data);
+    forget_old_pair(conn);
+    yr_noise_clear(&conn->hs->noise);
+    yr_free_secret(conn->links->mem, conn->hs);
+    conn->hs = NULL;
+    conn->up_us = conn->heard_us = conn->acked_us = now;
+    conn->rekey_us = now + YR_REKEY_US;
+    conn->replace_us = now + YR_REPLACE_US + (conn->dialled ? 0 : YR_REPLACE_GRACE_US);
+    conn->moved = true;
+    if (conn->state == YR_CONN_HANDSHAKE)
+        enter(conn, YR_CONN_UP);
+    return 0;
+}
+
+/* ---- streams in ---- */
+
+static bool on_frame(void *ctx, uint8_t channel, uint8_t type, const uint8_t *body, size_t len)
+{
+    struct yr_conn *conn = ctx;
+    struct yr_links *links = conn->links;
+    struct yr_link *link = conn->link;
+
+    if (link != NULL && link->unsettled)
+        yr_link_settle(links, link); // "up" comes before the first frame
+    if (conn->state != YR_CONN_UP || conn->link == NULL)
+        return false;
+    links->ops.frame(links->ops.ctx, link->slot, channel, type, body, len);
+    return conn->state == YR_CONN_UP;
+}
+
+// A channel's stream is opened once by each end and lives as long as the connection.
+static bool claim(struct yr_conn *conn, const struct yr_assembler *in, bool was_open)
+{
+    if (was_open || !in->open)
+        return true;
+    if (conn->channels[in->channel].claimed)
+        return false;
+    return conn->channels[in->channel].claimed = true;
+}
+
+static int on_stream(ngtcp2_conn *quic, uint32_t flags, int64_t stream, uint64_t offset,
+                     const uint8_t *data, size_t len, void *ctx, void *stream_ctx)
+{
+    struct yr_conn *conn = ctx;
+    const uint64_t index = (uint64_t)stream / 4;
+    struct yr_assembler *in;
+    size_t first;
+    bool was_open;
+    enum yr_err err;
+
+    (void)offset;
+    (void)stream_ctx;
+    if (conn->state != YR_CONN_UP || len == 0)
+        return 0;
+    if (ngtcp2_conn_is_local_stream(quic, stream) || !ngtcp2_is_bidi_stream(stream) ||
+        index >= YR_CHANNEL_COUNT || (flags & NGTCP2_STREAM_DATA_FLAG_FIN) != 0) {
+        end_protocol(conn, 0);
+        return 0;
+    }
+    in = &conn->in[index];
+    was_open = in->open;
+    first = was_open ? 0 : 1; // the channel alone: it must be nobody's yet
+    err = yr_assembler_feed(in, conn->links->mem, YR_CHANNEL_COUNT, data, first, on_frame, conn);
+    if (err == YR_OK && !claim(conn, in, was_open))
+        err = YR_EPROTO;
+    if (err == YR_OK)
+        err = yr_assembler_feed(in, conn->links->mem, YR_CHANNEL_COUNT, data + first, len - first,
+                                on_frame, conn);
+    if (err == YR_ENOMEM)
+        return NGTCP2_ERR_CALLBACK_FAILURE;
+    if (err != YR_OK) {
+        end_protocol(conn, 0);
+        return 0;
+    }
+    if (ngtcp2_conn_extend_max_stream_offset(quic, stream, len) != 0)
+        return NGTCP2_ERR_CALLBACK_FAILURE;
+    ngtcp2_conn_extend_max_offset(quic, len);
+    return 0;
+}
+
+static int on_stream_reset(ngtcp2_conn *quic, int64_t stream, uint64_t size, uint64_t code,
+                           void *ctx, void *stream_ctx)
+{
+    (void)quic;
+    (void)stream;
+    (void)size;
+    (void)code;
+    (void)stream_ctx;
+    end_protocol(ctx, 0);
+    return 0;
+}
+
+static int on_stop_sending(ngtcp2_conn *quic, int64_t stream, uint64_t code, void *ctx,
+                           void *stream_ctx)
+{
+    return on_stream_reset(quic, stream, 0, code, ctx, stream_ctx);
+}
+
+static int on_datagram(ngtcp2_conn *quic, uint32_t flags, const uint8_t *data, size_t len,
+                       void *ctx)
+{
+    struct yr_conn *conn = ctx;
+
+    (void)quic;
+    (void)flags;
+    (void)data;
+    (void)len;
+    yr_links_count(conn->links, YR_LINK_N_DATAGRAM);
+    return 0;
+}
+
+/* ---- streams out ---- */
+
+static struct yr_conn_channel *channel_of(struct yr_conn *conn, int64_t stream)
+{
+    for (size_t i = 0; i < YR_CHANNEL_COUNT; i++)
+        if (conn->channels[i].stream == stream)
+            return &conn->channels[i];
+    return NULL;
+}
+
+static int on_acked(ngtcp2_conn *quic, int64_t stream, uint64_t offset, uint64_t len, void *ctx,
+                    void *stream_ctx)
+{
+    struct yr_conn *conn = ctx;
+    struct yr_conn_channel *channel = channel_of(conn, stream);
+
+    (void)quic;
+    (void)stream_ctx;
+    if (channel == NULL)
+        return 0;
+    yr_sendq_acked(&channel->out, conn->links->mem, offset + len);
+    conn->acked_us = conn->links->now.mono_us;
+    if (channel->refused && channel->out.end - channel->out.acked <= channel->out.max / 2) {
+        channel->refused = false;
+        channel->room = true;
+        if (conn->link != NULL)
+            yr_link_unsettle(conn->links, conn->link);
+    }
+    return 0;
+}
+
+static int on_more_data(ngtcp2_conn *quic, int64_t stream, uint64_t max, void *ctx,
+                        void *stream_ctx)
+{
+    struct yr_conn_channel *channel = channel_of(ctx, stream);
+
+    (void)quic;
+    (void)max;
+    (void)stream_ctx;
+    if (channel != NULL)
+        channel->blocked = false;
+    return 0;
+}
+
+static int on_more_streams(ngtcp2_conn *quic, uint64_t max, void *ctx)
+{
+    struct yr_conn *conn = ctx;
+
+    (void)quic;
+    (void)max;
+    for (size_t i = 0; i < YR_CHANNEL_COUNT; i++)
+        if (conn->channels[i].stream < 0)
+            conn->channels[i].blocked = false;
+    return 0;
+}
+
+/* ---- the rest of ngtcp2's callbacks ---- */
+
+static void on_rand(uint8_t *dst, size_t len, const ngtcp2_rand_ctx *ctx)
+{
+    const struct yr_links *links = ctx->native_handle;
+
+    yr_random(links->rng, dst, len);
+}
+
+static int on_path_challenge(ngtcp2_conn *quic, uint8_t *data, void *ctx)
+{
+    struct yr_conn *conn = ctx;
+
+    (void)quic;
+    yr_random(conn->links->rng, data, NGTCP2_PATH_CHALLENGE_DATALEN);
+    return 0;
+}
+
+static void on_delete_aead(ngtcp2_conn *quic, ngtcp2_crypto_aead_ctx *aead, void *ctx)
+{
+    struct yr_conn *conn = ctx;
+
+    (void)quic;
+    yr_protect_forget(&conn->ring, aead->native_handle);
+}
+
+static void on_delete_cipher(ngtcp2_conn *quic, ngtcp2_crypto_cipher_ctx *cipher, void *ctx)
+{
+    struct yr_conn *conn = ctx;
+
+    (void)quic;
+    yr_protect_forget(&conn->ring, cipher->native_handle);
+}
+
+// yr_links_recv drops both kinds of packet; ngtcp2 wants these to exist.
+static int on_retry(ngtcp2_conn *quic, const ngtcp2_pkt_hd *hd, void *ctx)
+{
+    (void)quic;
+    (void)hd;
+    (void)ctx;
+    return NGTCP2_ERR_CALLBACK_FAILURE;
+}
+
+static int on_version(ngtcp2_conn *quic, uint32_t version, const ngtcp2_cid *dcid, void *ctx)
+{
+    (void)quic;
+    (void)version;
+    (void)dcid;
+    (void)ctx;
+    return NGTCP2_ERR_CALLBACK_FAILURE;
+}
+
+static const ngtcp2_callbacks callbacks = {
+    .client_initial = yr_handshake_client_initial,
+    .recv_client_initial = yr_handshake_recv_client_initial,
+    .recv_crypto_data = yr_handshake_recv_crypto,
+    .handshake_completed = on_completed,
+    .encrypt = yr_protect_encrypt,
+    .decrypt = yr_protect_decrypt,
+    .hp_mask = yr_protect_mask,
+    .recv_stream_data = on_stream,
+    .acked_stream_data_offset = on_acked,
+    .stream_reset = on_stream_reset,
+    .stream_stop_sending = on_stop_sending,
+    .extend_max_stream_data = on_more_data,
+    .extend_max_local_streams_bidi = on_more_streams,
+    .recv_retry = on_retry,
+    .rand = on_rand,
+    .get_new_connection_id = on_new_cid,
+    .remove_connection_id = on_remove_cid,
+    .update_key = yr_handshake_update_key,
+    .delete_crypto_aead_ctx = on_delete_aead,
+    .delete_crypto_cipher_ctx = on_delete_cipher,
+    .recv_datagram = on_datagram,
+    .get_path_challenge_data = on_path_challenge,
+    .version_negotiation = on_version,
+};
+
+/* ---- birth and death ---- */
+
+// The one path ngtcp2 ever knows; where packets really go is decided below it.
+struct fake_path {
+    struct sockaddr_in local, remote;
+    ngtcp2_path path;
+};
+
+static void fake_path_init(struct fake_path *fake)
+{
+    memset(fake, 0, sizeof *fake);
+    fake->local.sin_family = fake->remote.sin_family = AF_INET; // it compares no other families
+    fake->local.sin_port = 1;
+    fake->remote.sin_port = 2;
+    fake->path.local.addr = (ngtcp2_sockaddr *)&fake->local;
+    fake->path.local.addrlen = sizeof fake->local;
+    fake->path.remote.addr = (ngtcp2_sockaddr *)&fake->remote;
+    fake->path.remote.addrlen = sizeof fake->remote;
+}
+
+static void settings_init(ngtcp2_settings *settings, struct yr_links *links)
+{
+    ngtcp2_settings_default(settings);
+    settings->cc_algo = NGTCP2_CC_ALGO_CUBIC;
+    settings->initial_ts = ns(links->now.mono_us);
+    settings->initial_rtt = 200 * NGTCP2_MILLISECONDS;
+    settings->handshake_timeout = ns(YR_DIAL_US);
+    settings->max_tx_udp_payload_size = YR_UDP_PAYLOAD_MAX;
+    settings->rand_ctx.native_handle = links;
+    // max_stream_window stays 0: 0.12.1 forgets a window it raised when the frame that says so does
+    // not fit its packet, and ends the connection when the peer uses it.  So streams start full.
+}
+
+static void params_init(ngtcp2_transport_params *params)
+{
+    ngtcp2_transport_params_default(params);
+    params->initial_max_data = YR_CONN_WINDOW;
+    params->initial_max_stream_data_bidi_remote = YR_STREAM_WINDOW;
+    params->initial_max_streams_bidi = YR_CHANNEL_COUNT;
+    params->max_idle_timeout = ns(YR_SILENCE_US);
+    params->max_udp_payload_size = YR_PACKET_MAX;
+    params->max_datagram_frame_size = YR_PACKET_MAX;
+    params->active_connection_id_limit = 2;
+    params->disable_active_migration = 1;
+}
+
+// A connection without its ngtcp2 half, in the tables.
+static enum yr_err conn_new(struct yr_conn **out, struct yr_links *links, struct yr_link *link,
+                            unsigned pair, bool dialled, const struct yr_addr *addr)
+{
+    struct yr_conn *conn = yr_alloc(links->mem, YR_MEM_LINK, sizeof *conn);
+    enum yr_err err;
+
+    if (conn == NULL)
+        return YR_ENOMEM;
+    conn->links = links;
+    conn->dialled = dialled;
+    conn->pair_gen = link->keys[pair].gen;
+    conn->addr = *addr;
+    conn->payload_max = YR_UDP_PAYLOAD_MAX;
+    conn->made_us = conn->heard_us = links->now.mono_us;
+    conn->scid.datalen = YR_CID_LEN;
+    yr_random(links->rng, conn->scid.data, YR_CID_LEN);
+    yr_keyring_init(&conn->ring);
+    for (size_t i = 0; i < YR_CHANNEL_COUNT; i++) {
+        yr_sendq_init(&conn->channels[i].out, queue_max[i]);
+        conn->channels[i].stream = -1;
+    }
+    if ((err = yr_links_enlist(links, link, conn)) != YR_OK) {
+        yr_free_secret(links->mem, conn);
+        return err;
+    }
+    if ((err = cid_add(conn, conn->scid.data)) == YR_OK &&
+        (conn->hs = yr_alloc(links->mem, YR_MEM_LINK, sizeof *conn->hs)) == NULL)
+        err = YR_ENOMEM;
+    if (err != YR_OK) {
+        yr_conn_free(conn);
+        return err;
+    }
+    memcpy(conn->hs->init, link->keys[pair].init[dialled ? link->out : 1 - link->out], 32);
+    *out = conn;
+    return YR_OK;
+}
+
+enum yr_err yr_conn_dial(struct yr_conn **out, struct yr_link *link, struct yr_links *links,
+                         const struct yr_addr *addr)
+{
+    struct yr_link_keys *keys = &link->keys[0];
+    struct yr_conn *conn = NULL;
+    ngtcp2_transport_params params;
+    ngtcp2_settings settings;
+    struct fake_path fake;
+    ngtcp2_cid dcid = {.datalen = YR_CID1_LEN};
+    enum yr_err err;
+
+    if ((err = conn_new(&conn, links, link, 0, true, addr)) != YR_OK)
+        return err;
+    yr_random(links->rng, dcid.data, YR_CID1_RAND);
+    yr_siphash(dcid.data + YR_CID1_RAND, keys->hint[link->out], dcid.data, YR_CID1_RAND);
+    yr_handshake_init(&conn->hs->noise, links, link, 0, true);
+    fake_path_init(&fake);
+    settings_init(&settings, links);
+    params_init(&params);
+    if (ngtcp2_conn_client_new(&conn->quic, &dcid, &conn->scid, &fake.path, NGTCP2_PROTO_VER_V1,
+                               &callbacks, &settings, &params, &links->quic_mem, conn) != 0) {
+        conn->quic = NULL;
+        yr_conn_free(conn);
+        return YR_ENOMEM;
+    }
+    ngtcp2_conn_set_keep_alive_timeout(conn->quic, ns(YR_KEEPALIVE_US));
+    yr_clock_next(&link->ours, links->now.wall_ms);
+    conn->mine = link->ours;
+    yr_link_commit_clock(link, conn);
+    yr_conn_wake(conn);
+    *out = conn;
+    return YR_OK;
+}
+
+enum yr_err yr_conn_answer(struct yr_conn **out, struct yr_links *links, struct yr_first *first,
+                           const struct yr_addr *from)
+{
+    struct yr_link *link = first->link;
+    struct yr_conn *conn = NULL;
+    ngtcp2_transport_params params;
+    ngtcp2_settings settings;
+    struct fake_path fake;
+    enum yr_err err;
+
+    if ((err = conn_new(&conn, links, link, first->pair, false, from)) != YR_OK)
+        return err;
+    conn->hs->noise = first->noise;
+    memcpy(conn->hs->payload, first->payload, first->payload_len);
+    conn->hs->payload_len = first->payload_len;
+    fake_path_init(&fake);
+    settings_init(&settings, links);
+    params_init(&params);
+    yr_quic_set_first_cid(&params, &first->dcid);
+    if ((err = cid_add(conn, first->dcid.data)) != YR_OK ||
+        ngtcp2_conn_server_new(&conn->quic, &first->scid, &conn->scid, &fake.path,
+                               NGTCP2_PROTO_VER_V1, &callbacks, &settings, &params,
+                               &links->quic_mem, conn) != 0) {
+        conn->quic = NULL;
+        yr_conn_free(conn);
+        return YR_ENOMEM;
+    }
+    // The dialler's pings suffice; if they fail to come, ours follow.
+    ngtcp2_conn_set_keep_alive_timeout(conn->quic, ns(YR_KEEPALIVE_US + 10 * YR_S));
+    memcpy(conn->theirs.bytes, first->payload, sizeof conn->theirs.bytes);
+    link->theirs = conn->theirs;
+    yr_clock_next(&link->ours, links->now.wall_ms);
+    conn->mine = link->ours;
+    yr_link_commit_clock(link, conn);
+    *out = conn;
+    return YR_OK;
+}
+
+void yr_conn_free(struct yr_conn *conn)
+{
+    struct yr_links *links;
+
+    if (conn == NULL)
+        return;
+    links = conn->links;
+    for (size_t i = 0; i < YR_CONN_CIDS_MAX; i++)
+        if (conn->cids[i] != 0)
+            yr_map_del(&links->cids, conn->cids[i]);
+    yr_links_delist(conn);
+    if (conn->quic != NULL)
+        ngtcp2_conn_del(conn->quic); // before the chunks it points into
+    for (size_t i = 0; i < YR_CHANNEL_COUNT; i++) {
+        yr_sendq_clear(&conn->channels[i].out, links->mem);
+        yr_assembler_clear(&conn->in[i], links->mem);
+    }
+    if (conn->hs != NULL)
+        yr_noise_clear(&conn->hs->noise);
+    yr_free_secret(links->mem, conn->hs);
+    yr_keyring_clear(&conn->ring);
+    yr_free_secret(links->mem, conn);
+}
+
+/* ---- in ---- */
+
+static bool same_host(const struct yr_addr *a, const struct yr_addr *b)
+{
+    struct yr_addr c = *b;
+
+    c.port = a->port;
+    return yr_addr_eq(a, &c);
+}
+
+static void move(struct yr_conn *conn, const struct yr_addr *to)
+{
+    // What path MTU discovery found holds for the old path only, and it runs once.
+    if (conn->state == YR_CONN_UP && !same_host(&conn->addr, to))
+        conn->payload_max = YR_UDP_PAYLOAD_SAFE;
+    conn->addr = *to;
+    conn->moved = true;
+    if (conn->link != NULL && conn->state == YR_CONN_UP)
+        yr_link_unsettle(conn->links, conn->link);
+}
+
+void yr_conn_recv(struct yr_conn *conn, const struct yr_addr *from, const uint8_t *packet,
+                  size_t len)
+{
+    struct yr_links *links = conn->links;
+    int64_t before[YR_SPACE_COUNT];
+    const ngtcp2_pkt_info info = {0};
+    struct fake_path fake;
+    int rv;
+
+    fake_path_init(&fake);
+    memcpy(before, conn->ring.highest, sizeof before);
+    conn->in_bytes += len;
+    links->current = conn;
+    rv = ngtcp2_conn_read_pkt(conn->quic, &fake.path, &info, packet, len, ns(links->now.mono_us));
+    links->current = NULL;
+    // Only what has never been here before moves the path: a copy of an old packet decrypts too.
+    for (size_t i = 0; i < YR_SPACE_COUNT; i++) {
+        if (conn->ring.highest[i] <= before[i])
+            continue;
+        conn->heard_us = links->now.mono_us;
+        if (!yr_addr_eq(&conn->addr, from))
+            move(conn, from);
+    }
+    if (rv != 0)
+        end_error(conn, rv);
+    else
+        yr_conn_wake(conn);
+}
+
+/* ---- out ---- */
+
+static bool open_stream(struct yr_conn *conn, struct yr_conn_channel *channel)
+{
+    int rv;
+
+    if (channel->stream >= 0)
+        return true;
+    rv = ngtcp2_conn_open_bidi_stream(conn->quic, &channel->stream, NULL);
+    if (rv == 0)
+        return true;
+    channel->stream = -1;
+    channel->blocked = true; // the peer allows fewer streams than there are channels
+    if (rv != NGTCP2_ERR_STREAM_ID_BLOCKED)
+        end_error(conn, rv);
+    return false;
+}
+
+// Open what has frames waiting; not while a packet is half written.
+static void open_streams(struct yr_conn *conn)
+{
+    for (size_t i = 0; i < YR_CHANNEL_COUNT && conn->state == YR_CONN_UP; i++)
+        if (yr_sendq_has(&conn->channels[i].out) && !conn->channels[i].blocked)
+            (void)open_stream(conn, &conn->channels[i]);
+}
+
+// Channels in the order of their numbers: control before chat before rooms before bulk.
+static struct yr_conn_channel *next_channel(struct yr_conn *conn)
+{
+    for (size_t i = 0; i < YR_CHANNEL_COUNT; i++) {
+        struct yr_conn_channel *channel = &conn->channels[i];
+
+        if (yr_sendq_has(&channel->out) && !channel->blocked && channel->stream >= 0)
+            return channel;
+    }
+    return NULL;
+}
+
+static bool in_flight(const struct yr_conn *conn)
+{
+    for (size_t i = 0; i < YR_CHANNEL_COUNT; i++)
+        if (conn->channels[i].out.acked < conn->channels[i].out.sent)
+            return true;
+    return false;
+}
+
+// One call of ngtcp2: the channel's next bytes, or whatever else is due.
+static ngtcp2_ssize write_some(struct yr_conn *conn, struct yr_conn_channel *channel, uint8_t *buf,
+                               size_t cap)
+{
+    const ngtcp2_tstamp now = ns(conn->links->now.mono_us);
+    ngtcp2_path_storage path;
+    ngtcp2_pkt_info info;
+    ngtcp2_vec vec[2];
+    struct yr_piece piece[2];
+    ngtcp2_ssize taken = -1, n;
+
+    ngtcp2_path_storage_zero(&path);
+    if (channel == NULL)
+        return ngtcp2_conn_writev_stream(conn->quic, &path.path, &info, buf, cap, NULL, 0, -1, NULL,
+                                         0, now);
+    yr_sendq_next(&channel->out, piece);
+    for (size_t i = 0; i < 2; i++) {
+        vec[i].base = (uint8_t *)(uintptr_t)piece[i].at; // it only reads
+        vec[i].len = piece[i].len;
+    }
+    if (!in_flight(conn))
+        conn->acked_us = conn->links->now.mono_us;
+    n = ngtcp2_conn_writev_stream(conn->quic, &path.path, &info, buf, cap, &taken,
+                                  NGTCP2_WRITE_STREAM_FLAG_MORE, channel->stream, vec,
+                                  piece[1].len > 0 ? 2 : 1, now);
+    if (taken > 0)
+        yr_sendq_sent(&channel->out, (size_t)taken);
+    return n;
+}
+
+static size_t write_packet(struct yr_conn *conn, uint8_t *buf, size_t cap)
+{
+    if (conn->state == YR_CONN_UP)
+        open_streams(conn);
+    while (conn->state == YR_CONN_HANDSHAKE || conn->state == YR_CONN_UP) {
+        struct yr_conn_channel *channel = conn->state == YR_CONN_UP ? next_channel(conn) : NULL;
+        const ngtcp2_ssize n = write_some(conn, channel, buf, cap);
+
+        if (n >= 0)
+            return (size_t)n;
+        if (n == NGTCP2_ERR_WRITE_MORE)
+            continue;
+        if (n == NGTCP2_ERR_STREAM_DATA_BLOCKED && channel != NULL)
+            channel->blocked = true;
+        else
+            end_error(conn, (int)n);
+    }
+    return 0;
+}
+
+static size_t write_close(struct yr_conn *conn, uint8_t *buf, size_t cap)
+{
+    ngtcp2_path_storage path;
+    ngtcp2_pkt_info info;
+    yr_quic_close close;
+    ngtcp2_ssize n;
+
+    ngtcp2_path_storage_zero(&path);
+    yr_quic_close_set(&close, conn->close_code, conn->liberr);
+    n = ngtcp2_conn_write_connection_close(conn->quic, &path.path, &info, buf, cap, &close,
+                                           ns(conn->links->now.mono_us));
+    die(conn, conn->why);
+    return n > 0 ? (size_t)n : 0;
+}
+
+// Nothing more for now: tell the pacer what was sent, and sleep until ngtcp2 wants something.
+static void rest(struct yr_conn *conn)
+{
+    const yr_us now = conn->links->now.mono_us;
+    ngtcp2_tstamp expiry;
+    yr_us at;
+
+    conn->burst = 0;
+    conn->dirty = false;
+    ngtcp2_conn_update_pkt_tx_time(conn->quic, ns(now));
+    // Rounded up, and beyond: 0.12.1 has a timer due at t that it handles only after t.
+    expiry = ngtcp2_conn_get_expiry(conn->quic);
+    at = expiry == UINT64_MAX ? YR_NEVER : YR_MAX(expiry / 1000 + 1, now + 1);
+    if (conn->state == YR_CONN_UP) {
+        at = YR_MIN(at, conn->heard_us + YR_SILENCE_US);
+        at = YR_MIN(at, conn->replace_us);
+        if (conn->dialled)
+            at = YR_MIN(at, conn->rekey_us);
+    }
+    yr_links_schedule(conn, at);
+}
+
+size_t yr_conn_write(struct yr_conn *conn, uint8_t *buf, size_t cap)
+{
+    size_t n;
+
+    if (conn->state == YR_CONN_DEAD || yr_conn_held(conn))
+        return 0;
+    cap = YR_MIN(cap, conn->payload_max);
+    if (conn->state == YR_CONN_CLOSING)
+        return write_close(conn, buf, cap);
+    n = write_packet(conn, buf, cap);
+    if (conn->state == YR_CONN_CLOSING)
+        return write_close(conn, buf, cap);
+    if (conn->state == YR_CONN_DEAD)
+        return 0;
+    conn->out_bytes += n;
+    conn->burst += n;
+    conn->packets += n > 0;
+    if (n == 0 || conn->burst >= ngtcp2_conn_get_send_quantum(conn->quic))
+        rest(conn);
+    return n;
+}
+
+void yr_conn_wake(struct yr_conn *conn)
+{
+    conn->dirty = true;
+    if (yr_conn_held(conn)) { // until it is released, only its patience counts
+        const yr_us patience =
+            conn->state == YR_CONN_UP ? conn->heard_us + YR_SILENCE_US : conn->made_us + YR_DIAL_US;
+        yr_links_schedule(conn, patience);
+        return;
+    }
+    yr_links_schedule(conn, 0);
+}
+
+/* ---- timers ---- */
+
+// Only the dialler starts key updates: from both ends they can deadlock in 0.12.1.
+static void rekey(struct yr_conn *conn)
+{
+    const yr_us now = conn->links->now.mono_us;
+
+    if (conn->state != YR_CONN_UP || !conn->dialled ||
+        (now < conn->rekey_us && conn->packets < YR_REKEY_PACKETS))
+        return;
+    if (ngtcp2_conn_initiate_key_update(conn->quic, ns(now)) != 0) {
+        conn->rekey_us = now + YR_S; // the one before is not confirmed yet
+        return;
+    }
+    conn->packets = 0;
+    conn->rekey_us = now + YR_REKEY_US;
+    yr_links_count(conn->links, YR_LINK_N_REKEY);
+}
+
+void yr_conn_tick(struct yr_conn *conn)
+{
+    const yr_us now = conn->links->now.mono_us;
+    int rv = 0;
+
+    if (conn->state != YR_CONN_HANDSHAKE && conn->state != YR_CONN_UP)
+        return;
+    if (conn->state == YR_CONN_HANDSHAKE ? now >= conn->made_us + YR_DIAL_US
+                                         : now >= conn->heard_us + YR_SILENCE_US) {
+        die(conn, YR_LINK_TIMEOUT);
+        return;
+    }
+    if (ngtcp2_conn_get_expiry(conn->quic) <= ns(now))
+        rv = ngtcp2_conn_handle_expiry(conn->quic, ns(now));
+    if (rv != 0) {
+        end_error(conn, rv);
+        return;
+    }
+    rekey(conn);
+    if (conn->state == YR_CONN_UP && in_flight(conn) && now - conn->acked_us >= YR_STALL_US)
+        conn->payload_max = YR_UDP_PAYLOAD_SAFE;
+    yr_conn_wake(conn);
+}

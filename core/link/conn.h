@@ -1,0 +1,272 @@
+/* core/link/conn.h: the room's inside: one QUIC connection, the friend's link it belongs to and the
+ * table of all links.  Nobody outside core/link includes this.
+ *
+ *     handshake --completed--> up --we end it--> closing --CONNECTION_CLOSE written--> dead
+ *     handshake, up --lost, refused, closed by the peer--> dead
+ *
+ * A connection is made by yr_conn_dial or yr_conn_answer and freed by links.c only, never from
+ * inside one of ngtcp2's callbacks. */
+#ifndef YR_CONN_H
+#define YR_CONN_H
+
+#include "core/link/channel.h"
+#include "core/link/links.h"
+#include "core/link/protect.h"
+
+#define YR_CID_LEN   8  /* of our own connection ids */
+#define YR_CID1_LEN  18 /* of a dialler's first: 10 random bytes, 8 of hint */
+#define YR_CID1_RAND 10
+
+#define YR_LINK_CAPS        0U   /* our capability bits: none are defined yet */
+#define YR_MSG1_MIN         1200 /* UDP payload of a datagram with an Initial packet */
+#define YR_CRYPTO_MAX       1200 /* bytes of one handshake message */
+#define YR_PAYLOAD_MAX      600  /* of its Noise payload */
+#define YR_CONN_CIDS_MAX    16   /* own connection ids at once, those retired lately included */
+#define YR_CONNS_MAX        (4 * YR_FRIENDS_MAX)
+#define YR_BUCKET_BURST     10   /* first packets per friend; one more every second */
+#define YR_UDP_PAYLOAD_MAX  1452 /* path MTU discovery ends here: Ethernet with IPv6 */
+#define YR_UDP_PAYLOAD_SAFE 1200 /* where nothing is known of the path */
+#define YR_STREAM_WINDOW    (2U << 20)
+#define YR_CONN_WINDOW      (4U << 20)
+
+#define YR_DIAL_US       (10 * YR_S)
+#define YR_SILENCE_US    (90 * YR_S)
+#define YR_KEEPALIVE_US  (25 * YR_S)
+#define YR_REKEY_US      (10 * YR_MIN_US)
+#define YR_REKEY_PACKETS (1U << 20)
+#define YR_REPLACE_US    (12 * 60 * YR_MIN_US)
+#define YR_REPLACE_GRACE_US                                              \
+    (5 * YR_MIN_US) /* the side that did not dial waits this much longer \
+                     */
+#define YR_REPLACE_RETRY_US YR_MIN_US
+#define YR_STALL_US         (2 * YR_S) /* without any acknowledgement: packets may be too large */
+
+/** Codes in our CONNECTION_CLOSE; for people who read traces, nothing depends on them. */
+enum yr_close_code { YR_CLOSE_BYE, YR_CLOSE_PROTOCOL, YR_CLOSE_REPLACED };
+
+enum yr_conn_state {
+    YR_CONN_HANDSHAKE,
+    YR_CONN_UP,
+    YR_CONN_CLOSING, /* CONNECTION_CLOSE waits to be written */
+    YR_CONN_DEAD
+};
+
+/** What only the handshake needs; freed with it. */
+struct yr_handshake {
+    struct yr_noise noise;
+    uint8_t init[32];              /* L_init of the dial's direction */
+    uint8_t crypto[YR_CRYPTO_MAX]; /* what came at Initial level */
+    size_t crypto_len;
+    uint8_t payload[YR_PAYLOAD_MAX]; /* responder: of message 1, read before there was a state */
+    size_t payload_len;
+};
+
+/** A channel of a connection: our stream out, the peer's stream in. */
+struct yr_conn_channel {
+    struct yr_sendq out;
+    int64_t stream;     /* ours, -1 before the first frame */
+    bool blocked;       /* by the peer's flow control */
+    bool refused, room; /* a frame did not fit; now one would */
+    bool claimed;       /* the peer has opened his stream of this channel */
+};
+
+struct yr_conn {
+    struct yr_links *links;
+    struct yr_link *link; /* NULL: no longer anybody's, it only says goodbye */
+    struct yr_conn *next; /* of the same link */
+    ngtcp2_conn *quic;
+    struct yr_handshake *hs; /* NULL once complete */
+    struct yr_keyring ring;
+
+    enum yr_conn_state state;
+    enum yr_link_end why; /* why it ended */
+    uint64_t close_code;
+    int liberr;   /* ngtcp2's error that the peer is told of, or 0 */
+    bool dialled; /* by us */
+    bool quiet;   /* its owner ended it himself: nothing to report */
+    uint8_t pair_gen;
+    struct yr_clock mine, theirs; /* clock values of this handshake */
+    uint32_t caps;
+
+    ngtcp2_cid scid;                 /* our first connection id */
+    uint64_t cids[YR_CONN_CIDS_MAX]; /* keys in links->cids, 0: free */
+
+    uint64_t hold; /* nothing leaves before links->durable has reached it */
+    struct yr_addr addr;
+    size_t payload_max;
+    bool moved; /* addr is news to the links' owner */
+
+    yr_us made_us, heard_us, up_us, rekey_us, replace_us, acked_us;
+    uint64_t packets; /* sent under the present key */
+    uint64_t in_bytes, out_bytes;
+    size_t burst; /* bytes written since the pacer was last told */
+
+    yr_us deadline;
+    size_t heap_at;    /* in links->heap */
+    bool dirty, ready; /* it may have something to write; it is queued for that */
+    struct yr_conn *ready_next;
+
+    struct yr_conn_channel channels[YR_CHANNEL_COUNT];
+    struct yr_assembler in[YR_CHANNEL_COUNT]; /* by the order of the peer's streams */
+};
+
+/** The keys of one pair generation, as far as links need them. */
+struct yr_link_keys {
+    bool used;
+    uint8_t gen;
+    uint8_t psk[32], init[2][32], hint[2][16];
+};
+
+struct yr_link {
+    unsigned slot;
+    bool blocked;
+    uint8_t id[32], device[32];
+    uint32_t gen;
+    uint8_t out;                  /* dir of our dials */
+    struct yr_link_keys keys[2];  /* [0] the newest, which we dial with; [1] the one before */
+    struct yr_clock theirs, ours; /* highest accepted, last used */
+    uint64_t credit_us;           /* token bucket: a first packet costs a second */
+    yr_us credit_at;
+
+    struct yr_conn *conns; /* newest first */
+    struct yr_conn *active;
+    bool told_up;         /* the owner believes that it is up */
+    bool dial_ended;      /* a dial ended without a link: to be reported */
+    enum yr_link_end why; /* why the last active connection ended */
+    bool unsettled;
+    struct yr_link *unsettled_next;
+};
+
+/*    X(NAME, counter name) what happened, for `status` and the tests */
+#define YR_LINK_COUNT_MAP(X)            \
+    X(DIAL, "link.dials")               \
+    X(ANSWER, "link.answers")           \
+    X(UP, "link.ups")                   \
+    X(REPLACED, "link.replaced")        \
+    X(MOVED, "link.moved")              \
+    X(REKEY, "link.key_updates")        \
+    X(PROTOCOL, "link.protocol_errors") \
+    X(NOMEM, "link.out_of_memory")      \
+    X(DATAGRAM, "link.datagrams_ignored")
+
+enum yr_link_drop {
+#define X(NAME, text) YR_LINK_DROP_##NAME,
+    YR_LINK_DROP_MAP(X)
+#undef X
+        YR_LINK_DROP_COUNT,
+    YR_LINK_DROP_NONE = YR_LINK_DROP_COUNT
+};
+enum yr_link_count {
+#define X(NAME, text) YR_LINK_N_##NAME,
+    YR_LINK_COUNT_MAP(X)
+#undef X
+        YR_LINK_N_COUNT
+};
+
+struct yr_links {
+    struct yr_mem *mem;
+    const struct yr_rng *rng;
+    struct yr_link_ops ops;
+    ngtcp2_mem quic_mem;
+    struct yr_now now; /* of the call in progress: ngtcp2's callbacks carry no time */
+
+    bool has_self;
+    uint8_t self_id[32];
+    uint32_t self_gen;
+    struct yr_keypair self_device;
+
+    struct yr_link *slots[YR_FRIENDS_MAX];
+    /* L_hint of the friends' dials to us, packed in slot order: all that a stranger's packet meets
+     */
+    size_t hint_count;
+    uint8_t hints[2 * YR_FRIENDS_MAX][16];
+    uint16_t hint_owners[2 * YR_FRIENDS_MAX]; /* slot * 2 + pair generation */
+
+    struct yr_map cids; /* first 8 bytes of a connection id -> connection */
+    uint64_t durable;
+
+    size_t conn_count;
+    struct yr_conn *heap[YR_CONNS_MAX]; /* all of them, earliest deadline first */
+    struct yr_conn *ready_head, *ready_tail;
+    struct yr_link *unsettled_head, *unsettled_tail;
+    struct yr_conn *current;   /* inside its ngtcp2: not to be freed */
+    struct yr_link *reporting; /* inside its owner's functions: not to be removed */
+
+    uint64_t drops[YR_LINK_DROP_COUNT], counts[YR_LINK_N_COUNT];
+};
+
+/* ---- conn.c ---- */
+
+/** Start a dial: all is made, message 1 waits for the link's clock value to be durable.
+ *  Errors: YR_ENOMEM. */
+YR_MUST_USE enum yr_err yr_conn_dial(struct yr_conn **out, struct yr_link *link,
+                                     struct yr_links *links, const struct yr_addr *addr);
+struct yr_first;
+/** A connection for a good first packet, which is yet to be given to yr_conn_recv.  Takes the
+ *  Noise state out of `first`.  Errors: YR_ENOMEM. */
+YR_MUST_USE enum yr_err yr_conn_answer(struct yr_conn **out, struct yr_links *links,
+                                       struct yr_first *first, const struct yr_addr *from);
+/** Drop it, wherever it is listed.  NULL is fine. */
+void yr_conn_free(struct yr_conn *conn);
+
+void yr_conn_recv(struct yr_conn *conn, const struct yr_addr *from, const uint8_t *packet,
+                  size_t len);
+/** Its next datagram, or 0 for now. */
+size_t yr_conn_write(struct yr_conn *conn, uint8_t *buf, size_t cap);
+/** Its deadline has come. */
+void yr_conn_tick(struct yr_conn *conn);
+/** End it: silently in the handshake or when it is held, else with CONNECTION_CLOSE. */
+void yr_conn_end(struct yr_conn *conn, enum yr_link_end why);
+/** It may have something to write. */
+void yr_conn_wake(struct yr_conn *conn);
+
+static inline bool yr_conn_held(const struct yr_conn *conn)
+{
+    return conn->hold > conn->links->durable;
+}
+
+/* ---- handshake.c ---- */
+
+/** The prologue and keys of a handshake between us and the link's friend. */
+void yr_handshake_init(struct yr_noise *noise, const struct yr_links *links,
+                       const struct yr_link *link, unsigned pair, bool initiator);
+/** Use the link's next clock value: now, or the last one + 1 ns; strictly rising. */
+void yr_clock_next(struct yr_clock *clock, yr_ms wall_ms);
+static inline bool yr_clock_above(const struct yr_clock *a, const struct yr_clock *b)
+{
+    return memcmp(a->bytes, b->bytes, sizeof a->bytes) > 0;
+}
+/** Payload of messages 1 and 2 before the transport parameters. */
+#define YR_PAYLOAD_HEAD 16
+int yr_handshake_client_initial(ngtcp2_conn *quic, void *ctx);
+int yr_handshake_recv_client_initial(ngtcp2_conn *quic, const ngtcp2_cid *dcid, void *ctx);
+int yr_handshake_recv_crypto(ngtcp2_conn *quic, yr_quic_level level, uint64_t offset,
+                             const uint8_t *data, size_t len, void *ctx);
+int yr_handshake_update_key(ngtcp2_conn *quic, uint8_t *rx_secret, uint8_t *tx_secret,
+                            ngtcp2_crypto_aead_ctx *rx, uint8_t *rx_iv, ngtcp2_crypto_aead_ctx *tx,
+                            uint8_t *tx_iv, const uint8_t *rx_now, const uint8_t *tx_now,
+                            size_t secret_len, void *ctx);
+
+/* ---- links.c, for conn.c and handshake.c ---- */
+
+/** Hand out `link`'s clock values to be made durable; `conn` holds until they are. */
+void yr_link_commit_clock(struct yr_link *link, struct yr_conn *conn);
+/** Something changed that may need a decision or a report. */
+void yr_link_unsettle(struct yr_links *links, struct yr_link *link);
+/** Report what is due for the link before it tells its owner of a frame. */
+void yr_link_settle(struct yr_links *links, struct yr_link *link);
+/** Answer under the link's previous pair generation no more. */
+void yr_link_forget_old_pair(struct yr_links *links, struct yr_link *link);
+/** When yr_conn_tick is due; 0: yr_conn_write is, and no timer counts before it. */
+void yr_links_schedule(struct yr_conn *conn, yr_us deadline);
+/** Into the tables, and out of them again.  Errors: YR_ENOMEM. */
+YR_MUST_USE enum yr_err yr_links_enlist(struct yr_links *links, struct yr_link *link,
+                                        struct yr_conn *conn);
+void yr_links_delist(struct yr_conn *conn);
+
+static inline void yr_links_count(struct yr_links *links, enum yr_link_count what)
+{
+    links->counts[what]++;
+}
+
+#endif
