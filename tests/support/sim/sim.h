@@ -1,0 +1,104 @@
+/* tests/support/sim/sim.h: many nodes in one process under one virtual clock.
+ *
+ * Everything that happens is an event in one heap, ordered by (time, sequence).  Every draw is
+ * PRF(seed, stream, entity, count), never a shared sequence, so that taking one node or fault away
+ * leaves every other draw as it was.  Each node has its own memory store; a crash loses what was
+ * not committed.  A rolling hash over all that happened tells two runs apart.  DISTRIBUTED 1.2-1.4.
+ */
+#ifndef YR_SIM_H
+#define YR_SIM_H
+
+#include "core/base/base.h"
+#include "tests/support/store_memory.h"
+#include "yaari/node.h"
+
+#define SIM_NODES_MAX    32
+#define SIM_PACKETS_KEPT 20000
+
+struct sim;
+
+/** What the network does to a packet; times in microseconds, rates per thousand. */
+struct sim_link {
+    yr_us delay_us, jitter_us;
+    unsigned loss, duplicate, reorder; /* reorder: delayed by up to four more delays */
+};
+
+struct sim_opts {
+    uint64_t seed;
+    struct sim_link link;
+    yr_us commit_us; /* from STORE to stored */
+    bool lan;
+    bool record; /* keep every packet for sim_replay */
+};
+struct sim_opts sim_opts_default(uint64_t seed);
+
+struct sim *sim_new(const struct sim_opts *opts);
+void sim_free(struct sim *sim);
+yr_us sim_time(const struct sim *sim);
+struct yr_now sim_now(const struct sim *sim, unsigned node);
+uint64_t sim_hash(const struct sim *sim);
+void sim_set_link(struct sim *sim, const struct sim_link *link);
+/** A draw of the test's own. */
+uint64_t sim_draw(struct sim *sim, uint64_t entity);
+
+/** A node with an identity of this nick; its address is 10.0.0.(n+1):7000. */
+unsigned sim_add(struct sim *sim, const char *nick);
+struct yr_node *sim_node(struct sim *sim, unsigned node);
+struct yr_memstore *sim_store(struct sim *sim, unsigned node);
+const uint8_t *sim_id(struct sim *sim, unsigned node);
+/** This node's wall clock differs from the world's. */
+void sim_skew(struct sim *sim, unsigned node, yr_ms skew_ms);
+/** It is at another address from now on; the old one is nobody's. */
+void sim_move(struct sim *sim, unsigned node);
+struct yr_addr sim_addr(const struct sim *sim, unsigned node);
+/** Packets between the two pass, or not. */
+void sim_cut(struct sim *sim, unsigned a, unsigned b, bool cut);
+
+/** Power fails: memory and whatever was not committed are gone. */
+void sim_crash(struct sim *sim, unsigned node);
+bool sim_alive(const struct sim *sim, unsigned node);
+/** Read the store again and go on. */
+void sim_restart(struct sim *sim, unsigned node);
+/** How many commits this node's store has made or been asked for, over all its lives. */
+uint64_t sim_commits(const struct sim *sim, unsigned node);
+/** Crash the node at its k-th commit from the beginning: before it is made, or after it but before
+ *  the node hears of it.  0: never. */
+void sim_crash_at(struct sim *sim, unsigned node, uint64_t commit, bool after);
+bool sim_crashed_at(const struct sim *sim, unsigned node);
+
+/** Give a command; its ticket. err receives what the node said at once. */
+uint64_t sim_command(struct sim *sim, unsigned node, const struct yr_cmd *cmd, enum yr_err *err);
+/** The DONE event of a ticket, or NULL while it has not come.  Lent until the next run. */
+const struct yr_event *sim_done(const struct sim *sim, unsigned node, uint64_t ticket);
+/** Command and run until it is done; fails the test if it is not within `limit_us`. */
+struct yr_event sim_do(struct sim *sim, unsigned node, const struct yr_cmd *cmd);
+
+/** Run for this long, or until `until` says so; true if it did. */
+void sim_run(struct sim *sim, yr_us duration_us);
+bool sim_run_until(struct sim *sim, yr_us limit_us, bool (*until)(struct sim *sim, void *ctx),
+                   void *ctx);
+
+/** Packets recorded so far, and one of them sent to `node` again, from an address of nobody's. */
+size_t sim_recorded(const struct sim *sim);
+void sim_replay(struct sim *sim, size_t i, unsigned node);
+/** Bytes into the node from a stranger's address. */
+void sim_inject(struct sim *sim, unsigned node, const uint8_t *bytes, size_t len);
+/** Packets that nodes sent to nobody's address: answers a stranger got. */
+uint64_t sim_answers_to_strangers(const struct sim *sim);
+
+/* ---- what tests say often ---- */
+
+/** a invites b; run until both are friends and linked. */
+void sim_befriend(struct sim *sim, unsigned a, unsigned b);
+bool sim_linked(struct sim *sim, unsigned a, unsigned b);
+bool sim_run_linked(struct sim *sim, unsigned a, unsigned b, yr_us limit_us);
+/** A text; its id.  Errors fail the test unless `err` is given. */
+void sim_text(struct sim *sim, unsigned from, unsigned to, const char *text,
+              uint8_t id[YR_MSG_ID_LEN]);
+/** The conversation of a with b as one line a message, `state` included or not; owned by the
+ * caller. */
+char *sim_history(struct sim *sim, unsigned a, unsigned b, bool state);
+/** How many messages of the conversation there are, system lines not counted. */
+size_t sim_history_count(struct sim *sim, unsigned a, unsigned b);
+
+#endif
