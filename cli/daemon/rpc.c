@@ -587,6 +587,11 @@ void yr_rpc_done(struct yr_rpc *rpc, uint64_t ticket, enum yr_err err)
     pending_done(rpc, ticket, err, NULL);
 }
 
+void yr_rpc_vault_moved(struct yr_rpc *rpc)
+{
+    yr_names_stale(&rpc->names);
+}
+
 /* ---- waits ---- */
 
 static struct yr_pending **bucket(struct yr_rpc *rpc, const uint8_t msg[YR_MSG_ID_LEN])

@@ -96,6 +96,9 @@ void yr_rpc_event(struct yr_rpc *rpc, const struct yr_event *event);
 /** The end of identity_create, unlock or peer_add where no DONE event tells it. */
 void yr_rpc_done(struct yr_rpc *rpc, uint64_t ticket, enum yr_err err);
 
+/** The vault was opened or closed. */
+void yr_rpc_vault_moved(struct yr_rpc *rpc);
+
 /** Time passed: waits that ran out, events for readers that were behind. */
 void yr_rpc_tick(struct yr_rpc *rpc);
 /** When tick is next wanted (monotonic microseconds); YR_NEVER if never. */
