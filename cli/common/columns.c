@@ -56,14 +56,20 @@ size_t yr_cluster_end(const char *text, size_t len, size_t at)
     return at;
 }
 
+static bool boundary(const char *text, size_t at)
+{
+    const unsigned char before = (unsigned char)text[at - 1], behind = (unsigned char)text[at];
+
+    return before < 0x80 && behind < 0x80 && !(before == '\r' && behind == '\n');
+}
+
 size_t yr_cluster_start(const char *text, size_t len, size_t at)
 {
-    size_t start = 0, line = at;
+    size_t start = at - 1;
 
-    // clusters never cross a line end, so the line's start is a safe place to count from
-    while (line > 1 && text[line - 2] != '\n')
-        line--;
-    start = line > 0 ? line - 1 : 0;
+    // between two ASCII characters there is always a boundary, so it is a safe place to count from
+    while (start > 0 && !boundary(text, start))
+        start--;
     for (;;) {
         const size_t end = yr_cluster_end(text, len, start);
 

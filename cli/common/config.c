@@ -385,7 +385,7 @@ static struct line scan_line(const char *bytes, size_t len, size_t at)
 
     line.next = newline != NULL ? (size_t)(newline - bytes) + 1 : len;
     end = newline != NULL ? line.next - 1 : len;
-    if (end > at && bytes[end - 1] == '\r')
+    if (newline != NULL && end > at && bytes[end - 1] == '\r')
         end--;
     line.end = end;
     if (end - at > YR_CONFIG_LINE_MAX)
