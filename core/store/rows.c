@@ -1,24 +1,7 @@
 #include "core/store/rows.h"
 
 #include "core/store/overlay.h"
-
-/* The erasable key's life (B.11).  Rows of both slots' generations can be read in every state, so a
- * crash between any two leaves a readable store, and unlock finds the state again from the slots
- * that open and the generations the rows carry.
- *
- *     first --durable--> idle --rotate--> new slot --durable--> reseal --committed--> overwrite
- *                          ^                  |failed             |nothing to reseal     |  |
- *                          |<-----------------+                   +--------------------->+  |
- *                          +<------------------------------ durable -----------------------+ */
-enum shred_state {
-    SHRED_IDLE,
-    SHRED_FIRST,    /* the first key is not in its file yet: nothing may be committed */
-    SHRED_NEW,      /* a second key waits to be in its slot */
-    SHRED_RESEAL,   /* new rows use it; the next transaction moves all others to it */
-    SHRED_OVERWRITE /* no row uses the old key; its slot waits to be destroyed */
-};
-
-#define KEYFILE_TOKEN (1ULL << 63)
+#include "core/store/rotation.h"
 
 struct yr_rows {
     struct yr_mem *mem;
@@ -36,12 +19,8 @@ struct yr_rows {
     uint8_t *scratch;           /* padded plaintexts; wiped after each use */
     size_t scratch_cap;
 
-    enum shred_state shred;
-    bool stalled;           /* it failed: try again only when someone asks */
-    bool resealing;         /* the transaction in flight is the one that reseals */
-    uint64_t keyfile_count; /* writes made so far */
-    bool keyfile_out;       /* the last of them is being carried out */
-    struct yr_keyfile keyfile;
+    struct yr_rotation rotation;
+    bool resealing; /* the transaction in flight moves all rows to the new key */
 };
 
 static const struct {
@@ -104,10 +83,8 @@ void yr_rows_lock(struct yr_rows *rows)
 {
     forget(rows);
     rows->unlocked = false;
-    rows->shred = SHRED_IDLE;
-    rows->stalled = rows->keyfile_out = false;
+    yr_rotation_clear(&rows->rotation);
     yr_wipe(&rows->keys, sizeof rows->keys);
-    yr_wipe(&rows->keyfile, sizeof rows->keyfile);
     yr_free_secret(rows->mem, rows->scratch);
     rows->scratch = NULL;
     rows->scratch_cap = 0;
@@ -225,8 +202,8 @@ static enum yr_err edit(struct yr_rows *rows, enum yr_table table, const void *o
 
     if (!rows->unlocked)
         return YR_ELOCKED;
-    if (rows->shred == SHRED_FIRST)
-        rows->stalled = false; // something waits for the first key: try to write it again
+    if (rows->rotation.state == YR_ROTATION_FIRST)
+        rows->rotation.stalled = false; // something waits for the first key: try to write it again
     make_key(rows, table, owner, owner_len, suffix, suffix_len, &key);
     YR_ASSERT(key.len <= YR_KEY_MAX);
     if (rows->pending == NULL)
@@ -400,22 +377,6 @@ uint64_t yr_rows_durable(const struct yr_rows *rows)
     return rows->durable;
 }
 
-// The first row of the erasable map at or after `bound`, which is moved to it.
-static enum yr_err next_shred(const struct yr_rows *rows, enum yr_seek how, struct yr_rowkey *bound,
-                              struct yr_kv *kv)
-{
-    enum yr_err err =
-        rows->view->seek(rows->view->ctx, YR_DB_SHRED, how, bound->bytes, bound->len, kv);
-
-    if (err != YR_OK)
-        return err;
-    if (kv->key_len > YR_KEY_MAX)
-        return YR_ECORRUPT;
-    bound->len = kv->key_len;
-    memcpy(bound->bytes, kv->key, kv->key_len);
-    return YR_OK;
-}
-
 static enum yr_err reseal_row(struct yr_rows *rows, const struct yr_rowkey *key,
                               const struct yr_kv *kv)
 {
@@ -450,7 +411,7 @@ static enum yr_err reseal(struct yr_rows *rows)
     if (rows->pending == NULL && (rows->pending = yr_overlay_new(rows->mem)) == NULL)
         return YR_ENOMEM;
     for (;; how = YR_SEEK_GT) {
-        err = next_shred(rows, how, &key, &kv);
+        err = yr_rotation_next_row(rows->view, how, &key, &kv);
         if (err == YR_OK)
             err = reseal_row(rows, &key, &kv);
         if (err != YR_OK)
@@ -475,20 +436,29 @@ static void fill_op(struct yr_overlay *overlay, const struct yr_entry *entry)
     overlay->txn.byte_count += op->key_len + op->value_len;
 }
 
+// If that is what the rotation waits for, let what is pending move all rows to the new key.
+static void reseal_if_due(struct yr_rows *rows)
+{
+    struct yr_rotation *rotation = &rows->rotation;
+
+    if (rotation->state != YR_ROTATION_RESEAL || rotation->stalled)
+        return;
+    rows->resealing = reseal(rows) == YR_OK;
+    rotation->stalled = !rows->resealing; // both keys stay, nothing is lost
+    if (rows->resealing && rows->pending->count == 0) {
+        rows->resealing = false;
+        rotation->state = YR_ROTATION_OVERWRITE;
+    }
+}
+
 const struct yr_txn *yr_rows_take(struct yr_rows *rows)
 {
-    bool resealing = false;
     struct yr_overlay *overlay;
 
-    if (!rows->unlocked || rows->flight != NULL || rows->broken || rows->shred == SHRED_FIRST)
+    if (!rows->unlocked || rows->flight != NULL || rows->broken ||
+        rows->rotation.state == YR_ROTATION_FIRST)
         return NULL;
-    if (rows->shred == SHRED_RESEAL && !rows->stalled) {
-        resealing = reseal(rows) == YR_OK;
-        rows->stalled =
-            !resealing; // both keys stay, nothing is lost; the next rotation goes on here
-        if (resealing && rows->pending->count == 0)
-            rows->shred = SHRED_OVERWRITE;
-    }
+    reseal_if_due(rows);
     overlay = rows->pending;
     if (overlay == NULL || overlay->count == 0)
         return NULL;
@@ -504,7 +474,6 @@ const struct yr_txn *yr_rows_take(struct yr_rows *rows)
         fill_op(overlay, at);
     rows->flight = overlay;
     rows->pending = NULL;
-    rows->resealing = resealing;
     return &overlay->txn;
 }
 
@@ -529,120 +498,42 @@ static void answer_txn(struct yr_rows *rows, uint64_t token, enum yr_err err)
     }
     if (err != YR_OK) {
         rows->failed = true;
-        rows->stalled = rows->stalled || rows->resealing; // a full disk is not tried in a circle
+        if (rows->resealing)
+            rows->rotation.stalled = true; // a full disk is not tried in a circle
         return;
     }
     rows->durable = token;
     yr_overlay_free(rows->flight);
     rows->flight = NULL;
     if (rows->resealing)
-        rows->shred = SHRED_OVERWRITE;
+        rows->rotation.state = YR_ROTATION_OVERWRITE;
     rows->resealing = false;
-}
-
-// ---- the erasable key ----
-
-static void make_shred_key(struct yr_rows *rows, unsigned slot, uint32_t gen)
-{
-    struct yr_shred_key *key = &rows->keys.slots[slot];
-
-    key->gen = gen;
-    yr_random(rows->rng, key->sk, sizeof key->sk);
 }
 
 bool yr_rows_keyfile(struct yr_rows *rows, struct yr_keyfile *out)
 {
-    const struct yr_shred_key *key;
-
-    if (!rows->unlocked || rows->keyfile_out || rows->stalled || rows->shred == SHRED_IDLE ||
-        rows->shred == SHRED_RESEAL)
-        return false;
-    rows->keyfile.token = KEYFILE_TOKEN | ++rows->keyfile_count;
-    rows->keyfile.slot = rows->shred == SHRED_FIRST ? rows->keys.active : 1 - rows->keys.active;
-    key = &rows->keys.slots[rows->keyfile.slot];
-    if (rows->shred == SHRED_OVERWRITE)
-        yr_random(rows->rng, rows->keyfile.bytes, sizeof rows->keyfile.bytes);
-    else
-        yr_shred_encode(rows->keyfile.bytes, key->gen, key->sk, rows->keys.vk, rows->rng);
-    rows->keyfile_out = true;
-    *out = rows->keyfile;
-    return true;
-}
-
-static void answer_keyfile(struct yr_rows *rows, uint64_t token, enum yr_err err)
-{
-    struct yr_shred_key *other = &rows->keys.slots[1 - rows->keys.active];
-
-    if (!rows->keyfile_out || rows->keyfile.token != token)
-        return;
-    rows->keyfile_out = false;
-    if (rows->shred == SHRED_FIRST) {
-        rows->stalled = err != YR_OK;
-        rows->shred = err == YR_OK ? SHRED_IDLE : SHRED_FIRST;
-    } else if (rows->shred == SHRED_NEW && err == YR_OK) {
-        rows->keys.active = 1 - rows->keys.active;
-        rows->shred = SHRED_RESEAL;
-    } else if (rows->shred == SHRED_NEW || err == YR_OK) {
-        yr_wipe(other, sizeof *other); // given up before any row used it, or destroyed
-        rows->shred = SHRED_IDLE;
-    } else {
-        rows->stalled = true;
-    }
+    return rows->unlocked && yr_rotation_keyfile(&rows->rotation, &rows->keys, out);
 }
 
 void yr_rows_stored(struct yr_rows *rows, uint64_t token, enum yr_err err)
 {
-    if ((token & KEYFILE_TOKEN) != 0)
-        answer_keyfile(rows, token, err);
+    if ((token & YR_KEYFILE_TOKEN) != 0)
+        yr_rotation_answer(&rows->rotation, &rows->keys, token, err);
     else
         answer_txn(rows, token, err);
 }
 
 enum yr_err yr_rows_rotate(struct yr_rows *rows)
 {
-    const uint32_t gen = rows->keys.slots[rows->keys.active].gen;
-
-    if (!rows->unlocked)
-        return YR_ELOCKED;
-    rows->stalled = false;
-    if (rows->shred != SHRED_IDLE)
-        return YR_OK;
-    if (gen == UINT32_MAX)
-        return YR_EFULL;
-    make_shred_key(rows, 1 - rows->keys.active, gen + 1);
-    rows->shred = SHRED_NEW;
-    return YR_OK;
+    return rows->unlocked ? yr_rotation_start(&rows->rotation, &rows->keys) : YR_ELOCKED;
 }
 
 bool yr_rows_rotating(const struct yr_rows *rows)
 {
-    return rows->shred == SHRED_NEW || rows->shred == SHRED_RESEAL ||
-           rows->shred == SHRED_OVERWRITE;
+    return rows->rotation.state != YR_ROTATION_IDLE && rows->rotation.state != YR_ROTATION_FIRST;
 }
 
 // ---- unlocking ----
-
-// The slots that open under the vault key.
-static enum yr_err read_slots(struct yr_rows *rows, const uint8_t *file)
-{
-    struct yr_shred_key *slots = rows->keys.slots;
-    uint64_t gen;
-
-    for (size_t i = 0; i < YR_COUNT(rows->keys.slots); i++) {
-        uint8_t sk[32];
-
-        if (yr_shred_decode(&gen, sk, file + i * YR_SHRED_SLOT_LEN, rows->keys.vk) == YR_OK &&
-            gen != 0 && gen <= UINT32_MAX) {
-            slots[i].gen = (uint32_t)gen;
-            memcpy(slots[i].sk, sk, sizeof sk);
-        }
-        yr_wipe(sk, sizeof sk);
-    }
-    if (slots[0].gen == 0 && slots[1].gen == 0)
-        return YR_EAUTH;
-    rows->keys.active = slots[1].gen > slots[0].gen;
-    return slots[0].gen == slots[1].gen ? YR_ECORRUPT : YR_OK;
-}
 
 // Does the first row of the main map open?  Says whether the vault key is the store's.
 static enum yr_err try_main(struct yr_rows *rows)
@@ -663,64 +554,6 @@ static enum yr_err try_main(struct yr_rows *rows)
     return err;
 }
 
-// Which slots' keys do the rows of the erasable map use?  Stops at the first when one slot is free.
-static enum yr_err scan_gens(const struct yr_rows *rows, bool used[2])
-{
-    const struct yr_shred_key *slots = rows->keys.slots;
-    struct yr_rowkey key = {1, {0}};
-    enum yr_seek how = YR_SEEK_GE;
-    struct yr_kv kv;
-    enum yr_err err;
-    uint32_t gen;
-
-    used[0] = used[1] = false;
-    for (;; how = YR_SEEK_GT) {
-        if ((err = next_shred(rows, how, &key, &kv)) != YR_OK)
-            return err == YR_ENOENT ? YR_OK : err;
-        if ((err = yr_row_gen(kv.value, kv.value_len, &gen)) != YR_OK)
-            return err;
-        if (gen == 0 || (gen != slots[0].gen && gen != slots[1].gen))
-            return YR_ECORRUPT;
-        used[gen == slots[1].gen] = true;
-        if (slots[0].gen == 0 || slots[1].gen == 0)
-            return YR_OK;
-    }
-}
-
-// Take up where the last run left off.
-static enum yr_err open_shred(struct yr_rows *rows)
-{
-    const unsigned active = rows->keys.active;
-    bool used[2];
-    enum yr_err err = scan_gens(rows, used);
-
-    if (err != YR_OK)
-        return err;
-    if (rows->keys.slots[1 - active].gen == 0)
-        rows->shred = SHRED_IDLE;
-    else if (used[active] && !used[1 - active])
-        rows->shred = SHRED_OVERWRITE;
-    else
-        rows->shred = SHRED_RESEAL;
-    return YR_OK;
-}
-
-static enum yr_err make_first(struct yr_rows *rows)
-{
-    struct yr_rowkey key = {1, {0}};
-    struct yr_kv kv;
-    enum yr_err err = next_shred(rows, YR_SEEK_GE, &key, &kv);
-
-    if (err == YR_OK)
-        return YR_EAUTH; // there are rows, and their key is gone
-    if (err != YR_ENOENT)
-        return err;
-    make_shred_key(rows, 0, 1);
-    rows->keys.active = 0;
-    rows->shred = SHRED_FIRST;
-    return YR_OK;
-}
-
 enum yr_err yr_rows_unlock(struct yr_rows *rows, const uint8_t vk[32], const uint8_t *shred_file)
 {
     enum yr_err err;
@@ -729,14 +562,12 @@ enum yr_err yr_rows_unlock(struct yr_rows *rows, const uint8_t vk[32], const uin
     if (yr_rows_busy(rows))
         return YR_EAGAIN;
     yr_rowkeys_init(&rows->keys, vk, rows->rng);
-    err = shred_file != NULL ? read_slots(rows, shred_file) : YR_OK;
+    err = yr_rotation_open(&rows->rotation, &rows->keys, rows->view, shred_file);
     if (err == YR_OK) {
         err = try_main(rows);
         if (err == YR_ECORRUPT && shred_file == NULL)
             err = YR_EAUTH; // nothing else has shown that this is the store's vault key
     }
-    if (err == YR_OK)
-        err = shred_file != NULL ? open_shred(rows) : make_first(rows);
     if (err == YR_OK)
         rows->unlocked = true;
     else

@@ -18,6 +18,7 @@
 #include "core/base/mem.h"
 #include "core/crypto/vault.h"
 #include "core/limits.h"
+#include "core/store/rotation.h"
 #include "core/store/view.h"
 
 /*    X(NAME, stored name, db, owner -> suffix: what a row holds) */
@@ -120,12 +121,6 @@ uint64_t yr_rows_durable(const struct yr_rows *rows);
  *  Lent until yr_rows_stored with its token or yr_rows_free. */
 const struct yr_txn *yr_rows_take(struct yr_rows *rows);
 
-/** A write to shred.key that must be durable (fsync) before it is answered. */
-struct yr_keyfile {
-    uint64_t token; /* shares its numbers with no transaction: the top bit is set */
-    unsigned slot;  /* 0 or 1 */
-    uint8_t bytes[YR_SHRED_SLOT_LEN];
-};
 /** The next key-file write; false when there is none.  Rotation (B.11): new key into the free slot
  *  -> all shreddable rows sealed again in one transaction -> old slot overwritten with random.
  *  A write that fails needs no reset: no row depends on it.  The first key is tried again at the

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/limits.h"
+
 // A treap: the order of the keys, balanced by a hash of them.
 struct row {
     struct row *left, *right;
@@ -188,7 +190,7 @@ static enum yr_err view_get(void *ctx, enum yr_db db, const uint8_t *key, size_t
     const struct row *row;
     enum yr_err err;
 
-    YR_ASSERT((unsigned)db < YR_DB_COUNT && key_len > 0);
+    YR_ASSERT((unsigned)db < YR_DB_COUNT && key_len > 0 && key_len <= YR_KEY_MAX);
     if (strike(&store->read_fault, &err))
         return err;
     if ((row = *find(&store->roots[db], key, key_len)) == NULL)
@@ -207,7 +209,7 @@ static enum yr_err view_seek(void *ctx, enum yr_db db, enum yr_seek how, const u
     const struct row *best = NULL;
     enum yr_err err;
 
-    YR_ASSERT((unsigned)db < YR_DB_COUNT && key_len > 0);
+    YR_ASSERT((unsigned)db < YR_DB_COUNT && key_len > 0 && key_len <= YR_KEY_MAX);
     if (strike(&store->read_fault, &err))
         return err;
     for (const struct row *at = store->roots[db]; at != NULL;) {
