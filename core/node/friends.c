@@ -360,6 +360,7 @@ static void link_up(void *ctx, unsigned slot)
 {
     struct yr_node *n = ctx;
     struct yr_friend *f = &n->friends[slot];
+    const bool was_online = f->online; // another connection took over: all is sent again
 
     f->online = true;
     f->online_ms = f->last_seen_ms = n->now.wall_ms;
@@ -369,7 +370,8 @@ static void link_up(void *ctx, unsigned slot)
     tell_prekey(n, f);
     yr_delivery_up(n->delivery, n->now, slot);
     yr_friend_tell_addrs(n, f);
-    presence(n, f);
+    if (!was_online)
+        presence(n, f);
 }
 
 static void link_down(void *ctx, unsigned slot, enum yr_link_end why)
@@ -615,16 +617,18 @@ static enum yr_err contact_met(void *ctx, struct yr_now now, const struct yr_con
 
     if (!known && (f = new_friend(n, c)) == NULL)
         return YR_EFULL;
-    if (known)
+    if (known) { // nothing of the old pair goes on
+        yr_links_remove(n->links, yr_friend_slot(n, f), now);
+        if (f->online)
+            link_down(n, yr_friend_slot(n, f), YR_LINK_DROPPED);
         new_device(n, f, c);
+    }
     memcpy(f->dev, c->dev, 32);
     f->gen = c->gen;
     yr_pair_derive(&f->pair, 0, c->pair, n->self.id, f->id);
     memset(&f->clock_theirs, 0, sizeof f->clock_theirs);
     memset(&f->clock_ours, 0, sizeof f->clock_ours);
     memset(&f->probe_clock, 0, sizeof f->probe_clock);
-    if (f->online)
-        link_down(n, yr_friend_slot(n, f), YR_LINK_DROPPED);
     if ((err = yr_delivery_meet(n->delivery, now, yr_friend_slot(n, f), c, f->pair.out)) != YR_OK ||
         (err = enter(n, f)) != YR_OK || (err = yr_chat_open(n->chats, f->id)) != YR_OK) {
         if (!known)
