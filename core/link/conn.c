@@ -205,13 +205,15 @@ static int on_stream(ngtcp2_conn *quic, uint32_t flags, int64_t stream, uint64_t
 
     (void)offset;
     (void)stream_ctx;
-    if (conn->state != YR_CONN_UP || len == 0)
+    if (conn->state != YR_CONN_UP)
         return 0;
     if (ngtcp2_conn_is_local_stream(quic, stream) || !ngtcp2_is_bidi_stream(stream) ||
         index >= YR_CHANNEL_COUNT || (flags & NGTCP2_STREAM_DATA_FLAG_FIN) != 0) {
         end_protocol(conn, 0);
         return 0;
     }
+    if (len == 0)
+        return 0;
     in = &conn->in[index];
     was_open = in->open;
     first = was_open ? 0 : 1; // the channel alone: it must be nobody's yet

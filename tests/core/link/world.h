@@ -31,7 +31,7 @@ struct talk {
     uint8_t acked[MESSAGES_MAX]; /* by the other end */
     uint8_t got[MESSAGES_MAX];   /* from the other end: how often */
     unsigned got_count, acked_count;
-    unsigned unacknowledged;
+    bool owed[MESSAGES_MAX]; /* acknowledgements that did not fit into the queue */
 };
 
 struct world_end {
@@ -44,7 +44,7 @@ struct world_end {
     struct yr_rng rng;
     struct yr_links *links;
     /* what its store holds, and what is on the way there */
-    struct yr_clock theirs[ENDS_MAX], ours[ENDS_MAX];
+    struct yr_clock theirs[YR_FRIENDS_MAX], ours[YR_FRIENDS_MAX];
     struct {
         uint64_t token;
         unsigned slot;
@@ -57,7 +57,7 @@ struct world_end {
     /* what its owner was told */
     unsigned ups, downs, failures, rooms, paths;
     enum yr_link_end why;
-    bool is_up[ENDS_MAX];
+    bool is_up[YR_FRIENDS_MAX];
     struct yr_addr path;
     uint64_t sent_packets, sent_bytes;
     struct talk talk[YR_CHANNEL_COUNT];
@@ -207,6 +207,14 @@ static inline uint8_t talk_byte(unsigned id, enum yr_channel channel, size_t at)
 
 static inline void talk_flush(struct world_end *end, unsigned slot)
 {
+    for (unsigned c = 0; c < YR_CHANNEL_COUNT; c++)
+        for (unsigned id = 0; id < MESSAGES_MAX; id++) {
+            const uint8_t ack[3] = {(uint8_t)id, (uint8_t)(id >> 8), (uint8_t)c};
+
+            if (end->talk[c].owed[id] && yr_links_send(end->links, slot, YR_CHANNEL_CONTROL,
+                                                       TALK_ACK, ack, sizeof ack) == YR_OK)
+                end->talk[c].owed[id] = false;
+        }
     for (unsigned c = 0; c < YR_CHANNEL_COUNT; c++) {
         struct talk *talk = &end->talk[c];
 
@@ -257,9 +265,8 @@ static inline void talk_heard(struct world_end *end, unsigned slot, enum yr_chan
     talk = &end->talk[channel];
     talk->got_count += talk->got[id] == 0;
     talk->got[id]++;
-    const uint8_t ack[3] = {(uint8_t)id, (uint8_t)(id >> 8), (uint8_t)channel};
-    if (yr_links_send(end->links, slot, YR_CHANNEL_CONTROL, TALK_ACK, ack, sizeof ack) != YR_OK)
-        talk->unacknowledged++; // the message comes again on the next connection
+    talk->owed[id] = true;
+    talk_flush(end, slot);
 }
 
 static inline void world_frame(void *ctx, unsigned slot, enum yr_channel channel, uint8_t type,
@@ -300,14 +307,7 @@ static inline void world_pair(struct yr_pair *out, uint8_t gen, const struct wor
 
     for (size_t i = 0; i < sizeof secret; i++) // the same for both, whatever it is
         secret[i] = us->self.id[i] ^ them->self.id[i] ^ gen;
-    memset(out, 0, sizeof *out);
-    out->gen = gen;
-    out->out = memcmp(us->self.id, them->self.id, 32) < 0 ? 0 : 1;
-    yr_kdf(out->link_psk, 32, secret, YR_LABEL_LINK_PSK, NULL, 0);
-    for (uint8_t dir = 0; dir < 2; dir++) {
-        yr_kdf(out->link_init[dir], 32, secret, YR_LABEL_LINK_INIT, &dir, 1);
-        yr_kdf(out->link_hint[dir], 16, secret, YR_LABEL_LINK_HINT, &dir, 1);
-    }
+    yr_pair_derive(out, gen, secret, us->self.id, them->self.id);
 }
 
 /** Slot i of an end is the end of index i. */
