@@ -22,17 +22,17 @@ struct yr_chat_ops {
     /** Deliver a plaintext of ours to the conversation's other member; called at most once per
      *  message or operation, inside the transaction that stores it.  Not called for notes to self.
      *  Errors go up: the command fails and nothing was changed. */
-    enum yr_err (*deliver)(void *ctx, const uint8_t conv[YR_ID_LEN], const uint8_t id[YR_MSG_ID_LEN],
-                           const uint8_t *plain, size_t len);
+    enum yr_err (*deliver)(void *ctx, const uint8_t conv[YR_ID_LEN],
+                           const uint8_t id[YR_MSG_ID_LEN], const uint8_t *plain, size_t len);
     /** Take back what has not left yet: true if nobody else can have it. */
     bool (*recall)(void *ctx, const uint8_t conv[YR_ID_LEN], const uint8_t id[YR_MSG_ID_LEN]);
     void *ctx;
 };
 
 /** All borrowed for the life of the chats.  Errors: YR_ENOMEM. */
-YR_MUST_USE enum yr_err yr_chats_new(struct yr_chats **out, struct yr_mem *mem, struct yr_rows *rows,
-                                     struct yr_events *events, const struct yr_rng *rng,
-                                     const struct yr_chat_ops *ops);
+YR_MUST_USE enum yr_err yr_chats_new(struct yr_chats **out, struct yr_mem *mem,
+                                     struct yr_rows *rows, struct yr_events *events,
+                                     const struct yr_rng *rng, const struct yr_chat_ops *ops);
 void yr_chats_free(struct yr_chats *chats);
 /** Our identity is known: the log incarnation is read or made, the note to self opened. */
 YR_MUST_USE enum yr_err yr_chats_start(struct yr_chats *chats, struct yr_now now,
@@ -41,10 +41,11 @@ YR_MUST_USE enum yr_err yr_chats_start(struct yr_chats *chats, struct yr_now now
 void yr_chats_reset(struct yr_chats *chats);
 
 /** Have the conversation with this friend at hand: heads, counters.  Idempotent.
- *  Errors: YR_ENOMEM, YR_EIO, YR_ECORRUPT. */
+ *  Errors: YR_EFULL: more than YR_FRIENDS_MAX and oneself; YR_ENOMEM, YR_EIO, YR_ECORRUPT. */
 YR_MUST_USE enum yr_err yr_chat_open(struct yr_chats *chats, const uint8_t conv[YR_ID_LEN]);
 /** Forget it; `history` deletes its rows too. */
-YR_MUST_USE enum yr_err yr_chat_drop(struct yr_chats *chats, const uint8_t conv[YR_ID_LEN], bool history);
+YR_MUST_USE enum yr_err yr_chat_drop(struct yr_chats *chats, const uint8_t conv[YR_ID_LEN],
+                                     bool history);
 
 /** A text or action of ours.  reply_to NULL or zero: none.  key: idempotence key (<= 64 bytes; used
  *  within 24 h before: that message's id, YR_EEXIST).  id receives the new id.
@@ -63,11 +64,12 @@ YR_MUST_USE enum yr_err yr_chat_delete(struct yr_chats *chats, struct yr_now now
                                        const uint8_t id[YR_MSG_ID_LEN], bool local);
 /** emoji: 1..YR_EMOJI_MAX bytes of UTF-8. */
 YR_MUST_USE enum yr_err yr_chat_react(struct yr_chats *chats, struct yr_now now,
-                                      const uint8_t id[YR_MSG_ID_LEN], const void *emoji, size_t len,
-                                      bool remove);
+                                      const uint8_t id[YR_MSG_ID_LEN], const void *emoji,
+                                      size_t len, bool remove);
 /** Move our read marker (never back).  id NULL or zero: to the end.  receipts: tell the author. */
 YR_MUST_USE enum yr_err yr_chat_read(struct yr_chats *chats, struct yr_now now,
-                                     const uint8_t conv[YR_ID_LEN], const uint8_t *id, bool receipts);
+                                     const uint8_t conv[YR_ID_LEN], const uint8_t *id,
+                                     bool receipts);
 /** A line of our own making ("bob's device key changed"): kind SYSTEM, local only. */
 YR_MUST_USE enum yr_err yr_chat_note(struct yr_chats *chats, struct yr_now now,
                                      const uint8_t conv[YR_ID_LEN], const char *text);

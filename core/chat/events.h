@@ -1,7 +1,7 @@
 /* core/chat/events.h: what happened, numbered, kept and replayed.
  *
- * append -> row in the present transaction -> durable -> told once by yr_events_next; any kept event
- * can be read again by its cursor until YR_EVENTS_KEPT newer ones exist. */
+ * append -> row in the present transaction -> durable -> told once by yr_events_next; any kept
+ * event can be read again by its cursor until YR_EVENTS_KEPT newer ones exist. */
 #ifndef YR_EVENTS_H
 #define YR_EVENTS_H
 
@@ -11,15 +11,15 @@
 struct yr_events;
 
 /** Errors: YR_ENOMEM. */
-YR_MUST_USE enum yr_err yr_events_new(struct yr_events **out, struct yr_mem *mem, struct yr_rows *rows);
+YR_MUST_USE enum yr_err yr_events_new(struct yr_events **out, struct yr_mem *mem,
+                                      struct yr_rows *rows);
 void yr_events_free(struct yr_events *events);
 /** Read where the numbering stands.  Also after yr_rows_reset. */
 YR_MUST_USE enum yr_err yr_events_start(struct yr_events *events);
 
 /** Number and store `event` (its cursor is set) as part of the present transaction; told when that
- *  is durable.  DONE, PRESENCE and NET events are not stored: they take the last cursor and are told
- *  when what is pending now is durable (DONE) or at once.
- *  Errors: YR_ENOMEM. */
+ *  is durable.  DONE, PRESENCE and NET events are not stored: they take the last cursor and are
+ * told when what is pending now is durable (DONE) or at once. Errors: YR_ENOMEM. */
 YR_MUST_USE enum yr_err yr_events_append(struct yr_events *events, struct yr_event *event);
 
 /** The next event to tell, in order of append; false when none is durable yet. */

@@ -1,0 +1,89 @@
+/* core/chat/record.h: a message as its row holds it, and what operations make of it.
+ *
+ * Operations merge in any order: an edit is a register that the highest (hlc, seq, text) wins, a
+ * reaction one register per (author, emoji), a deletion is final and takes text and reactions with
+ * it.  Two sets of the same operations therefore end in the same record. */
+#ifndef YR_RECORD_H
+#define YR_RECORD_H
+
+#include "core/chat/hlc.h"
+#include "core/wire/messages.h"
+#include "yaari/node.h"
+
+/** Bytes of the longest record; buffers that rows are read into have some to spare (rows.h). */
+#define YR_RECORD_MAX 22000
+#define YR_RECORD_BUF (YR_RECORD_MAX + 64)
+
+/** A register of (author, emoji). */
+struct yr_mark {
+    uint8_t author[YR_ID_LEN];
+    uint64_t hlc, seq; /* of the operation that wrote it last */
+    bool on;
+    uint8_t emoji_len;
+    uint8_t emoji[YR_EMOJI_MAX];
+};
+
+struct yr_record {
+    uint8_t id[YR_MSG_ID_LEN], author[YR_ID_LEN], incarnation[YR_INCARNATION_LEN];
+    uint8_t reply_to[YR_MSG_ID_LEN]; /* zero: none */
+    uint8_t parents[YR_PARENTS_MAX][YR_MSG_ID_LEN];
+    size_t parent_count;
+    enum yr_msg_kind kind;
+    enum yr_state state;
+    bool own, deleted, edited;
+    bool seen;    /* read, although it stands below the read marker now */
+    bool changed; /* text is no longer the one sent; first_text is its hash */
+    uint64_t hlc, seq, cursor;
+    uint64_t edit_hlc, edit_seq;
+    uint8_t edit_id[YR_MSG_ID_LEN]; /* the operation */
+    uint8_t first_text[16];
+    yr_ms received_ms, delivered_ms, read_ms;
+    const uint8_t *text; /* lent from the row, or from whoever filled the record */
+    size_t text_len;
+    size_t mark_count;
+    struct yr_mark marks[YR_REACTIONS_MAX]; /* sorted by author, emoji; last: not cleared */
+};
+
+/** All zero, but for the marks past mark_count. */
+void yr_record_clear(struct yr_record *record);
+
+/** *len <= YR_RECORD_MAX bytes written. */
+void yr_record_encode(const struct yr_record *record, uint8_t out[YR_RECORD_MAX], size_t *len);
+/** Total; text lent from src.  Errors: YR_ECORRUPT. */
+YR_MUST_USE enum yr_err yr_record_decode(struct yr_record *out, const uint8_t *src, size_t len);
+
+/** The record as front ends see it. */
+void yr_record_show(const struct yr_record *record, const uint8_t conv[YR_ID_LEN], bool unread,
+                    struct yr_message *out);
+
+/** Does this text, received (again), say what the record was made from? */
+bool yr_record_same(const struct yr_record *record, const struct yr_plain *plain);
+
+/** An operation on a message, by whoever it came from. */
+struct yr_change {
+    enum yr_plain_type type; /* EDIT DELETE REACTION */
+    uint8_t author[YR_ID_LEN];
+    uint8_t id[YR_MSG_ID_LEN], target[YR_MSG_ID_LEN];
+    uint64_t hlc, seq;
+    bool on;
+    const uint8_t *text; /* EDIT, REACTION; lent */
+    size_t text_len;
+};
+
+/** As a row of its own, while it waits for its target: <= YR_CHANGE_MAX bytes. */
+#define YR_CHANGE_MAX (YR_TEXT_MAX + 128)
+void yr_change_encode(const struct yr_change *change, uint8_t out[YR_CHANGE_MAX], size_t *len);
+/** id and target stay as they are: the row's key has them.  Errors: YR_ECORRUPT. */
+YR_MUST_USE enum yr_err yr_change_decode(struct yr_change *out, const uint8_t *src, size_t len);
+
+/** Merge one operation.  *visible: the message looks different now, *stored: its row does.
+ *  The text of a winning edit is lent from the change.
+ *  Errors, nothing changed: YR_EDENIED: not the author's to do, or a line of no author;
+ *  YR_EFULL: YR_REACTIONS_MAX registers. */
+YR_MUST_USE enum yr_err yr_record_apply(struct yr_record *record, const struct yr_change *change,
+                                        bool *visible, bool *stored);
+
+/** Make it a tombstone. */
+void yr_record_erase(struct yr_record *record);
+
+#endif
