@@ -55,7 +55,7 @@ void yr_command_words(enum yr_command_id id, char *out, size_t size)
     const struct yr_command_desc *command = &yr_commands[id];
 
     if (command->group == YR_GROUP_none)
-        snprintf(out, size, "%s", command->name);
+        snprintf(out, size, "%s", id == YR_CMD_any ? "" : command->name);
     else
         snprintf(out, size, "%s %s", yr_groups[command->group].name, command->name);
 }

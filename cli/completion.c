@@ -147,27 +147,44 @@ static void command_arms(struct yr_buf *out)
     }
 }
 
+/** One pattern of an arm: the words of a command (NULL: of any) and the flag as typed. */
+static void argument_pattern(struct yr_buf *out, const char *words, const char *dashes,
+                             const char *flag)
+{
+    if (out->at[out->len - 1] != ' ')
+        yr_buf_addc(out, '|');
+    if (words == NULL)
+        yr_buf_addf(out, "*\" %s%s\"", dashes, flag);
+    else
+        yr_buf_addf(out, "\"%s %s%s\"", words, dashes, flag);
+}
+
+static void argument_patterns(struct yr_buf *out, const char *words,
+                              const struct yr_flag_desc *flag)
+{
+    argument_pattern(out, words, "--", flag->name);
+    if (flag->letter != '\0')
+        argument_pattern(out, words, "-", (const char[]){flag->letter, '\0'});
+}
+
 /** What completes the argument of a flag, as arms of a case over "COMMAND --flag". */
 static void argument_arms(struct yr_buf *out)
 {
     for (int i = 0; i < YR_F_COUNT; i++) {
         const struct yr_flag_desc *flag = &yr_flags[i];
-        char completes[64], words[64] = "";
+        const enum yr_group_id group = yr_commands[flag->owner].group;
+        char completes[64], words[64];
 
         if (flag->arg == NULL)
             continue;
         yr_completion_of(flag->arg, completes, sizeof completes);
         if (completes[0] == '\0')
             continue;
-        if (flag->owner == YR_CMD_any)
-            snprintf(words, sizeof words, "*");
-        else
-            yr_command_words(flag->owner, words, sizeof words);
-        yr_buf_addf(out, "    %s%s%s\" --%s\"", words[0] == '*' ? "" : "\"", words,
-                    words[0] == '*' ? "" : "\"", flag->name);
-        if (flag->letter != '\0')
-            yr_buf_addf(out, "|%s%s%s\" -%c\"", words[0] == '*' ? "" : "\"", words,
-                        words[0] == '*' ? "" : "\"", flag->letter);
+        yr_buf_adds(out, "    ");
+        yr_command_words(flag->owner, words, sizeof words);
+        argument_patterns(out, flag->owner == YR_CMD_any ? NULL : words, flag);
+        if (group != YR_GROUP_none && yr_groups[group].bare == flag->owner)
+            argument_patterns(out, yr_groups[group].name, flag);
         yr_buf_addf(out, ") o='%s' ;;\n", completes);
     }
 }
@@ -308,13 +325,15 @@ static void fish_flag(struct yr_buf *out, const struct yr_flag_desc *flag, const
 {
     char completes[64] = "";
 
-    yr_buf_addf(out, "complete -c yaari -f%s", condition);
+    if (flag->arg != NULL)
+        yr_completion_of(flag->arg, completes, sizeof completes);
+    yr_buf_addf(out, "complete -c yaari%s%s", strcmp(completes, "file") == 0 ? "" : " -f",
+                condition);
     if (flag->letter != '\0')
         yr_buf_addf(out, " -s %c", flag->letter);
     yr_buf_addf(out, " -l %s", flag->name);
     if (flag->arg != NULL) {
         yr_buf_adds(out, " -r");
-        yr_completion_of(flag->arg, completes, sizeof completes);
         fish_argument(out, completes);
     }
     yr_buf_adds(out, " -d ");
@@ -348,7 +367,8 @@ static void fish_command(struct yr_buf *out, enum yr_command_id id)
 
         yr_completion_of(operand.name, completes, sizeof completes);
         if (completes[0] != '\0') {
-            yr_buf_addf(out, "complete -c yaari -f%s", condition);
+            yr_buf_addf(out, "complete -c yaari%s%s", strcmp(completes, "file") == 0 ? "" : " -f",
+                        condition);
             fish_argument(out, completes);
             yr_buf_addc(out, '\n');
         }

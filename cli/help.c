@@ -230,14 +230,16 @@ static void man_command(struct yr_buf *out, enum yr_command_id id)
 {
     const struct yr_command_desc *command = &yr_commands[id];
     struct yr_buf line = {0};
+    char words[64];
 
     if ((command->traits & YR_T_HIDDEN) != 0)
         return;
+    yr_command_words(id, words, sizeof words);
     yr_help_synopsis(&line, id);
-    yr_buf_adds(out, "## ");
+    yr_buf_addf(out, "## yaari %s\n\n", words);
     man_text(out, yr_buf_str(&line));
     yr_buf_clear(&line);
-    yr_buf_adds(out, "\n\n");
+    yr_buf_adds(out, "\n\n\t");
     man_text(out, command->help);
     yr_buf_adds(out, ".\n\n");
     for (int i = 0; i < YR_F_COUNT; i++)
@@ -248,7 +250,7 @@ static void man_command(struct yr_buf *out, enum yr_command_id id)
         yr_buf_adds(out, "\n\n");
     }
     if (command->exits[0] != '\0')
-        yr_buf_addf(out, "Exits: 0 %s.\n\n", command->exits);
+        yr_buf_addf(out, "Exits: %s.\n\n", command->exits);
 }
 
 void yr_help_man(struct yr_buf *out)
@@ -260,4 +262,10 @@ void yr_help_man(struct yr_buf *out)
     yr_buf_adds(out, "# COMMANDS\n\n");
     for (int i = YR_CMD_any + 1; i < YR_CMD_COUNT; i++)
         man_command(out, (enum yr_command_id)i);
+    yr_buf_adds(out,
+                "# EXIT CODES\n\nThose of sysexits.h; above, those beyond 0 that a command may "
+                "have besides 64, 69 to 71,\n74 and 76 to 78.\n\n");
+#define X(name, code, label, meaning) yr_buf_addf(out, "*%d* %s\n\t%s.\n\n", code, label, meaning);
+    YR_EXIT_MAP(X)
+#undef X
 }

@@ -17,8 +17,8 @@ bool yr_help_topic(struct yr_buf *out, const char *name);
 const char *yr_help_topic_at(size_t i);
 /** "yaari send TARGET [TEXT...|-] [--reply MSG] ...", on one line without a newline. */
 void yr_help_synopsis(struct yr_buf *out, enum yr_command_id id);
-/** The section COMMANDS of yaari(1) in scdoc's language; docs/yaari.1.scd holds a copy of it, which
- * a test compares. */
+/** The sections GLOBAL FLAGS, COMMANDS and EXIT CODES of yaari(1) in scdoc's language, as
+ *  `yaari __man` prints them; docs/yaari.1.scd holds a copy, which a test compares. */
 void yr_help_man(struct yr_buf *out);
 
 /** What bare `yaari` prints when there is no identity yet: four lines. */
