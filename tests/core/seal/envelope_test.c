@@ -138,8 +138,11 @@ static void later_versions_flags_and_odd_expiries_are_told_apart(void **state)
     env[1] = 0x80;
     assert_int_equal(yr_envelope_peek(env, len, NULL, NULL), YR_EVERSION);
     env[1] = 0;
-    env[2] ^= 1;
-    assert_int_equal(yr_envelope_peek(env, len, NULL, NULL), YR_EPROTO);
+    for (size_t bit = 0; bit < 16; bit++) { // less than 6 h is no change of one expiry to another
+        env[2 + bit / 8] ^= (uint8_t)(1 << bit % 8);
+        assert_int_equal(yr_envelope_peek(env, len, NULL, NULL), YR_EPROTO);
+        env[2 + bit / 8] ^= (uint8_t)(1 << bit % 8);
+    }
 }
 
 static void every_flipped_bit_is_refused_and_the_buffer_stays(void **state)
