@@ -7,7 +7,12 @@
  * sent, raised to one above its parents' eff: causal first, then by clock, nothing local in it.
  *
  * The module keeps its state in rows only, but for each conversation's heads and counters.  It asks
- * for delivery of what it says through ops->deliver and tells what happened through yr_events. */
+ * for delivery of what it says through ops->deliver and tells what happened through yr_events.
+ *
+ * Errors: those of the caller (ESIZE, EINVAL, ENOENT, ENOFRIEND, EDENIED, EEXIST, EFULL) and of the
+ * peer (EPROTO, EEXIST) come before anything has changed, and so does what deliver refuses.  Those
+ * of the machine (ENOMEM, EIO, ECORRUPT, ELOCKED) may leave half a change pending: nothing more may
+ * be committed, the owner resets rows, events and chats as after a failed commit. */
 #ifndef YR_CHAT_H
 #define YR_CHAT_H
 

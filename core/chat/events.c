@@ -262,31 +262,31 @@ static enum yr_err trim(struct yr_events *events)
 static enum yr_err keep(struct yr_events *events, struct yr_event *event)
 {
     uint8_t row[ROW_MAX], key[CURSOR_LEN];
+    struct waiting *slot;
     enum yr_err err;
 
     event->cursor = events->last + 1;
     cursor_key(key, event->cursor);
-    if ((err = push(events->mem, &events->durable, event, yr_rows_pending(events->rows), true)) !=
-        YR_OK)
+    if ((err = push(events->mem, &events->durable, event, YR_NEVER, true)) != YR_OK)
         return err;
+    slot = nth(&events->durable, events->durable.count - 1);
     events->last = event->cursor; // from here on a failure is one of the rows, which ask for reset
     err = yr_rows_put(events->rows, YR_TABLE_EVENT, NULL, 0, key, sizeof key, row,
                       encode(event, row));
-    return err != YR_OK ? err : trim(events);
+    if (err != YR_OK)
+        return err;
+    slot->token = yr_rows_pending(events->rows);
+    return trim(events);
 }
 
 enum yr_err yr_events_append(struct yr_events *events, struct yr_event *event)
 {
-    uint64_t token = yr_rows_pending(events->rows);
-
     if (is_kept(event->kind))
         return keep(events, event);
     event->cursor = events->last;
     if (event->kind != YR_EV_DONE)
         return push(events->mem, &events->at_once, event, 0, false);
-    if (!yr_rows_dirty(events->rows)) // what it speaks of is at the store, or was there before
-        token = yr_rows_busy(events->rows) ? token - 1 : 0;
-    return push(events->mem, &events->durable, event, token, false);
+    return push(events->mem, &events->durable, event, yr_rows_pending(events->rows), false);
 }
 
 bool yr_events_next(struct yr_events *events, struct yr_event *out)

@@ -372,11 +372,6 @@ uint64_t yr_rows_pending(const struct yr_rows *rows)
     return rows->pending != NULL ? rows->taken + 1 : rows->flight != NULL ? rows->taken : rows->durable;
 }
 
-bool yr_rows_dirty(const struct yr_rows *rows)
-{
-    return rows->pending != NULL && rows->pending->count > 0;
-}
-
 uint64_t yr_rows_durable(const struct yr_rows *rows)
 {
     return rows->durable;

@@ -113,8 +113,6 @@ bool yr_rows_broken(const struct yr_rows *rows);
 /** The token with which everything put so far is durable.  Waiting for it always ends: with nothing
  *  on the way it is durable already. */
 uint64_t yr_rows_pending(const struct yr_rows *rows);
-/** Is anything put for that transaction yet?  If not, it may be long in coming. */
-bool yr_rows_dirty(const struct yr_rows *rows);
 /** All transactions up to and including this token are durable. */
 uint64_t yr_rows_durable(const struct yr_rows *rows);
 

@@ -1,6 +1,6 @@
-#include <stdio.h>
 #include "tests/support/chats.h"
 #include "tests/support/test.h"
+#include <stdio.h>
 
 static void smoke(void **state)
 {
@@ -20,7 +20,8 @@ static void smoke(void **state)
     talker_commit(&b);
     talker_hand_over(&b, &a, &ba);
     talker_commit(&a);
-    for (enum yr_seek how = YR_SEEK_GE; yr_chat_history(b.chats, a.id, how, &at, m) == YR_OK; how = YR_SEEK_GT)
+    for (enum yr_seek how = YR_SEEK_GE; yr_chat_history(b.chats, a.id, how, &at, m) == YR_OK;
+         how = YR_SEEK_GT)
         printf("%s %d %d\n", m->text, m->state, m->unread);
     assert_int_equal(yr_chat_message(a.chats, id, m), YR_OK);
     assert_int_equal(m->state, YR_STATE_DELIVERED);
