@@ -18,7 +18,7 @@ void yr_pair_derive(struct yr_pair *out, uint8_t gen, const uint8_t pair[32],
                     const uint8_t own_id[32], const uint8_t peer_id[32])
 {
     uint8_t off[8];
-    struct yr_rd rd = yr_rd_init(off, sizeof off);
+    struct yr_rd rd;
 
     memset(out, 0, sizeof *out);
     out->gen = gen;
@@ -32,6 +32,7 @@ void yr_pair_derive(struct yr_pair *out, uint8_t gen, const uint8_t pair[32],
     yr_kdf(out->pkh_psk, sizeof out->pkh_psk, pair, YR_LABEL_PKH_PSK, NULL, 0);
     yr_kdf(out->rel, sizeof out->rel, pair, YR_LABEL_REL, NULL, 0);
     yr_kdf(off, sizeof off, pair, YR_LABEL_RV_OFF, NULL, 0);
+    rd = yr_rd_init(off, sizeof off);
     out->off = (uint32_t)(yr_rd_u64(&rd) % EPOCH_S);
 }
 

@@ -1,3 +1,6 @@
+#include <glob.h>
+#include <stdio.h>
+
 #include "core/crypto/kdf.h"
 #include "tests/support/hex.h"
 #include "tests/support/test.h"
@@ -39,6 +42,46 @@ static void no_two_labels_have_the_same_text(void **state)
             assert_string_not_equal(yr_label_text((enum yr_label)a),
                                     yr_label_text((enum yr_label)b));
     }
+}
+
+// Does the word stand in the file?
+static bool mentions(const char *path, const char *word)
+{
+    static char text[1 << 20];
+    const size_t word_len = strlen(word);
+    FILE *file = fopen(path, "r");
+    size_t len;
+
+    assert_non_null(file);
+    len = fread(text, 1, sizeof text - 1, file);
+    assert_true(len < sizeof text - 1);
+    fclose(file);
+    text[len] = '\0';
+    for (const char *at = text; (at = strstr(at, word)) != NULL; at += word_len)
+        if (strspn(at + word_len, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") == 0)
+            return true;
+    return false;
+}
+
+static void every_label_is_used(void **state)
+{
+    static const char *const words[] = {
+#define X(name, text, key) "YR_LABEL_" #name,
+        YR_LABEL_MAP(X)
+#undef X
+    };
+    glob_t files;
+    bool found;
+
+    assert_int_equal(glob(YAARI_SOURCE_DIR "/core/*/*.c", 0, NULL, &files), 0);
+    for (size_t label = 0; label < YR_COUNT(words); label++) {
+        found = false;
+        for (size_t i = 0; !found && i < files.gl_pathc; i++)
+            found = mentions(files.gl_pathv[i], words[label]);
+        if (!found)
+            fail_msg("%s is used nowhere in core", words[label]);
+    }
+    globfree(&files);
 }
 
 static void a_label_and_a_context_never_run_into_another_label(void **state)
@@ -132,6 +175,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_is_the_keyed_blake2b_that_another_implementation_computes),
         cmocka_unit_test(no_two_labels_have_the_same_text),
+        cmocka_unit_test(every_label_is_used),
         cmocka_unit_test(a_label_and_a_context_never_run_into_another_label),
         cmocka_unit_test(another_key_context_or_length_gives_another_output),
         cmocka_unit_test(hashes_are_blake2b_and_siphash_is_siphash_2_4),
