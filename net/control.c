@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "core/base/base.h"
+#include "net/dir.h"
 
 #define CHUNK   (64u << 10) /* bytes read at once: one caller cannot keep the loop to itself */
 #define BACKLOG 64
@@ -414,27 +415,13 @@ static enum yr_err check_dir(const char *path, struct yr_net_fail *fail)
 {
     char dir[sizeof((struct sockaddr_un *)0)->sun_path] = ".";
     const char *slash = strrchr(path, '/');
-    struct stat st;
 
     if (slash != NULL) {
         const size_t len = slash == path ? 1 : (size_t)(slash - path);
         memcpy(dir, path, len);
         dir[len] = '\0';
     }
-    if (mkdir(dir, 0700) != 0 && errno != EEXIST)
-        return yr_net_fail(fail, yr_errno_err(errno), errno, "cannot make directory %s", dir);
-    if (stat(dir, &st) != 0)
-        return yr_net_fail(fail, yr_errno_err(errno), errno, "cannot look at %s", dir);
-    if (!S_ISDIR(st.st_mode))
-        return yr_net_fail(fail, YR_EDENIED, 0, "%s is not a directory", dir);
-    if (st.st_uid != geteuid())
-        return yr_net_fail(fail, YR_EDENIED, 0, "directory %s belongs to uid %lu, not to us", dir,
-                           (unsigned long)st.st_uid);
-    if ((st.st_mode & 077) != 0)
-        return yr_net_fail(fail, YR_EDENIED, 0,
-                           "directory %s is open to others (mode %03o): chmod 700 it", dir,
-                           (unsigned)st.st_mode & 0777u);
-    return YR_OK;
+    return yr_dir_private(dir, fail);
 }
 
 /** Does somebody answer at the socket? */

@@ -403,9 +403,9 @@ static void arm(struct yr_udp *udp)
     }
 }
 
-void yr_udp_pause(struct yr_udp *udp)
+void yr_udp_pause(struct yr_udp *udp, bool pause)
 {
-    udp->paused = true;
+    udp->paused = pause;
     arm(udp);
 }
 

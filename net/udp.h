@@ -56,8 +56,8 @@ uint16_t yr_udp_random_port(const struct yr_udp *udp);
 /** Adds to *out what sockets did. */
 void yr_udp_stats(const struct yr_udp *udp, struct yr_host_stats *out);
 
-/** Stop reading; sending still works. */
-void yr_udp_pause(struct yr_udp *udp);
+/** Stop reading, or go on; sending works all the time. */
+void yr_udp_pause(struct yr_udp *udp, bool pause);
 /** Try once to send what is queued, close, free; then on_closed.  NULL is fine: on_closed at once.
  */
 void yr_udp_close(struct yr_udp *udp, void (*on_closed)(void *ctx), void *ctx);

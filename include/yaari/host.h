@@ -37,6 +37,7 @@ struct yr_host_opts {
     size_t listen_count; /* <= YR_LISTEN_MAX */
     bool lan;            /* multicast beacons */
     bool offline;        /* no socket at all */
+    bool read_receipts;  /* as in yr_node_opts */
     bool make_vault;     /* without a vault.key: make one at once, under the passphrase or none */
     const char *passphrase; /* copied into locked memory and wiped after use; NULL: none */
     size_t passphrase_len;  /* <= YR_PASSPHRASE_MAX */
@@ -65,6 +66,9 @@ YR_API const char *yr_host_error(const struct yr_host *host);
 
 YR_API enum yr_host_state yr_host_state(const struct yr_host *host);
 
+/** The vault opens with a passphrase only; false as long as nobody tried to open it. */
+YR_API bool yr_host_has_passphrase(const struct yr_host *host);
+
 /** Unlock with a passphrase (copied; NULL: none), or make the vault under it if there is none yet.
  *  The end is told by on_state, which may come before this returns when there is nothing to hash.
  *  Errors: YR_EINVAL: it is open or unlocking already, or closing; YR_ELOCKED: a passphrase is
@@ -80,7 +84,8 @@ YR_API YR_MUST_USE enum yr_err yr_host_lock(struct yr_host *host);
 YR_API YR_MUST_USE enum yr_err yr_host_command(struct yr_host *host, const struct yr_cmd *cmd,
                                                uint64_t ticket);
 
-/** The node, for queries only; lent until the close callback.  Verbs go through the host. */
+/** The node, for queries only; lent until the close callback.  Verbs go through the host.  NULL
+ *  after a failed open. */
 YR_API struct yr_node *yr_host_node(struct yr_host *host);
 
 /** The moment it is now: microseconds since boot, suspended time included, and the wall clock. */
@@ -99,8 +104,9 @@ struct yr_host_stats {
 YR_API void yr_host_stats(const struct yr_host *host, struct yr_host_stats *out);
 
 /** Flush what is accepted, say goodbye to links, close everything, free the host; then on_closed.
- *  NULL host: on_closed at once.  No callback but on_event (for what is still flushed) and on_log
- *  comes after this call.  The loop must run until on_closed. */
+ *  NULL host: on_closed at once; it may come before this returns after a failed open, too.
+ *  No callback but on_event (for what is still flushed) and on_log comes after this call.  The loop
+ *  must run until on_closed. */
 YR_API void yr_host_close(struct yr_host *host, void (*on_closed)(void *ctx), void *ctx);
 
 /** Make vault, store and identity in data_dir, on a loop of its own; blocks.  The caller holds the
