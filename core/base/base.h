@@ -18,13 +18,20 @@ YR_NORETURN void yr_assert_failed(const char *cond, const char *file, int line);
 #define YR_MIN(a, b)    ((a) < (b) ? (a) : (b))
 #define YR_MAX(a, b)    ((a) > (b) ? (a) : (b))
 
-#define YR_MS 1000ULL       /* microseconds */
-#define YR_S  1000000ULL    /* microseconds */
+#define YR_MS     1000ULL    /* microseconds */
+#define YR_S      1000000ULL /* microseconds */
 #define YR_MIN_US (60 * YR_S)
 
 static inline void yr_random(const struct yr_rng *rng, void *out, size_t len)
 {
     rng->fill(rng->ctx, out, len);
+}
+
+/** memcpy that takes NULL for nothing. */
+static inline void yr_copy(void *dst, const void *src, size_t len)
+{
+    if (len > 0)
+        memcpy(dst, src, len);
 }
 
 static inline bool yr_addr_eq(const struct yr_addr *a, const struct yr_addr *b)

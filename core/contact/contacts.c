@@ -1035,7 +1035,7 @@ enum yr_err yr_contacts_invite(struct yr_contacts *c, struct yr_now now, yr_ms e
     in->in.hint_count = (unsigned)YR_MIN(hint_count, (size_t)YR_HINTS_MAX);
     for (unsigned i = 0; i < in->in.hint_count; i++)
         in->in.hints[i] = hints[i];
-    memcpy(in->petname, petname, petname_len);
+    yr_copy(in->petname, petname, petname_len);
     in->created_ms = now.wall_ms;
     in->tokens = BUCKET_BURST;
     in->tokens_at = now.mono_us;
@@ -1119,8 +1119,8 @@ enum yr_err yr_contacts_add(struct yr_contacts *c, struct yr_now now, const char
     yr_wipe(a, sizeof *a);
     a->in = in;
     a->keys = keys;
-    memcpy(a->petname, petname, petname_len);
-    memcpy(a->greeting, greeting, greeting_len);
+    yr_copy(a->petname, petname, petname_len);
+    yr_copy(a->greeting, greeting, greeting_len);
     a->verified = verified;
     a->created_ms = now.wall_ms;
     a->next_us = now.mono_us;
@@ -1150,7 +1150,7 @@ void yr_contacts_peers(struct yr_contacts *c, struct yr_now now, const struct yr
                        size_t count)
 {
     c->peer_count = YR_MIN(count, (size_t)YR_PEERS_MAX);
-    memcpy(c->peers, addrs, c->peer_count * sizeof *addrs);
+    yr_copy(c->peers, addrs, c->peer_count * sizeof *addrs);
     for (size_t i = 0; i < YR_ADDS_MAX; i++)
         if (c->adds[i].used && c->adds[i].state == YR_ADD_SEARCHING)
             c->adds[i].next_us = now.mono_us;

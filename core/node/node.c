@@ -38,10 +38,10 @@ static enum yr_err make_parts(struct yr_node *n)
     struct yr_path_ops path_ops = yr_friend_path_ops;
     struct yr_contact_ops contact_ops = yr_friend_contact_ops;
     struct yr_delivery_ops delivery_ops = yr_friend_delivery_ops;
-    struct yr_chat_ops chat_ops = yr_friend_chat_ops;
     enum yr_err err;
 
-    link_ops.ctx = path_ops.ctx = contact_ops.ctx = delivery_ops.ctx = chat_ops.ctx = n;
+    n->chat_ops = yr_friend_chat_ops; // borrowed by the chats, the others copy
+    link_ops.ctx = path_ops.ctx = contact_ops.ctx = delivery_ops.ctx = n->chat_ops.ctx = n;
     if ((err = yr_rows_new(&n->rows, n->mem, n->rng, n->opts.view)) != YR_OK ||
         (err = yr_events_new(&n->events, n->mem, n->rows)) != YR_OK ||
         (err = yr_links_new(&n->links, n->mem, n->rng, &link_ops)) != YR_OK ||
@@ -49,7 +49,7 @@ static enum yr_err make_parts(struct yr_node *n)
         (err = yr_contacts_new(&n->contacts, n->mem, n->rows, n->rng, &contact_ops)) != YR_OK ||
         (err = yr_delivery_new(&n->delivery, n->mem, n->rows, n->rng, &delivery_ops)) != YR_OK)
         return err;
-    return yr_chats_new(&n->chats, n->mem, n->rows, n->events, n->rng, &chat_ops);
+    return yr_chats_new(&n->chats, n->mem, n->rows, n->events, n->rng, &n->chat_ops);
 }
 
 enum yr_err yr_node_new(struct yr_node **out, const struct yr_node_opts *opts)

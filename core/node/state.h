@@ -69,6 +69,7 @@ struct yr_node {
     struct yr_contacts *contacts;
     struct yr_delivery *delivery;
     struct yr_chats *chats;
+    struct yr_chat_ops chat_ops;
 
     bool unlocked, has_identity;
     struct yr_identity self;

@@ -126,7 +126,7 @@ static void both_sides_that_look_at_once_get_one_link(void **state)
         sim_crash(sim, b);
         sim_run(sim, YR_S);
         sim_restart(sim, offset < 0 ? a : b);
-        sim_run(sim, (yr_us)(offset < 0 ? -offset : offset) * YR_MS);
+        sim_run(sim, (yr_us)abs(offset) * YR_MS);
         sim_restart(sim, offset < 0 ? b : a);
         assert_true(sim_run_linked(sim, a, b, 20 * YR_S));
         sim_text(sim, offset % 2 == 0 ? a : b, offset % 2 == 0 ? b : a, "again", NULL);
