@@ -10,9 +10,10 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <sysexits.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "cli/common/exits.h"
 
 #define API_VERSION 1
 #define LINE_MAX_IN (256u << 20) /* bytes of one line of the daemon; a whole history fits */
@@ -73,7 +74,7 @@ static int call_timeout(const struct yr_client *client)
 
 static void closed_by_daemon(struct yr_client_error *err)
 {
-    yr_client_error_set(err, EX_UNAVAILABLE, "daemon_gone", "the node closed the connection");
+    yr_client_error_set(err, YR_EXIT_UNAVAILABLE, "daemon_gone", "the node closed the connection");
     set_hint(err, "yaari daemon status");
 }
 
@@ -91,11 +92,11 @@ static int wait_for(const struct yr_client *client, short events, int64_t deadli
     }
     n = poll(&pfd, 1, wait);
     if (n == 0)
-        yr_client_error_set(err, EX_TEMPFAIL, "timeout", "no answer in time");
+        yr_client_error_set(err, YR_EXIT_TEMPFAIL, "timeout", "no answer in time");
     else if (n < 0 && errno == EINTR)
         yr_client_error_clear(err);
     else if (n < 0)
-        yr_client_error_set(err, EX_OSERR, "os_error", "poll: %s", strerror(errno));
+        yr_client_error_set(err, YR_EXIT_OSERR, "os_error", "poll: %s", strerror(errno));
     return n;
 }
 
@@ -129,7 +130,7 @@ static bool make_room(struct yr_client *client, struct yr_client_error *err)
         return true;
     bigger = cap > LINE_MAX_IN ? NULL : realloc(client->buf, cap);
     if (bigger == NULL) {
-        yr_client_error_set(err, EX_OSERR, "out_of_memory", "the node's answer is too long");
+        yr_client_error_set(err, YR_EXIT_OSERR, "out_of_memory", "the node's answer is too long");
         return false;
     }
     client->buf = bigger;
@@ -212,7 +213,8 @@ static json_t *read_message(struct yr_client *client, int64_t deadline, struct y
     free(line);
     if (!json_is_object(message)) {
         json_decref(message);
-        yr_client_error_set(err, EX_PROTOCOL, "bad_answer", "the node's answer is not understood");
+        yr_client_error_set(err, YR_EXIT_PROTOCOL, "bad_answer",
+                            "the node's answer is not understood");
         return NULL;
     }
     return message;
@@ -241,9 +243,9 @@ static void error_from(struct yr_client_error *err, const json_t *answer)
 
     yr_client_error_clear(err);
     err->code = (int)json_integer_value(json_object_get(answer, "code"));
-    err->exit = json_is_integer(exit) ? (int)json_integer_value(exit) : EX_SOFTWARE;
+    err->exit = json_is_integer(exit) ? (int)json_integer_value(exit) : YR_EXIT_SOFTWARE;
     if (err->exit <= 0 || err->exit > 255)
-        err->exit = EX_SOFTWARE;
+        err->exit = YR_EXIT_SOFTWARE;
     copy_text(err->message, sizeof err->message, answer, "message");
     copy_text(err->name, sizeof err->name, data, "name");
     copy_text(err->hint, sizeof err->hint, data, "hint");
@@ -266,7 +268,7 @@ static bool send_request(struct yr_client *client, json_int_t id, const char *me
     if (request != NULL)
         text = json_dumps(request, JSON_COMPACT);
     if (text == NULL)
-        yr_client_error_set(err, EX_DATAERR, "bad_text", "a text is not valid UTF-8");
+        yr_client_error_set(err, YR_EXIT_DATAERR, "bad_text", "a text is not valid UTF-8");
     else
         sent = write_all(client, text, strlen(text), deadline, err) &&
                write_all(client, "\n", 1, deadline, err);
@@ -378,7 +380,7 @@ static enum yr_err connect_to(int fd, const char *path, struct yr_client_error *
     socklen_t len = sizeof peer;
 
     if (strlen(path) >= sizeof addr.sun_path) {
-        yr_client_error_set(err, EX_CONFIG, "socket_path",
+        yr_client_error_set(err, YR_EXIT_CONFIG, "socket_path",
                             "the socket's path is longer than %zu bytes: '%s'",
                             sizeof addr.sun_path - 1, path);
         return YR_EINVAL;
@@ -386,23 +388,25 @@ static enum yr_err connect_to(int fd, const char *path, struct yr_client_error *
     memcpy(addr.sun_path, path, strlen(path) + 1);
     if (connect(fd, (const struct sockaddr *)&addr, sizeof addr) != 0) {
         if (errno == EACCES || errno == EPERM) {
-            yr_client_error_set(err, EX_NOPERM, "denied", "socket '%s': %s", path, strerror(errno));
+            yr_client_error_set(err, YR_EXIT_NOPERM, "denied", "socket '%s': %s", path,
+                                strerror(errno));
             return YR_EDENIED;
         }
         if (errno == ENOENT || errno == ECONNREFUSED || errno == ENOTDIR) {
-            yr_client_error_set(err, EX_UNAVAILABLE, "daemon_not_running",
+            yr_client_error_set(err, YR_EXIT_UNAVAILABLE, "daemon_not_running",
                                 "the node is not running (no answer at '%s')", path);
             set_hint(err, "yaari daemon start");
             return YR_ENOENT;
         }
-        yr_client_error_set(err, EX_OSERR, "os_error", "socket '%s': %s", path, strerror(errno));
+        yr_client_error_set(err, YR_EXIT_OSERR, "os_error", "socket '%s': %s", path,
+                            strerror(errno));
         return YR_EIO;
     }
     // Whoever answers must be us or root: another user could have put the socket there.
     if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) != 0 ||
         (peer.uid != getuid() && peer.uid != 0)) {
-        yr_client_error_set(err, EX_NOPERM, "denied", "socket '%s': it belongs to another user",
-                            path);
+        yr_client_error_set(err, YR_EXIT_NOPERM, "denied",
+                            "socket '%s': it belongs to another user", path);
         return YR_EDENIED;
     }
     return YR_OK;
@@ -414,13 +418,13 @@ static enum yr_err say_hello(struct yr_client *client, const char *name,
     json_t *params = json_pack("{s:s, s:i}", "client", name, "api", API_VERSION);
 
     client->hello = yr_client_call(client, "hello", params, err);
-    if (client->hello == NULL && err->exit == EX_PROTOCOL)
+    if (client->hello == NULL && err->exit == YR_EXIT_PROTOCOL)
         return YR_EVERSION;
     if (client->hello == NULL)
-        return err->exit == EX_TEMPFAIL ? YR_EAGAIN : YR_EIO;
+        return err->exit == YR_EXIT_TEMPFAIL ? YR_EAGAIN : YR_EIO;
     if (json_integer_value(json_object_get(client->hello, "api")) != API_VERSION) {
         yr_client_error_set(
-            err, EX_PROTOCOL, "unsupported", "the node speaks API %lld, this program %d",
+            err, YR_EXIT_PROTOCOL, "unsupported", "the node speaks API %lld, this program %d",
             (long long)json_integer_value(json_object_get(client->hello, "api")), API_VERSION);
         set_hint(err, "yaari daemon restart");
         return YR_EVERSION;
@@ -441,7 +445,7 @@ enum yr_err yr_client_open(struct yr_client **out, const struct yr_client_opts *
         client->next_id = 1;
     }
     if (client == NULL || client->fd < 0 || client->events == NULL) {
-        yr_client_error_set(err, EX_OSERR, "os_error", "%s", strerror(errno));
+        yr_client_error_set(err, YR_EXIT_OSERR, "os_error", "%s", strerror(errno));
         goto out;
     }
     result = connect_to(client->fd, opts->socket, err);
