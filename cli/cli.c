@@ -383,7 +383,7 @@ enum yr_exit yr_cli_text(struct yr_cli *cli, int first, char **text)
     return exit;
 }
 
-void yr_wipe(char *secret)
+void yr_cli_free_secret(char *secret)
 {
     if (secret != NULL)
         explicit_bzero(secret, strlen(secret));

@@ -79,7 +79,7 @@ YR_MUST_USE enum yr_exit yr_cli_read_passphrase(struct yr_cli *cli, const char *
                                                 char **out);
 
 /** Overwrite and free a secret; NULL is fine. */
-void yr_wipe(char *secret);
+void yr_cli_free_secret(char *secret);
 
 /** Print a QR code of `payload` on stderr if mode ("auto", "ascii", "invert", "no") and size allow.
  *  false: it did not fit. */

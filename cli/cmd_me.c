@@ -110,7 +110,7 @@ enum yr_exit yr_cmd_key_unlock(struct yr_cli *cli)
     yr_client_set_timeout(cli->client,
                           cli->timeout_given ? cli->timeout_ms : 60000); // the hash is slow
     exit = yr_cli_do(cli, "vault.unlock", json_pack("{s:s}", "passphrase", secret));
-    yr_wipe(secret);
+    yr_cli_free_secret(secret);
     return exit;
 }
 
