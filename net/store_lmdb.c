@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "core/base/base.h"
@@ -369,6 +370,14 @@ static int grow(struct yr_lmdb *db)
     return rc;
 }
 
+// LMDB calls a write cut short by a full disk EIO.
+static bool disk_is_full(const char *dir)
+{
+    struct statvfs fs;
+
+    return statvfs(dir, &fs) == 0 && fs.f_bavail < 16;
+}
+
 static enum yr_err commit(struct yr_lmdb *db, const struct yr_txn *const *txns, size_t count)
 {
     bool reopened = false;
@@ -391,6 +400,8 @@ static enum yr_err commit(struct yr_lmdb *db, const struct yr_txn *const *txns, 
             break;
         }
     }
+    if (rc == EIO && disk_is_full(db->dir))
+        rc = ENOSPC;
     if (rc == 0) {
         pthread_mutex_lock(&db->read);
         end_snapshot(db); // a snapshot left open would keep LMDB from using its pages again
