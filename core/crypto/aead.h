@@ -1,4 +1,5 @@
-/* core/crypto/aead.h: the two AEADs of B.1.  Ciphertexts are plaintext + 16 bytes; dst may be src. */
+/* core/crypto/aead.h: the two AEADs of B.1.  Ciphertexts are plaintext + 16 bytes; dst may be src.
+ */
 #ifndef YR_AEAD_H
 #define YR_AEAD_H
 
@@ -7,7 +8,8 @@
 /** AEAD_X: XChaCha20-Poly1305, random 24-byte nonce.  dst: len + YR_TAG_LEN bytes. */
 void yr_seal_x(uint8_t *dst, const uint8_t key[32], const uint8_t nonce[24], const void *ad,
                size_t ad_len, const void *src, size_t len);
-/** dst: len - YR_TAG_LEN bytes, untouched on error.  Errors: YR_EAUTH (also when len is too short). */
+/** dst: len - YR_TAG_LEN bytes, untouched on error.  Errors: YR_EAUTH (also when len is too short).
+ */
 YR_MUST_USE enum yr_err yr_unseal_x(uint8_t *dst, const uint8_t key[32], const uint8_t nonce[24],
                                     const void *ad, size_t ad_len, const void *src, size_t len);
 

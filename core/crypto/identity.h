@@ -37,7 +37,8 @@ void yr_cert_make(uint8_t out[YR_CERT_LEN], const struct yr_identity *identity);
 YR_MUST_USE enum yr_err yr_cert_open(struct yr_cert *out, const uint8_t cert[YR_CERT_LEN]);
 
 /** Sign(label, x) = Ed25519 over label || 0x00 || H(x) (B.1). */
-void yr_sign(uint8_t sig[64], const uint8_t sign_sk[64], const char *label, const void *msg, size_t len);
+void yr_sign(uint8_t sig[64], const uint8_t sign_sk[64], const char *label, const void *msg,
+             size_t len);
 YR_MUST_USE enum yr_err yr_verify(const uint8_t sig[64], const uint8_t id[32], const char *label,
                                   const void *msg, size_t len);
 

@@ -12,12 +12,12 @@ struct yr_keypair {
 };
 
 /*    X(NAME, name in Noise, pre-messages, messages) */
-#define YR_NOISE_MAP(X)                                                                            \
-    X(KK, "KK", "is rs", {"e es ss", "e ee se"})                                                   \
-    X(KKPSK0, "KKpsk0", "is rs", {"psk e es ss", "e ee se"}) /* links */                           \
-    X(KK1, "KK1", "is rs", {"e", "e ee se es"})                                                    \
-    X(KK1PSK2, "KK1psk2", "is rs", {"e", "e ee se es psk"}) /* prekey handshake */                 \
-    X(XK, "XK", "rs", {"e es", "e ee", "s se"})                                                    \
+#define YR_NOISE_MAP(X)                                                            \
+    X(KK, "KK", "is rs", {"e es ss", "e ee se"})                                   \
+    X(KKPSK0, "KKpsk0", "is rs", {"psk e es ss", "e ee se"}) /* links */           \
+    X(KK1, "KK1", "is rs", {"e", "e ee se es"})                                    \
+    X(KK1PSK2, "KK1psk2", "is rs", {"e", "e ee se es psk"}) /* prekey handshake */ \
+    X(XK, "XK", "rs", {"e es", "e ee", "s se"})                                    \
     X(XKPSK0, "XKpsk0", "rs", {"psk e es", "e ee", "s se"}) /* first contact */
 
 enum yr_noise_pattern {
@@ -64,7 +64,8 @@ bool yr_noise_done(const struct yr_noise *hs);
 
 /** After the last message: the keys of both directions and the exporter (third HKDF output, B.1).
  *  Each pointer may be NULL. */
-void yr_noise_split(const struct yr_noise *hs, uint8_t i2r[32], uint8_t r2i[32], uint8_t exporter[32]);
+void yr_noise_split(const struct yr_noise *hs, uint8_t i2r[32], uint8_t r2i[32],
+                    uint8_t exporter[32]);
 
 void yr_noise_clear(struct yr_noise *hs);
 
@@ -72,6 +73,7 @@ void yr_noise_clear(struct yr_noise *hs);
 void yr_noise_hkdf2(uint8_t out1[64], uint8_t out2[64], const uint8_t chaining_key[64],
                     const void *ikm, size_t ikm_len);
 /** X25519.  Errors: YR_EAUTH when the result is all zeroes. */
-YR_MUST_USE enum yr_err yr_dh(uint8_t out[32], const uint8_t secret[32], const uint8_t public_key[32]);
+YR_MUST_USE enum yr_err yr_dh(uint8_t out[32], const uint8_t secret[32],
+                              const uint8_t public_key[32]);
 
 #endif

@@ -434,8 +434,10 @@ enum yr_err yr_session_decrypt(const struct yr_session *before, struct yr_sessio
     } else {
         err = decrypt_next(before, after, skipped, now_s, rng, &m, out);
     }
-    if (err == YR_OK)
+    if (err == YR_OK) {
+        yr_skipped_tick(skipped, now_s);
         *out_len = m.ct_len - YR_TAG_LEN;
+    }
     return err;
 }
 

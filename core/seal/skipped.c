@@ -36,11 +36,16 @@ void yr_skipped_init(struct yr_skipped *skipped, struct yr_mem *mem)
 
 void yr_skipped_clear(struct yr_skipped *skipped)
 {
+    unsigned changed = skipped->changed;
+
     if (skipped->mem == NULL)
         return;
-    for (size_t p = 0; p < YR_SKIPPED_PARTS; p++)
+    for (size_t p = 0; p < YR_SKIPPED_PARTS; p++) {
+        changed |= skipped->part_count[p] > 0 ? 1u << p : 0;
         yr_free_secret(skipped->mem, skipped->parts[p]);
+    }
     yr_skipped_init(skipped, skipped->mem);
+    skipped->changed = changed;
 }
 
 /* ---- chains ---- */
@@ -155,8 +160,15 @@ size_t yr_skipped_expire(struct yr_skipped *skipped, uint64_t now_s)
     const uint32_t today = day_of(now_s);
     const size_t gone = remove_where(skipped, is_too_old, &today);
 
+    skipped->expired_day = today;
     yr_skipped_trim(skipped);
     return gone;
+}
+
+void yr_skipped_tick(struct yr_skipped *skipped, uint64_t now_s)
+{
+    if (skipped->expired_day != day_of(now_s))
+        (void)yr_skipped_expire(skipped, now_s);
 }
 
 size_t yr_skipped_forget(struct yr_skipped *skipped, const uint8_t sid[YR_SID_LEN])

@@ -36,13 +36,16 @@ struct yr_skipped {
     } chains[YR_CHAINS_MAX];
     uint64_t next_seq;
     unsigned changed;
+    uint32_t expired_day; /* when expire last ran */
 };
 
 /** Empty.  mem: borrowed until clear. */
 void yr_skipped_init(struct yr_skipped *skipped, struct yr_mem *mem);
-/** Wipe and give the memory back; empty afterwards. */
+/** Wipe and give the memory back; empty afterwards, which is a change of the parts that were not.
+ */
 void yr_skipped_clear(struct yr_skipped *skipped);
-/** Delete the keys that are older than YR_SKIPPED_DAYS; returns how many. */
+/** Delete the keys that are older than YR_SKIPPED_DAYS; returns how many.  Opening a message does
+ * so once a day; whoever keeps the keys of a silent friend calls it. */
 size_t yr_skipped_expire(struct yr_skipped *skipped, uint64_t now_s);
 /** Delete the keys of a session that is deleted; returns how many. */
 size_t yr_skipped_forget(struct yr_skipped *skipped, const uint8_t sid[YR_SID_LEN]);
@@ -70,6 +73,9 @@ bool yr_skipped_find(const struct yr_skipped *skipped, const struct yr_chain_tag
                      uint8_t mk[32]);
 /** Delete it, once its message has been opened. */
 void yr_skipped_use(struct yr_skipped *skipped, const struct yr_chain_tag *tag, uint32_t n);
+
+/** Expire, unless it was done today. */
+void yr_skipped_tick(struct yr_skipped *skipped, uint64_t now_s);
 
 /** Get the memory for `count` (<= YR_SKIP_MAX) more keys; changes no key.  Errors: YR_ENOMEM. */
 YR_MUST_USE enum yr_err yr_skipped_reserve(struct yr_skipped *skipped, size_t count);

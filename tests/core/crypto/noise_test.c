@@ -55,7 +55,7 @@ static bool find_pattern(const char *name, enum yr_noise_pattern *out)
 
 static void start(struct yr_noise hs[2], const struct vector *v)
 {
-    enum yr_noise_pattern pattern;
+    enum yr_noise_pattern pattern = YR_NOISE_COUNT;
     struct yr_keypair s[2];
     const bool xk = strncmp(v->name, "Noise_XK", 8) == 0;
     const uint8_t *psk;

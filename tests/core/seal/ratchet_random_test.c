@@ -51,6 +51,7 @@ static void restart(struct world *w, size_t who)
     size_t count;
 
     yr_skipped_clear(&side->skipped);
+    yr_skipped_init(&side->skipped, &w->t.mem.mem);
     assert_int_equal(yr_sessions_decode(sessions, &count, disk->session, disk->session_len), YR_OK);
     assert_int_equal(count, 1);
     side->session = sessions[0];

@@ -110,6 +110,45 @@ static void keys_older_than_three_weeks_are_deleted(void **state)
     two_clear(&t);
 }
 
+static void opening_a_message_deletes_keys_that_have_grown_old(void **state)
+{
+    struct two t;
+    struct msg m[2];
+    struct yr_session after;
+    uint32_t number;
+    size_t len;
+
+    two_init(&t, 21);
+    lose(&t, 0, 3);
+    for (uint32_t i = 0; i < 2; i++)
+        send_from(&t, 0, i, &m[i]);
+    assert_int_equal(deliver(&t, 1, &m[0]), YR_OK);
+    assert_int_equal(t.sides[1].skipped.count, 3);
+    assert_int_equal(yr_session_decrypt(&t.sides[1].session, &after, &t.sides[1].skipped,
+                                        NOW_S + (YR_SKIPPED_DAYS + 1) * 86400u, &t.rnd.rng, m[1].at,
+                                        m[1].len, (uint8_t *)&number, sizeof number, &len),
+                     YR_OK);
+    assert_int_equal(t.sides[1].skipped.count, 0);
+    two_clear(&t);
+}
+
+static void clearing_is_a_change_of_the_rows_that_were_there(void **state)
+{
+    struct two t;
+    struct msg m;
+    uint8_t row[YR_SKIPPED_ROW_MAX];
+
+    two_init(&t, 22);
+    lose(&t, 0, 300);
+    send_from(&t, 0, 1, &m);
+    assert_int_equal(deliver(&t, 1, &m), YR_OK);
+    assert_int_equal(yr_skipped_changed(&t.sides[1].skipped), 3);
+    yr_skipped_clear(&t.sides[1].skipped);
+    assert_int_equal(yr_skipped_changed(&t.sides[1].skipped), 3);
+    assert_int_equal(yr_skipped_encode(&t.sides[1].skipped, 0, row), 0);
+    two_clear(&t);
+}
+
 static void a_deleted_sessions_keys_go_and_no_others(void **state)
 {
     struct two t, other;
@@ -245,6 +284,8 @@ int main(void)
         cmocka_unit_test(two_thousand_are_kept_and_the_oldest_go_first),
         cmocka_unit_test(keys_of_five_chains_are_kept_and_the_longest_unused_goes_first),
         cmocka_unit_test(keys_older_than_three_weeks_are_deleted),
+        cmocka_unit_test(opening_a_message_deletes_keys_that_have_grown_old),
+        cmocka_unit_test(clearing_is_a_change_of_the_rows_that_were_there),
         cmocka_unit_test(a_deleted_sessions_keys_go_and_no_others),
         cmocka_unit_test(a_refused_allocation_opens_nothing_and_loses_nothing),
         cmocka_unit_test(skipped_keys_round_trip_and_every_truncation_is_refused),
