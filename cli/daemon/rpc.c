@@ -188,14 +188,14 @@ static json_t *error_object(struct yr_rpc_fail *fail)
         data, "exit",
         json_integer(fail->exit != 0 ? fail->exit : (int)yr_rpc_err_exit(fail->code)));
     if (fail->hint[0] != '\0')
-        json_object_set_new(data, "hint", yr_json_text(fail->hint, strlen(fail->hint)));
+        json_object_set_new(data, "hint", yr_json_text(fail->hint));
     if (fail->id[0] != '\0')
         json_object_set_new(data, "id", json_string(fail->id));
     if (fail->candidates != NULL)
         json_object_set_new(data, "candidates", fail->candidates);
     fail->candidates = NULL;
     json_object_set_new(error, "code", json_integer(fail->code));
-    json_object_set_new(error, "message", yr_json_text(fail->message, strlen(fail->message)));
+    json_object_set_new(error, "message", yr_json_text(fail->message));
     json_object_set_new(error, "data", data);
     return error;
 }

@@ -95,8 +95,7 @@ static json_t *event_data(struct yr_rpc *rpc, const struct yr_event *event)
                          event->online ? "online" : "offline");
     case YR_EV_REQUEST: return request_data(rpc, event);
     case YR_EV_NET: return yr_record_status(rpc);
-    case YR_EV_NOTICE:
-        return json_pack("{s:o}", "text", yr_json_text(event->text, strlen(event->text)));
+    case YR_EV_NOTICE: return json_pack("{s:o}", "text", yr_json_text(event->text));
     case YR_EV_DONE:
     case YR_EV_KIND_COUNT: break;
     }

@@ -192,9 +192,8 @@ const char *yr_request_invite(const struct yr_rpc *rpc, int64_t id);
 /* ---- records (UX: JSON record types); new references, never NULL ---- */
 
 json_t *yr_json_id(const uint8_t *id, size_t len);
-json_t *yr_json_time(yr_ms ms);
 /** Invalid UTF-8 becomes U+FFFD. */
-json_t *yr_json_text(const char *text, size_t len);
+json_t *yr_json_text(const char *text);
 json_t *yr_json_addr(const struct yr_addr *addr);
 json_t *yr_record_ref(struct yr_rpc *rpc, const uint8_t id[YR_ID_LEN]);
 json_t *yr_record_identity(struct yr_rpc *rpc);

@@ -54,6 +54,16 @@ static json_t *record(const char *type)
     return object;
 }
 
+json_t *yr_json_text(const char *text)
+{
+    json_t *holder = json_object(), *string;
+
+    yr_json_put_str(holder, "text", text); // which mends what is no UTF-8
+    string = json_incref(json_object_get(holder, "text"));
+    json_decref(holder);
+    return string;
+}
+
 json_t *yr_json_addr(const struct yr_addr *addr)
 {
     char text[INET6_ADDRSTRLEN], full[INET6_ADDRSTRLEN + 32];
