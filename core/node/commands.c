@@ -310,12 +310,17 @@ static enum yr_err ping(struct yr_node *n, const struct yr_cmd *cmd, uint64_t ti
     return YR_EFULL;
 }
 
-enum yr_err yr_node_command(struct yr_node *n, struct yr_now now, const struct yr_cmd *cmd,
+enum yr_err yr_node_command(struct yr_node *n, struct yr_now now, const struct yr_cmd *asked,
                             uint64_t ticket)
 {
+    struct yr_cmd full = *asked; // NULL texts made empty ones
+    const struct yr_cmd *cmd = &full;
     struct yr_event done = {.kind = YR_EV_DONE, .ticket = ticket};
     enum yr_err err;
 
+    full.text = asked->text != NULL ? asked->text : "";
+    full.name = asked->name != NULL ? asked->name : "";
+    full.body = asked->body != NULL ? asked->body : "";
     n->now = now;
     if (!n->unlocked)
         return YR_ELOCKED;
