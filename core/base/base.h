@@ -27,6 +27,15 @@ static inline void yr_random(const struct yr_rng *rng, void *out, size_t len)
     rng->fill(rng->ctx, out, len);
 }
 
+/** How long to wait after the n-th try (0, 1, ...) for someone who may be there: often at first,
+ *  when somebody is looking at the screen and packets get lost, then once a minute. */
+static inline yr_us yr_backoff(unsigned tries)
+{
+    static const uint16_t steps[] = {5, 10, 10, 20, 20, 40, 40, 80, 80, 160, 300}; /* 0.1 s */
+
+    return tries < YR_COUNT(steps) ? steps[tries] * 100 * YR_MS : YR_MIN_US;
+}
+
 /** memcpy that takes NULL for nothing. */
 static inline void yr_copy(void *dst, const void *src, size_t len)
 {

@@ -20,7 +20,6 @@
 #define DONE_US       (60 * YR_S) /* how long the same message 3 gets the same answer */
 #define FIN_TRIES     6           /* message 3: 1, 2, 4, 8, 16 s, then from the start */
 #define FAILED_US     (3600 * YR_S)
-#define RETRY_US_MAX  (60 * YR_S)
 #define BUCKET_BURST  8 /* handshakes per invite, then 4 a second */
 #define INVITE_ROOM   (YR_INVITES_MAX + YR_SPENT_MAX)
 #define EXPIRY_MS_MAX (366LL * 86400 * 1000)
@@ -37,11 +36,12 @@ struct invite {
     char petname[YR_NICK_MAX + 1];
     yr_ms created_ms;
     enum yr_invite_state state; // EXPIRED is worked out, never stored
-    bool linked;                // its friend's first link was up: the pair is final
+    bool settled;               // its friend has the verdict on disk: the pair is final
     uint8_t by_id[32], by_dev[32];
     struct yr_clock clock; // the highest message 1 has shown
     double tokens;
     yr_us tokens_at;
+    yr_us expiry_us; // when an open one has to be looked at; YR_NEVER: told
 };
 
 // One answered message 1, on the inviter's side.
@@ -51,6 +51,7 @@ struct meeting {
     struct yr_noise noise;
     uint32_t own_index, peer_index, day;
     yr_us until_us;
+    struct yr_addr fin_from;
     uint8_t fin_hash[YR_HASH_LEN];
     uint8_t data[DATA_HEAD + HELLO_MAX + YR_TAG_LEN];
     size_t data_len;
@@ -220,7 +221,7 @@ static enum yr_err store_invite(struct yr_contacts *c, const struct invite *i)
     put_text(&wr, i->petname);
     yr_wr_u64(&wr, (uint64_t)i->created_ms);
     yr_wr_u8(&wr, (uint8_t)i->state);
-    yr_wr_u8(&wr, i->linked);
+    yr_wr_u8(&wr, i->settled);
     yr_wr_bytes(&wr, i->by_id, 32);
     yr_wr_bytes(&wr, i->by_dev, 32);
     yr_wr_bytes(&wr, i->clock.bytes, sizeof i->clock.bytes);
@@ -241,7 +242,7 @@ static enum yr_err load_invite(struct invite *i, const uint8_t *row, size_t len)
     get_text(&rd, i->petname, sizeof i->petname);
     i->created_ms = (yr_ms)yr_rd_u64(&rd);
     state = yr_rd_u8(&rd);
-    i->linked = yr_rd_u8(&rd) != 0;
+    i->settled = yr_rd_u8(&rd) != 0;
     yr_rd_copy(&rd, i->by_id, 32);
     yr_rd_copy(&rd, i->by_dev, 32);
     yr_rd_copy(&rd, i->clock.bytes, sizeof i->clock.bytes);
@@ -325,6 +326,8 @@ enum yr_err yr_contacts_start(struct yr_contacts *c, struct yr_now now,
     c->self = self;
     for (size_t i = 0; i < YR_ADDS_MAX; i++)
         c->adds[i].next_us = now.mono_us;
+    for (size_t i = 0; i < INVITE_ROOM; i++)
+        c->invites[i].expiry_us = now.mono_us;
     return YR_OK;
 }
 
@@ -578,7 +581,7 @@ static enum reason judge(const struct yr_contacts *c, const struct invite *in,
         return NO_REASON;
     if (in->state == YR_INVITE_REVOKED)
         return REVOKED;
-    if (!in->linked && memcmp(cert->id, in->by_id, 32) == 0 &&
+    if (!in->settled && memcmp(cert->id, in->by_id, 32) == 0 &&
         memcmp(cert->dev, in->by_dev, 32) == 0)
         return NO_REASON; // its answer was lost: the new handshake replaces the pair
     return SPENT;
@@ -708,8 +711,9 @@ static void recv_fin(struct yr_contacts *c, struct yr_now now, const struct yr_a
         return;
     }
     yr_hash(hash, packet, len);
-    if (m->done) { // the same words get the same answer
-        if (yr_equal(hash, m->fin_hash, sizeof hash) && take_token(m->invite, now))
+    if (m->done) { // the same words from the same place get the same answer
+        if (yr_equal(hash, m->fin_hash, sizeof hash) && yr_addr_eq(from, &m->fin_from) &&
+            take_token(m->invite, now))
             queue_bytes(c, from, yr_rows_pending(c->rows), m->data, m->data_len);
         return;
     }
@@ -727,6 +731,7 @@ static void recv_fin(struct yr_contacts *c, struct yr_now now, const struct yr_a
     }
     m->noise = noise;
     memcpy(m->fin_hash, hash, sizeof hash);
+    m->fin_from = *from;
     conclude(c, now, m, &cert, &hello, from);
 out:
     yr_wipe(&noise, sizeof noise);
@@ -811,13 +816,6 @@ static void ask(struct yr_contacts *c, struct yr_now now, struct add *a)
         queue_bytes(c, &to[i], 0, packet, sizeof packet);
     a->tried = to[0];
     yr_wipe(seed, sizeof seed);
-}
-
-static yr_us retry_us(unsigned tries)
-{
-    const yr_us wait = YR_S << YR_MIN(tries, 10U);
-
-    return YR_MIN(wait, RETRY_US_MAX);
 }
 
 // Message 3, after the pair it makes is on disk.
@@ -913,7 +911,7 @@ static void recv_resp(struct yr_contacts *c, struct yr_now now, const struct yr_
     }
     a->state = YR_ADD_WAITING;
     a->tries = 0;
-    a->next_us = now.mono_us + retry_us(0);
+    a->next_us = now.mono_us + yr_backoff(0);
     queue_bytes(c, from, yr_rows_pending(c->rows), a->fin, a->fin_len);
     changed(c, now, a->keys.id);
 }
@@ -966,11 +964,15 @@ void yr_contacts_linked(struct yr_contacts *c, struct yr_now now, const uint8_t 
         if (c->adds[i].used && c->adds[i].state == YR_ADD_WAITING &&
             memcmp(c->adds[i].in.id, id, 32) == 0)
             finish_add(c, now, &c->adds[i]);
+}
+
+void yr_contacts_settled(struct yr_contacts *c, const uint8_t id[32])
+{
     for (size_t i = 0; i < INVITE_ROOM; i++) {
         struct invite *in = &c->invites[i];
-        if (in->used && !in->linked && in->state == YR_INVITE_USED &&
+        if (in->used && !in->settled && in->state == YR_INVITE_USED &&
             memcmp(in->by_id, id, 32) == 0) {
-            in->linked = true;
+            in->settled = true;
             (void)store_invite(c, in);
         }
     }
@@ -1038,7 +1040,7 @@ enum yr_err yr_contacts_invite(struct yr_contacts *c, struct yr_now now, yr_ms e
     yr_copy(in->petname, petname, petname_len);
     in->created_ms = now.wall_ms;
     in->tokens = BUCKET_BURST;
-    in->tokens_at = now.mono_us;
+    in->tokens_at = in->expiry_us = now.mono_us;
     in->used = true;
     yr_invite_keys(&in->keys, in->in.secret);
     if ((err = store_invite(c, in)) != YR_OK) {
@@ -1224,7 +1226,22 @@ static void tick_add(struct yr_contacts *c, struct yr_now now, struct add *a)
         a->tries = a->fin_len > 0 ? 0 : a->tries + 1;
         ask(c, now, a);
     }
-    a->next_us = now.mono_us + retry_us(a->tries > 0 && a->fin_len == 0 ? a->tries - 1 : a->tries);
+    a->next_us =
+        now.mono_us + yr_backoff(a->tries > 0 && a->fin_len == 0 ? a->tries - 1 : a->tries);
+}
+
+// Wall clocks jump: an open invite's expiry is looked at again at least once an hour.
+static void tick_invite(struct yr_contacts *c, struct yr_now now, struct invite *in)
+{
+    const yr_ms left_ms = (yr_ms)in->in.exp_s * 1000 - now.wall_ms;
+
+    if (in->state != YR_INVITE_OPEN || left_ms <= 0) {
+        in->expiry_us = YR_NEVER;
+        if (in->state == YR_INVITE_OPEN)
+            changed(c, now, in->keys.id);
+        return;
+    }
+    in->expiry_us = now.mono_us + YR_MIN((yr_us)left_ms * YR_MS, 3600 * YR_S);
 }
 
 void yr_contacts_tick(struct yr_contacts *c, struct yr_now now)
@@ -1234,6 +1251,9 @@ void yr_contacts_tick(struct yr_contacts *c, struct yr_now now)
     for (size_t i = 0; i < YR_ADDS_MAX; i++)
         if (c->adds[i].used && c->adds[i].next_us <= now.mono_us)
             tick_add(c, now, &c->adds[i]);
+    for (size_t i = 0; i < INVITE_ROOM; i++)
+        if (c->invites[i].used && c->invites[i].expiry_us <= now.mono_us)
+            tick_invite(c, now, &c->invites[i]);
     for (size_t i = 0; i < MEETINGS_MAX; i++)
         if (c->meetings[i].used && c->meetings[i].until_us <= now.mono_us)
             yr_wipe(&c->meetings[i], sizeof c->meetings[i]);
@@ -1248,6 +1268,9 @@ yr_us yr_contacts_deadline(const struct yr_contacts *c)
     for (size_t i = 0; i < YR_ADDS_MAX; i++)
         if (c->adds[i].used)
             due = YR_MIN(due, c->adds[i].next_us);
+    for (size_t i = 0; i < INVITE_ROOM; i++)
+        if (c->invites[i].used)
+            due = YR_MIN(due, c->invites[i].expiry_us);
     for (size_t i = 0; i < MEETINGS_MAX; i++)
         if (c->meetings[i].used)
             due = YR_MIN(due, c->meetings[i].until_us);

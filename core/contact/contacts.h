@@ -83,6 +83,9 @@ YR_MUST_USE enum yr_err yr_contacts_cancel(struct yr_contacts *contacts, struct 
                                            const char *id, size_t len, uint8_t inviter[32]);
 /** The link to this inviter is up under the new pair: counts as verdict 1. */
 void yr_contacts_linked(struct yr_contacts *contacts, struct yr_now now, const uint8_t id[32]);
+/** The first ratchet message of this invitee came, so it has the verdict on disk: from now on no
+ *  new handshake on its invite replaces the pair. */
+void yr_contacts_settled(struct yr_contacts *contacts, const uint8_t id[32]);
 
 /** A configured peer's address: every add is tried there too.  Replaces the list. */
 void yr_contacts_peers(struct yr_contacts *contacts, struct yr_now now, const struct yr_addr *addrs,

@@ -625,6 +625,7 @@ static enum yr_err contact_met(void *ctx, struct yr_now now, const struct yr_con
     }
     memcpy(f->dev, c->dev, 32);
     f->gen = c->gen;
+    f->settled = false;
     yr_pair_derive(&f->pair, 0, c->pair, n->self.id, f->id);
     memset(&f->clock_theirs, 0, sizeof f->clock_theirs);
     memset(&f->clock_ours, 0, sizeof f->clock_ours);
@@ -728,6 +729,10 @@ static enum yr_err delivery_plain(void *ctx, struct yr_now now, unsigned slot, c
     struct yr_chat_aside aside = {.type = YR_PLAIN_COUNT};
     enum yr_err err = yr_chat_receive(n->chats, now, f->id, f->id, plain, len, &aside);
 
+    if (!f->settled) {
+        yr_contacts_settled(n->contacts, f->id);
+        f->settled = true;
+    }
     if (err != YR_OK)
         return err;
     if (aside.type == YR_PLAIN_PROFILE) {

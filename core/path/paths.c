@@ -8,7 +8,6 @@
 #define HEAD_LEN       (1 + 8 + YR_NONCE_LEN)
 #define PACKET_LEN     (HEAD_LEN + PLAIN_LEN + YR_TAG_LEN)
 #define QUEUE_MAX      128
-#define ROUND_US_MAX   (60 * YR_S)
 #define HURRY_US       (2 * YR_S)
 #define ROUND_FRESH_US (30 * YR_S) /* an answer to an older round is late */
 #define ANSWER_BURST   4           /* probes answered per friend, then one a second */
@@ -383,7 +382,7 @@ void yr_paths_tick(struct yr_paths *p, struct yr_now now)
         if (!looking(p, at) || at->next_us > now.mono_us)
             continue;
         ask_all(p, slot, now);
-        at->next_us = now.mono_us + YR_MIN(YR_S << YR_MIN(at->rounds, 10U), ROUND_US_MAX);
+        at->next_us = now.mono_us + yr_backoff(at->rounds);
         at->rounds++;
     }
 }

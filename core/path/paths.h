@@ -2,7 +2,7 @@
  * docs/protocol.md "Paths".
  *
  *   candidates: where the link was last, what the friend said (ADDRS), the LAN, configured peers
- *   unlinked --probe all, 1 2 4 ... 60 s--> one answers --> found: the owner dials there
+ *   unlinked --probe all, often, then once a minute--> one answers --> found: the owner dials there
  *
  * Probe 0x21 and answer 0x22 = type | hint 8 | nonce 24 | AEAD_X(KDF(PAIR,"path/probe",dir);
  * unix ms 8 | random 16 | address seen 19).  The clock inside rises strictly per friend: a probe is

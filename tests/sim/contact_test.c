@@ -194,9 +194,11 @@ static bool crash_in_first_contact(uint64_t k, bool after, bool crash_inviter)
     sim_crash_at(sim, victim, sim_commits(sim, victim) + k, after);
     sim_run(sim, 3 * YR_S);
     reached = sim_crashed_at(sim, victim);
+    sim_crash_at(sim, victim, 0, false);
     if (reached)
         sim_restart(sim, victim);
-    assert_true(sim_run_linked(sim, a, b, 5 * MINUTE));
+    if (!sim_run_linked(sim, a, b, 5 * MINUTE))
+        fail_msg("no link: k=%u after=%d inviter=%d", (unsigned)k, after, crash_inviter);
     sim_text(sim, a, b, "hello", NULL);
     sim_text(sim, b, a, "hello", NULL);
     sim_run(sim, MINUTE);
