@@ -231,7 +231,10 @@ static enum yr_exit env_reload(void *ctx, struct yr_fail *fail)
 
 static void env_stop(void *ctx)
 {
-    yr_daemon_stop(ctx);
+    struct yr_daemon *daemon = ctx;
+
+    yr_say(daemon, YR_LOG_INFO, "stopping: a client asked for it");
+    yr_daemon_stop(daemon);
 }
 
 const struct yr_rpc_env yr_daemon_env = {.now = env_now,

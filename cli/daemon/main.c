@@ -1,7 +1,7 @@
 /* main.c: yaarid, the node as a program.  Manual: yaarid(8). */
 #include <stdio.h>
 
-#include "cli/daemon/args.h"
+#include "cli/daemon/daemon.h"
 
 static int refuse(enum yr_exit end, const struct yr_fail *fail)
 {
@@ -30,5 +30,12 @@ int main(int argc, char **argv)
         printf("yaarid %s (api 1, protocol 1)\n", YAARI_VERSION);
         return YR_EXIT_OK;
     }
-    return YR_EXIT_SOFTWARE;
+    if (args.print_defaults) {
+        struct yr_buf defaults = {0};
+        yr_config_print_defaults(&defaults);
+        fputs(yr_buf_str(&defaults), stdout);
+        yr_buf_clear(&defaults);
+        return YR_EXIT_OK;
+    }
+    return yr_daemon_run(&args);
 }
