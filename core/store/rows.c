@@ -369,9 +369,9 @@ enum yr_err yr_rows_seek(struct yr_rows *rows, enum yr_table table, const void *
 
 uint64_t yr_rows_pending(const struct yr_rows *rows)
 {
-    return rows->pending != NULL  ? rows->taken + 1
-           : rows->flight != NULL ? rows->taken
-                                  : rows->durable;
+    if (rows->pending != NULL && rows->pending->count > 0)
+        return rows->taken + 1;
+    return rows->flight != NULL ? rows->taken : rows->durable;
 }
 
 uint64_t yr_rows_durable(const struct yr_rows *rows)
