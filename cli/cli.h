@@ -85,11 +85,17 @@ void yr_cli_free_secret(char *secret);
  *  false: it did not fit. */
 bool yr_qr_print(const struct yr_out *out, const char *payload, const char *mode);
 
+/** The last `last` (0: all) messages that message.list gives for these params, oldest first. params
+ * is changed.  Owned by the caller, never NULL; *exit: YR_EXIT_OK, or reported. */
+YR_MUST_USE json_t *yr_fetch_messages(struct yr_cli *cli, json_t *params, int64_t last,
+                                      enum yr_exit *exit);
 /** What is unread, one record a conversation, empty ones left out; owned by the caller.  NULL:
  * reported. */
 YR_MUST_USE json_t *yr_fetch_inbox(struct yr_cli *cli, enum yr_exit *exit);
 /** Print such a list. */
 void yr_show_inbox(struct yr_cli *cli, const json_t *list);
+/** "up 6 h 34 min" or "just started". */
+void yr_add_uptime(struct yr_buf *text, const json_t *status);
 /** Print a status record for people. */
 void yr_show_status(struct yr_cli *cli, const json_t *status);
 

@@ -43,9 +43,8 @@ static void add_running(struct yr_buf *line, const json_t *status)
 {
     const long pid = (long)yr_json_int(status, "pid", 0);
 
-    yr_buf_addf(line, "running, pid %ld, %sup ", pid,
-                yr_unit_runs(pid) ? "systemd user unit, " : "");
-    yr_span_add(line, yr_json_int(status, "uptime_s", 0) * 1000);
+    yr_buf_addf(line, "running, pid %ld, %s", pid, yr_unit_runs(pid) ? "systemd user unit, " : "");
+    yr_add_uptime(line, status);
     yr_buf_adds(line, ", socket ");
     yr_add_flat(line, yr_json_str(status, "socket", "?"));
 }

@@ -161,7 +161,7 @@ static void show_invite(struct yr_cli *cli, const json_t *invite, const char *qr
         !yr_qr_print(&cli->out, yr_json_str(invite, "qr", ""), qr_mode))
         yr_out_note(&cli->out, "The terminal is too small for the QR code.");
     if (yr_rfc3339_read(yr_json_str(invite, "expires", ""), &expires))
-        yr_span_add(&span, expires - yr_wall_ms() + 500);
+        yr_span_add(&span, expires - yr_wall_ms() + 5000); // not "6 days" for a new one
     yr_out_note(&cli->out, "Give this link to one person. Valid %s.", yr_buf_str(&span));
     yr_buf_clear(&span);
 }

@@ -6,7 +6,7 @@
 #include "cli/common/json.h"
 #include "cli/message.h"
 
-#define PAGE 200 /* messages asked for at once: an answer has at most 1 MiB */
+#define PAGE 1000 /* messages asked for at once; the node gives fewer if they are long */
 
 /** Put a time the user wrote into params as the node reads it. */
 static enum yr_exit put_time(struct yr_cli *cli, json_t *params, const char *key,
@@ -47,34 +47,36 @@ static enum yr_exit make_params(struct yr_cli *cli, json_t *params)
     return exit != YR_EXIT_OK ? exit : put_time(cli, params, "until", YR_F_log_until);
 }
 
-/** One page of at most `limit`; NULL: reported. */
-static json_t *fetch(struct yr_cli *cli, const json_t *params, int64_t limit, enum yr_exit *exit)
+/** One page, and where the next one starts.  *more: there is a next one.  NULL: reported. */
+static json_t *fetch_page(struct yr_cli *cli, json_t *params, int64_t limit, const char *bound,
+                          bool *more, enum yr_exit *exit)
 {
-    json_t *ask = json_copy((json_t *)(uintptr_t)params);
+    json_t *ask = json_copy(params), *answer, *page;
+    const char *resume;
 
     json_object_set_new(ask, "limit", json_integer(limit < PAGE ? limit : PAGE));
-    return yr_cli_call(cli, "message.list", ask, exit);
+    answer = yr_cli_call(cli, "message.list", ask, exit);
+    page = json_incref(json_object_get(answer, "messages"));
+    resume = yr_json_str(answer, "resume", NULL);
+    *more = yr_json_bool(answer, "more", false) && resume != NULL;
+    if (*more)
+        put(params, bound, resume);
+    json_decref(answer);
+    return page;
 }
 
-/** The last `count` messages (0: all), oldest first: pages from the end, each put in front. */
-static json_t *fetch_all(struct yr_cli *cli, json_t *params, int64_t count, enum yr_exit *exit)
+json_t *yr_fetch_messages(struct yr_cli *cli, json_t *params, int64_t last, enum yr_exit *exit)
 {
     json_t *pages = json_array(), *all = json_array();
-    int64_t left = count == 0 ? INT64_MAX : count;
+    int64_t left = last == 0 ? INT64_MAX : last;
     bool more = true;
 
     while (more && left > 0) {
-        json_t *answer = fetch(cli, params, left, exit);
-        json_t *page = json_object_get(answer, "messages");
-        const char *first = yr_json_str(json_array_get(page, 0), "id", NULL);
+        json_t *page = fetch_page(cli, params, left, "before", &more, exit);
 
-        more = yr_json_bool(answer, "more", json_array_size(page) == PAGE) && first != NULL;
         left -= (int64_t)json_array_size(page);
-        if (first != NULL)
-            put(params, "before", first);
         if (page != NULL)
-            json_array_append(pages, page);
-        json_decref(answer);
+            json_array_append_new(pages, page);
     }
     for (size_t i = json_array_size(pages); i-- > 0;)
         json_array_extend(all, json_array_get(pages, i));
@@ -154,6 +156,23 @@ static void print_records(struct yr_cli *cli, const json_t *messages)
     }
 }
 
+/** All of it, page by page from the oldest: a long history is never held whole. */
+static enum yr_exit stream_all(struct yr_cli *cli, json_t *params)
+{
+    enum yr_exit exit = YR_EXIT_OK;
+    bool more = true;
+
+    json_object_set_new(params, "first", json_true());
+    while (more && exit == YR_EXIT_OK) {
+        json_t *page = fetch_page(cli, params, PAGE, "after", &more, &exit);
+
+        if (page != NULL)
+            print_records(cli, page);
+        json_decref(page);
+    }
+    return exit;
+}
+
 enum yr_exit yr_cmd_log(struct yr_cli *cli)
 {
     json_t *params = json_object(), *messages = NULL;
@@ -168,11 +187,14 @@ enum yr_exit yr_cmd_log(struct yr_cli *cli)
     exit = yr_cli_number(cli, YR_F_log_count, cli->out.tty ? 50 : 0, 1000000000, &count);
     if (exit == YR_EXIT_OK)
         exit = make_params(cli, params);
-    if (exit == YR_EXIT_OK)
-        messages = fetch_all(cli, params, count, &exit);
-    if (exit == YR_EXIT_OK && yr_out_human(&cli->out))
-        print_for_people(cli, messages);
+    if (exit == YR_EXIT_OK && count == 0 && !yr_out_human(&cli->out) &&
+        YR_ARG(cli, log_reverse) == NULL)
+        exit = stream_all(cli, params);
     else if (exit == YR_EXIT_OK)
+        messages = yr_fetch_messages(cli, params, count, &exit);
+    if (exit == YR_EXIT_OK && messages != NULL && yr_out_human(&cli->out))
+        print_for_people(cli, messages);
+    else if (exit == YR_EXIT_OK && messages != NULL)
         print_records(cli, messages);
     json_decref(messages);
     json_decref(params);

@@ -98,15 +98,20 @@ enum yr_exit yr_cmd_read(struct yr_cli *cli)
 /** "accepted 15:46:01, delivered 15:46:02" */
 static void add_ladder(const struct yr_out *out, struct yr_buf *text, const json_t *steps)
 {
+    struct yr_time_style style = out->time;
     const json_t *step;
+    yr_ms time_ms;
     size_t i;
 
+    if (strcmp(style.format, "short") == 0)
+        style.format = "+%H:%M:%S"; // the steps of one message are seconds apart
     json_array_foreach(steps, i, step)
     {
         yr_buf_adds(text, i == 0 ? "\n" : ", ");
         yr_add_flat(text, yr_json_str(step, "state", ""));
         yr_buf_addc(text, ' ');
-        yr_add_time(out, text, yr_json_str(step, "time", NULL));
+        if (yr_rfc3339_read(yr_json_str(step, "time", ""), &time_ms))
+            yr_time_add(text, time_ms, yr_wall_ms(), &style);
     }
 }
 

@@ -8,6 +8,18 @@
 
 /* ---- status ---- */
 
+void yr_add_uptime(struct yr_buf *text, const json_t *status)
+{
+    const int64_t uptime_s = yr_json_int(status, "uptime_s", 0);
+
+    if (uptime_s < 1) {
+        yr_buf_adds(text, "just started");
+        return;
+    }
+    yr_buf_adds(text, "up ");
+    yr_span_add(text, uptime_s * 1000);
+}
+
 static void add_head(struct yr_buf *text, const json_t *status)
 {
     const json_t *me = json_object_get(status, "identity");
@@ -19,8 +31,8 @@ static void add_head(struct yr_buf *text, const json_t *status)
     } else {
         yr_buf_adds(text, strcmp(state, "locked") == 0 ? "(locked)" : "(no identity)");
     }
-    yr_buf_addf(text, "   %s for ", strcmp(state, "offline") == 0 ? "offline" : "up");
-    yr_span_add(text, yr_json_int(status, "uptime_s", 0) * 1000);
+    yr_buf_addf(text, "   %s", strcmp(state, "offline") == 0 ? "offline, " : "");
+    yr_add_uptime(text, status);
     yr_buf_addf(text, "   profile %s\n", yr_json_str(status, "profile", "?"));
 }
 

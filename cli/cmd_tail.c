@@ -226,19 +226,17 @@ static int by_time(const void *a, const void *b)
 static enum yr_exit list_target(struct yr_cli *cli, const char *target, int64_t last,
                                 const char *since, json_t *all)
 {
-    json_t *params = json_object(), *answer;
+    json_t *params = json_object(), *messages;
     enum yr_exit exit;
 
     if (target != NULL)
         json_object_set_new(params, "target", json_string(target));
-    if (last > 0)
-        json_object_set_new(params, "limit", json_integer(last));
     if (since != NULL)
         json_object_set_new(params, "since", json_string(since));
-    answer = yr_cli_call(cli, "message.list", params, &exit);
-    if (answer != NULL)
-        json_array_extend(all, json_object_get(answer, "messages"));
-    json_decref(answer);
+    messages = yr_fetch_messages(cli, params, last, &exit);
+    json_array_extend(all, messages);
+    json_decref(messages);
+    json_decref(params);
     return exit;
 }
 
@@ -247,16 +245,16 @@ static enum yr_exit list_target(struct yr_cli *cli, const char *target, int64_t 
 static enum yr_exit show_history(struct yr_cli *cli, struct stream *stream, int64_t last,
                                  const char *since, json_t *seen)
 {
+    // own ones are passed over, and the node does not know: look at more than are wanted
+    const int64_t look_at = last > 0 && YR_ARG(cli, tail_own) == NULL ? 1000 : last;
     json_t *all = json_array(), **sorted;
     enum yr_exit exit = YR_EXIT_OK;
     size_t count, kept = 0, from;
 
     if (cli->line.operand_count == 0)
-        exit = list_target(cli, NULL, last > 0 && YR_ARG(cli, tail_own) == NULL ? 1000 : last,
-                           since, all);
+        exit = list_target(cli, NULL, look_at, since, all);
     for (int i = 0; exit == YR_EXIT_OK && i < cli->line.operand_count; i++)
-        exit = list_target(cli, yr_operand(cli, i),
-                           last > 0 && YR_ARG(cli, tail_own) == NULL ? 1000 : last, since, all);
+        exit = list_target(cli, yr_operand(cli, i), look_at, since, all);
     count = json_array_size(all);
     sorted = yr_xrealloc(NULL, (count + 1) * sizeof *sorted);
     for (size_t i = 0; i < count; i++)

@@ -177,7 +177,7 @@ int main(int argc, char **argv)
     cli.out.json = YR_ARG(&cli, any_json) != NULL;
     if (exit != YR_EXIT_OK)
         cli.out.json = cli.out.json || mentions_json(argc, argv);
-    yr_out_init(&cli.out, YR_ARG(&cli, any_color) == NULL ? "auto" : YR_ARG(&cli, any_color));
+    yr_out_init(&cli.out, YR_ARG(&cli, any_color));
     if (exit != YR_EXIT_OK)
         exit = yr_cli_fail_with(&cli, &cli.line.fail);
     else

@@ -45,6 +45,12 @@ static bool want_color(const char *when, bool tty)
     return tty && term != NULL && strcmp(term, "dumb") != 0;
 }
 
+static void choose_color(struct yr_out *out, const char *when)
+{
+    out->color = want_color(when, out->tty) && !out->json;
+    out->err_color = want_color(when, out->err_tty) && !out->json;
+}
+
 static void find_size(struct yr_out *out)
 {
     struct winsize size = {0};
@@ -66,8 +72,8 @@ void yr_out_init(struct yr_out *out, const char *color)
     out->tty = isatty(STDOUT_FILENO) == 1;
     out->err_tty = isatty(STDERR_FILENO) == 1;
     out->utf8 = yr_locale_utf8();
-    out->color = want_color(color, out->tty) && !out->json;
-    out->err_color = want_color(color, out->err_tty) && !out->json;
+    out->color_given = color != NULL;
+    choose_color(out, color == NULL ? "auto" : color);
     out->time.format = "short";
     find_size(out);
 }
@@ -107,6 +113,8 @@ void yr_out_configure(struct yr_out *out, const struct yr_config *config)
         paint_of(&config->values[keys[i]], out->paint[i], sizeof out->paint[i]);
     if (!out->time_given)
         out->time.format = yr_config_str(config, YR_CFG_UI_TIME);
+    if (!out->color_given)
+        choose_color(out, yr_config_str(config, YR_CFG_UI_COLOR));
 }
 
 bool yr_out_human(const struct yr_out *out)
@@ -298,7 +306,7 @@ static const struct {
     {"request",
      {"id", "what", "dir", "state", "from", "invite", "reason", "text", "tried", "time"}},
     {"unread", {"target", "unread", "mentions", "first", "marker"}},
-    {"peer", {"id", "addr", "role", "rtt_ms", "since"}},
+    {"peer", {"id", "addr", "role", "ip", "rtt_ms", "since"}},
     {"config", {"key", "value", "origin"}},
 };
 

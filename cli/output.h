@@ -29,6 +29,7 @@ struct yr_out {
     bool tty, err_tty; /* is stdout, stderr a terminal? */
     bool utf8;         /* may the terminal be given more than ASCII? */
     bool color, err_color;
+    bool color_given;       /* by --color */
     bool paged;             /* long output may go to a pager */
     unsigned columns, rows; /* of the terminal; 80 x 24 if it does not say */
     struct yr_time_style time;
@@ -37,7 +38,7 @@ struct yr_out {
     char paint[YR_ROLE_COUNT][24]; /* escape sequences; empty: no colour */
 };
 
-/** Find out about the terminal.  color: "auto", "always" or "never". */
+/** Find out about the terminal.  color: "auto", "always", "never", or NULL: the configuration's. */
 void yr_out_init(struct yr_out *out, const char *color);
 /** Take colours and the time format from the configuration, where no flag gave one. */
 void yr_out_configure(struct yr_out *out, const struct yr_config *config);
