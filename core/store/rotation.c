@@ -35,34 +35,35 @@ static void drop_other(struct yr_rotation *rotation, struct yr_rowkeys *keys)
     rotation->state = YR_ROTATION_IDLE;
 }
 
-void yr_rotation_answer(struct yr_rotation *rotation, struct yr_rowkeys *keys, uint64_t token,
+bool yr_rotation_answer(struct yr_rotation *rotation, struct yr_rowkeys *keys, uint64_t token,
                         enum yr_err err)
 {
     if (!rotation->out || rotation->out_token != token)
-        return;
+        return true;
     rotation->out = false;
     switch (rotation->state) {
     case YR_ROTATION_FIRST:
         rotation->stalled = err != YR_OK;
         rotation->state = err == YR_OK ? YR_ROTATION_IDLE : YR_ROTATION_FIRST;
-        return;
+        return err == YR_OK;
     case YR_ROTATION_NEW:
-        if (err != YR_OK) {
+        if (err == YR_OK) {
+            keys->active = 1 - keys->active;
+            rotation->state = YR_ROTATION_RESEAL;
+        } else {
             drop_other(rotation, keys);
-            return;
         }
-        keys->active = 1 - keys->active;
-        rotation->state = YR_ROTATION_RESEAL;
-        return;
+        return true;
     case YR_ROTATION_OVERWRITE:
         if (err == YR_OK)
             drop_other(rotation, keys);
         else
             rotation->stalled = true;
-        return;
+        return true;
     case YR_ROTATION_IDLE: // these two write nothing
-    case YR_ROTATION_RESEAL: return;
+    case YR_ROTATION_RESEAL: return true;
     }
+    return true;
 }
 
 enum yr_err yr_rotation_start(struct yr_rotation *rotation, struct yr_rowkeys *keys)

@@ -52,8 +52,8 @@ YR_MUST_USE enum yr_err yr_rotation_start(struct yr_rotation *rotation, struct y
 /** The next key-file write; false when there is none. */
 bool yr_rotation_keyfile(struct yr_rotation *rotation, const struct yr_rowkeys *keys,
                          struct yr_keyfile *out);
-/** The answer to it; others are ignored. */
-void yr_rotation_answer(struct yr_rotation *rotation, struct yr_rowkeys *keys, uint64_t token,
+/** The answer to it; others are ignored.  false: the first key could not be written. */
+bool yr_rotation_answer(struct yr_rotation *rotation, struct yr_rowkeys *keys, uint64_t token,
                         enum yr_err err);
 
 /** Step through the erasable map: the first row on the side of `how`, whose key *at becomes.  Start

@@ -519,10 +519,10 @@ bool yr_rows_keyfile(struct yr_rows *rows, struct yr_keyfile *out)
 
 void yr_rows_stored(struct yr_rows *rows, uint64_t token, enum yr_err err)
 {
-    if ((token & YR_KEYFILE_TOKEN) != 0)
-        yr_rotation_answer(&rows->rotation, &rows->keys, token, err);
-    else
+    if ((token & YR_KEYFILE_TOKEN) == 0)
         answer_txn(rows, token, err);
+    else if (!yr_rotation_answer(&rows->rotation, &rows->keys, token, err))
+        rows->broken = true; // what is pending cannot be committed without the first key
 }
 
 enum yr_err yr_rows_rotate(struct yr_rows *rows)

@@ -107,8 +107,9 @@ YR_MUST_USE enum yr_err yr_rows_seek(struct yr_rows *rows, enum yr_table table, 
                                      void *value, size_t cap);
 
 /** Since the last reset a write was refused, so that half a change is pending which must not be
- *  committed, or a transaction failed: reset and read all state again.  True only once the store
- *  has answered what was taken before, which is when that is safe. */
+ *  committed, or a transaction failed, or the first key could not be written: reset and read all
+ *  state again.  True only once the store has answered what was taken before, which is when that is
+ *  safe: a transaction that is committed after the reading would make what was read stale. */
 bool yr_rows_broken(const struct yr_rows *rows);
 /** The token with which everything put so far is durable.  Waiting for it always ends: with nothing
  *  on the way it is durable already. */
@@ -123,8 +124,9 @@ const struct yr_txn *yr_rows_take(struct yr_rows *rows);
 
 /** The next key-file write; false when there is none.  Rotation (B.11): new key into the free slot
  *  -> all shreddable rows sealed again in one transaction -> old slot overwritten with random.
- *  A write that fails needs no reset: no row depends on it.  The first key is tried again at the
- *  next put, a rotation at the next yr_rows_rotate or unlock. */
+ *  A rotation whose write fails goes on at the next yr_rows_rotate or unlock; no row depends on it,
+ *  and nothing is to be reset.  If it was the first key, nothing can be committed: yr_rows_broken,
+ *  and the write is tried again with the first put after the reset. */
 bool yr_rows_keyfile(struct yr_rows *rows, struct yr_keyfile *out);
 /** Start a rotation unless one is going on; one that got stuck goes on.  The node asks daily and on
  *  "delete now".  The transaction of a rotation holds every shreddable row: if there is no memory
@@ -135,8 +137,7 @@ YR_MUST_USE enum yr_err yr_rows_rotate(struct yr_rows *rows);
  */
 bool yr_rows_rotating(const struct yr_rows *rows);
 
-/** The store's answer to a transaction or key-file write.  On err of a transaction the caller must
- *  yr_rows_reset. */
+/** The store's answer to a transaction or key-file write.  On err look at yr_rows_broken. */
 void yr_rows_stored(struct yr_rows *rows, uint64_t token, enum yr_err err);
 /** Forget everything not committed (also what is in flight: a late answer to it is ignored).
  *  Reset after the answer, never before it, or a transaction may be committed after the state was

@@ -118,14 +118,17 @@ static void a_first_key_that_cannot_be_written_is_tried_again_with_the_next_put(
     rowbox_init(&box, 1);
     assert_int_equal(rowbox_unlock(&box), YR_OK);
     yr_memstore_fail_keyfile(box.store, YR_ENOSPC, 2, 0);
+    for (int i = 0; i < 2; i++) {
+        assert_put(&box, SHRED, "bob", "1", "text");
+        rowbox_settle(&box); // ends: no circle
+        assert_null(yr_memstore_shred_file(box.store));
+        assert_true(yr_rows_broken(box.rows));
+        yr_rows_reset(box.rows);
+        rowbox_settle(&box);
+        assert_false(yr_rows_broken(box.rows));
+        assert_row(&box, SHRED, "bob", "1", "-");
+    }
     assert_put(&box, SHRED, "bob", "1", "text");
-    rowbox_settle(&box); // ends: no circle
-    assert_null(yr_memstore_shred_file(box.store));
-    assert_false(yr_rows_broken(box.rows));
-    assert_put(&box, SHRED, "bob", "2", "text");
-    rowbox_settle(&box);
-    assert_null(yr_memstore_shred_file(box.store));
-    assert_put(&box, SHRED, "bob", "3", "text");
     rowbox_settle(&box);
     assert_int_equal(the_gen(&box), 1);
     assert_int_equal(rowbox_crash(&box), YR_OK);
