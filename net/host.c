@@ -25,6 +25,7 @@
 #include "net/writer.h"
 
 #define STAMP_EVERY 64 /* effects carried out under one reading of the clock */
+#define TICKS_MAX   4  /* ticks before the loop's other work gets its turn */
 
 // How far a lock or close has come.  Each step begins when nothing is under way any more.
 enum ending {
@@ -241,6 +242,13 @@ static bool carry_out(struct yr_host *host, const struct yr_effect *fx, const ui
     return false;
 }
 
+/** Is it time for a tick already? */
+static bool due(const struct yr_host *host, struct yr_now now)
+{
+    return host->ending == RUNNING && host->state == YR_HOST_OPEN &&
+           yr_node_deadline(host->node) <= now.mono_us;
+}
+
 /** Take the node's effects until there are no more.  Callbacks inside may give it more to do; they
  *  come back here only through the loop below. */
 static void drain(struct yr_host *host)
@@ -248,6 +256,7 @@ static void drain(struct yr_host *host)
     uint8_t scratch[YR_PACKET_MAX];
     struct yr_effect fx;
     struct yr_now now;
+    unsigned ticks = 0;
     bool look = false;
 
     if (host->draining || host->node == NULL || host->ending == HANDLES)
@@ -256,9 +265,14 @@ static void drain(struct yr_host *host)
     now = yr_clock_now();
     for (unsigned n = 1;; n++) {
         uint8_t *room = host->udp != NULL ? yr_udp_room(host->udp) : scratch;
-        if (!yr_node_poll(host->node, now, &fx, room, YR_PACKET_MAX))
-            break;
-        look = carry_out(host, &fx, room) || look;
+        if (yr_node_poll(host->node, now, &fx, room, YR_PACKET_MAX)) {
+            look = carry_out(host, &fx, room) || look;
+        } else {
+            now = yr_clock_now();
+            if (ticks++ == TICKS_MAX || !due(host, now))
+                break;
+            yr_node_tick(host->node, now); // here, and not by way of the alarm
+        }
         if (n % STAMP_EVERY == 0)
             now = yr_clock_now();
     }

@@ -457,7 +457,7 @@ static void an_idle_host_does_not_wake_up(void **state)
     yr_host_stats(r.host, &before);
     loop_for(&r.loop, 500);
     yr_host_stats(r.host, &after);
-    assert_int_equal(after.wakeups, before.wakeups);
+    assert_true(after.wakeups - before.wakeups <= 1); // an address of the machine may change
     finish(&r);
 }
 
