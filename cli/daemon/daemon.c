@@ -231,7 +231,9 @@ static void vault_moved(struct yr_daemon *daemon, enum yr_err err)
         yr_daemon_stop(daemon);
         return;
     }
-    if (state == YR_HOST_LOCKED && err != YR_OK)
+    if (state == YR_HOST_LOCKED && err == YR_ELOCKED)
+        yr_say(daemon, YR_LOG_INFO, "the vault is closed until yaari key unlock");
+    else if (state == YR_HOST_LOCKED && err != YR_OK)
         yr_say(daemon, YR_LOG_WARN, "the vault stays closed: %s", yr_strerror(err));
     yr_say(daemon, YR_LOG_DEBUG, "state: %s", state_text(daemon));
     if (state == YR_HOST_OPEN)
@@ -273,8 +275,9 @@ static void log_counters(struct yr_daemon *daemon)
            (unsigned long long)stats.tx_bytes, (unsigned long long)stats.tx_dropped,
            (unsigned long long)stats.commits, (unsigned long long)stats.wakeups);
     for (size_t i = 0; (counter = yr_node_counter(node, i)).name != NULL; i++)
-        yr_say(daemon, YR_LOG_INFO, "stats %s=%llu", counter.name,
-               (unsigned long long)counter.value);
+        if (counter.value != 0)
+            yr_say(daemon, YR_LOG_INFO, "stats %s=%llu", counter.name,
+                   (unsigned long long)counter.value);
     for (size_t i = 0; yr_rpc_counter(daemon->rpc, i, &counter); i++)
         yr_say(daemon, YR_LOG_INFO, "stats %s=%llu", counter.name,
                (unsigned long long)counter.value);

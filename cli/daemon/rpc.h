@@ -15,7 +15,7 @@
 #include "yaari/node.h"
 
 #define YR_RPC_API         1
-#define YR_RPC_CLIENTS_MAX 64   /* at once; more are refused by the control socket */
+#define YR_RPC_CLIENTS_MAX 128  /* at once, as many as the control socket has */
 #define YR_RPC_PENDING_MAX 1024 /* unanswered requests of one client */
 #define YR_RPC_SUBS_MAX    32   /* subscriptions of one client */
 #define YR_RPC_ANSWER_MAX                                                  \
