@@ -1,3 +1,4 @@
+#undef NDEBUG // glibc declares what an assertion calls only without it
 #include "core/base/base.h"
 
 void yr_assert_failed(const char *cond, const char *file, int line)
