@@ -595,7 +595,7 @@ static void random_operations_agree_with_a_model(void **state)
     for (size_t i = 0; i < MODEL_KEYS; i++)
         sorted[i] = i;
     qsort(sorted, MODEL_KEYS, sizeof sorted[0], by_key);
-    for (size_t round = 0; round < 600; round++) {
+    for (size_t round = 0; round < 400; round++) {
         random_txn(f, &s, &m, &stamp);
         for (size_t i = 0; i < 10; i++) {
             const enum yr_db db = seeded_below(&s, 2) == 0 ? YR_DB_MAIN : YR_DB_SHRED;
@@ -613,7 +613,7 @@ static void random_operations_agree_with_a_model(void **state)
             }
             check_seek(f, &m, sorted, db, at, (enum yr_seek)seeded_below(&s, 4));
         }
-        if (round % 150 == 149)
+        if (round % 100 == 99)
             reopen(f);
     }
     for (size_t at = 0; at < MODEL_KEYS; at++)
