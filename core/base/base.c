@@ -1,6 +1,9 @@
 #undef NDEBUG // glibc declares what an assertion calls only without it
 #include "core/base/base.h"
 
+// The C library's own, which prints and aborts; NDEBUG hides its declaration.
+YR_NORETURN void __assert_fail(const char *cond, const char *file, unsigned line, const char *func);
+
 void yr_assert_failed(const char *cond, const char *file, int line)
 {
     __assert_fail(cond, file, (unsigned)line, "YR_ASSERT"); // prints, then aborts

@@ -1,6 +1,6 @@
 #include "core/delivery/delivery.h"
 
-#define ACKS_MAX       1024 /* received and not yet durable: four windows of an honest friend */
+#define ACKS_MAX       (2 * YR_WINDOW_MAX) /* received, not yet durable: an honest friend sends half */
 #define ACKS_PER_FRAME 128
 #define OWN_PREKEYS    3
 #define PREKEY_LIFE_S  (21u * 86400u)
@@ -47,7 +47,7 @@ struct box {
     size_t own_count;
     struct yr_prekey theirs;
     bool has_theirs;
-    struct letter window[YR_WINDOW_MAX]; // ring, in order
+    struct letter *window; // ring of YR_WINDOW_MAX, in order; made with the first letter
     size_t first, count;
     uint64_t next_order, loaded; // loaded: highest order that is or was in the window
     size_t queued;               // rows in the outbox
@@ -110,6 +110,17 @@ static struct letter *at_window(struct box *b, size_t i)
     return &b->window[(b->first + i) % YR_WINDOW_MAX];
 }
 
+// Room for one more letter behind the last, or NULL.
+static struct letter *grow_window(struct yr_delivery *d, struct box *b)
+{
+    if (b->count == YR_WINDOW_MAX)
+        return NULL;
+    if (b->window == NULL &&
+        (b->window = yr_alloc(d->mem, YR_MEM_CHAT, YR_WINDOW_MAX * sizeof *b->window)) == NULL)
+        return NULL;
+    return at_window(b, b->count);
+}
+
 static void clear_letter(struct yr_delivery *d, struct letter *l)
 {
     yr_free_secret(d->mem, l->sealed);
@@ -131,6 +142,7 @@ static void free_box(struct yr_delivery *d, unsigned slot)
     if (b == NULL)
         return;
     clear_window(d, b);
+    yr_free(d->mem, b->window);
     yr_skipped_clear(&b->skipped);
     yr_free(d->mem, b->acks);
     yr_free_secret(d->mem, b);
@@ -534,10 +546,10 @@ static bool can_send(const struct box *b)
 
 static bool load_letter(struct yr_delivery *d, struct box *b, const struct stored *s)
 {
-    struct letter *l = at_window(b, b->count);
+    struct letter *l = grow_window(d, b);
     const uint8_t *src = s->sealed_len > 0 ? s->sealed : s->plain;
     const size_t len = s->sealed_len > 0 ? s->sealed_len : s->plain_len;
-    uint8_t *copy = yr_alloc(d->mem, YR_MEM_CHAT, len);
+    uint8_t *copy = l != NULL ? yr_alloc(d->mem, YR_MEM_CHAT, len) : NULL;
 
     if (copy == NULL)
         return false;
@@ -587,7 +599,7 @@ enum yr_err yr_delivery_push(struct yr_delivery *d, struct yr_now now, unsigned 
     if (len > YR_PLAIN_MAX)
         return YR_ESIZE;
     // With a link, room and nothing before it, it is sealed at once: one commit instead of two.
-    if (b->up && b->count < YR_WINDOW_MAX && b->queued == b->count && can_send(b) &&
+    if (b->up && b->queued == b->count && can_send(b) && grow_window(d, b) != NULL &&
         (err = seal_plain(d, b, plain, len, &sealed, &sealed_len)) != YR_OK && err != YR_EAGAIN)
         return err;
     err = put_letter(d, b, b->next_order, id, plain, len, sealed, sealed_len);
