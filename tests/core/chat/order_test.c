@@ -214,10 +214,23 @@ static void a_long_chain_delivered_backwards_is_put_in_order(void **state)
     for (size_t i = count; i-- > 0;)
         assert_int_equal(take(&carol, &said[i]), YR_OK);
     assert_model(&carol, count);
-    // everyone has its ancestors, so nobody waits and no row of waiting is left
     talker_commit(&carol);
     talker_crash(&carol, 0);
     assert_model(&carol, count);
+    // Everyone has its ancestors, so nobody waits: per message a record, an index and an event,
+    // and one row each of ours and of the conversation.  Neither does who cites one of them.
+    assert_int_equal(yr_memstore_count(carol.store, YR_DB_MAIN), 3 * count + 2);
+    said[count] = (struct said){.id = {8},
+                                .author = &bob,
+                                .seq = 999,
+                                .hlc = said[0].hlc + 300,
+                                .eff = said[0].hlc + 300,
+                                .parent_count = 2,
+                                .parents = {100, 249}};
+    assert_int_equal(take(&carol, &said[count]), YR_OK);
+    talker_commit(&carol);
+    assert_model(&carol, count + 1);
+    assert_int_equal(yr_memstore_count(carol.store, YR_DB_MAIN), 3 * count + 5);
 }
 
 static void what_waits_for_ancestors_that_never_come_is_bounded(void **state)
