@@ -2,8 +2,10 @@
 // identity to a text that has been delivered.
 #include "loop.h"
 
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/mount.h>
 #include <sys/wait.h>
 
 #include "net/addr.h"
@@ -296,6 +298,96 @@ static void an_identity_made_and_killed_anywhere_can_be_made_again(void **state)
     assert_true(again > 0); // it was hit before the end
 }
 
+/** Ask for a note to oneself and wait for the answer. */
+static enum yr_err note(struct person *p, const char *text)
+{
+    struct yr_cmd cmd = {.kind = YR_CMD_SEND, .body = text, .body_len = strlen(text)};
+    enum yr_err err;
+
+    memcpy(cmd.conv, p->conv, sizeof cmd.conv);
+    p->done = false;
+    p->ticket++;
+    err = yr_host_command(p->host, &cmd, p->ticket);
+    if (err != YR_OK)
+        return err;
+    wait_for(p, &p->done);
+    return p->err;
+}
+
+static void know_self(struct person *p)
+{
+    struct yr_self self;
+
+    yr_node_self(yr_host_node(p->host), &self);
+    memcpy(p->conv, self.id, sizeof p->conv);
+}
+
+/** In a child whose base is a disk of 2 MiB: the number of the step that failed, or 0. */
+static int live_on_a_full_disk(void)
+{
+    struct test_loop loop;
+    struct person carol;
+    size_t accepted = 0, refused = 0;
+    enum yr_err err = YR_OK;
+    char text[1024];
+
+    make("carol");
+    loop_start(&loop);
+    wake(&carol, &loop, "carol");
+    know_self(&carol);
+    memset(text, 'x', sizeof text);
+    text[sizeof text - 1] = '\0';
+    for (size_t i = 0; i < 5000 && refused < 5; i++) {
+        memcpy(text, "note", 4);
+        err = note(&carol, text);
+        accepted += err == YR_OK;
+        refused += err != YR_OK;
+    }
+    if (refused < 5 || accepted == 0)
+        return 1;
+    if (err != YR_ENOSPC)
+        return 2;
+    struct yr_self self;
+    yr_node_self(yr_host_node(carol.host), &self);
+    if (!self.store_failing || strstr(carol.log, "write failed") == NULL)
+        return 3;
+    if (shown(&carol, "note") != accepted)
+        return 4; // what was refused is not shown
+    char line[128];
+    snprintf(line, sizeof line, "mount -o remount,size=64m %s", base);
+    if (system(line) != 0)
+        return 5;
+    for (int i = 0; i < 1000 && note(&carol, "note: room again") != YR_OK; i++)
+        loop_for(&loop, 20);
+    accepted++;
+    sleep_well(&carol);
+    wake(&carol, &loop, "carol");
+    know_self(&carol);
+    if (shown(&carol, "note") != accepted)
+        return 6; // nothing accepted was lost, nothing came twice
+    sleep_well(&carol);
+    loop_end(&loop);
+    return 0;
+}
+
+static void a_full_disk_is_told_and_loses_nothing_and_passes(void **state)
+{
+    int status = 0;
+    const pid_t pid = fork();
+
+    if (pid == 0) {
+        if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+            mount("yaari", base, "tmpfs", 0, "size=2m,mode=700") != 0)
+            _exit(99);
+        _exit(live_on_a_full_disk());
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status));
+    if (WEXITSTATUS(status) == 99)
+        skip(); // a disk of one's own takes privileges
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 static int make_base(void **state)
 {
     strcpy(base, "/tmp/yaari-friends-XXXXXX");
@@ -316,6 +408,7 @@ int main(void)
         TEST(two_people_meet_and_talk_and_go_on_after_both_restart),
         TEST(an_idle_link_wakes_nobody_more_than_once_a_second),
         TEST(locking_takes_the_link_down_and_unlocking_brings_it_back),
+        TEST(a_full_disk_is_told_and_loses_nothing_and_passes),
         TEST(an_identity_made_and_killed_anywhere_can_be_made_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

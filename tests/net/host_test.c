@@ -1,5 +1,6 @@
 #include "loop.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -529,6 +530,33 @@ static void closing_at_once_is_fine(void **state)
     assert_true(closed);
 }
 
+static size_t open_descriptors(void)
+{
+    size_t count = 0;
+    for (int fd = 0; fd < 1024; fd++)
+        count += fcntl(fd, F_GETFD) >= 0;
+    return count;
+}
+
+static void nothing_stays_open(void **state)
+{
+    struct run r;
+    size_t before;
+
+    launch(&r); // the first loop of a process opens what all of them share
+    finish(&r);
+    before = open_descriptors();
+    launch(&r);
+    identity(&r); // with sockets, groups, and the watch over addresses
+    finish(&r);
+    assert_int_equal(open_descriptors(), before);
+    assert_int_equal(chmod(dir, 0755), 0);
+    prepare(&r);
+    assert_int_equal(yr_host_open(&r.host, &r.opts), YR_EDENIED);
+    finish(&r);
+    assert_int_equal(open_descriptors(), before);
+}
+
 static void locking_keeps_everything_and_unlocking_goes_on(void **state)
 {
     struct run r;
@@ -799,6 +827,7 @@ int main(void)
         TEST(closing_flushes_what_was_asked_and_says_goodbye),
         TEST(closing_from_an_event_is_fine),
         TEST(closing_at_once_is_fine),
+        TEST(nothing_stays_open),
         TEST(locking_keeps_everything_and_unlocking_goes_on),
         TEST(without_leave_no_vault_is_made_until_it_is_asked_for),
         TEST(a_passphrase_opens_and_another_does_not),
