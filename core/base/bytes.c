@@ -217,13 +217,26 @@ static size_t utf8_sequence(const uint8_t *s, size_t left)
     return len;
 }
 
+// Eight bytes of ASCII without NUL, which is what most text is made of.
+static bool plain_ascii(const uint8_t *s)
+{
+    const uint64_t ones = 0x0101010101010101, tops = 0x8080808080808080;
+    uint64_t word;
+
+    memcpy(&word, s, sizeof word);
+    return ((word | (word - ones)) & tops) == 0; // a top bit, or one that a zero byte borrowed
+}
+
 bool yr_utf8_ok(const void *text, size_t len)
 {
     const uint8_t *s = text;
 
-    for (size_t i = 0, n; i < len; i += n)
-        if ((n = utf8_sequence(s + i, len - i)) == 0)
+    for (size_t i = 0, n; i < len; i += n) {
+        if (len - i >= 8 && plain_ascii(s + i))
+            n = 8;
+        else if ((n = utf8_sequence(s + i, len - i)) == 0)
             return false;
+    }
     return true;
 }
 

@@ -214,6 +214,22 @@ static void overlong_and_cut_sequences_are_not_utf8(void **state)
     assert_false(yr_utf8_ok("a\0b", 3));
 }
 
+static void a_bad_byte_is_found_wherever_it_stands(void **state)
+{
+    static const uint8_t bad[] = {0x00, 0x80, 0xbf, 0xc3, 0xff};
+    uint8_t text[40];
+
+    for (size_t len = 1; len <= sizeof text; len++)
+        for (size_t at = 0; at < len; at++)
+            for (size_t i = 0; i < sizeof bad; i++) {
+                for (size_t k = 0; k < len; k++)
+                    text[k] = (uint8_t)(k % 0x7f + 1); // \x01 too, next to a NUL
+                assert_true(yr_utf8_ok(text, len));
+                text[at] = bad[i];
+                assert_false(yr_utf8_ok(text, len));
+            }
+}
+
 /* ---- base32 ---- */
 
 static void base32_gives_crockfords_symbols(void **state)
@@ -306,6 +322,7 @@ int main(void)
         cmocka_unit_test(an_address_of_an_unknown_family_is_refused),
         cmocka_unit_test(every_code_point_but_nul_and_surrogates_is_utf8),
         cmocka_unit_test(overlong_and_cut_sequences_are_not_utf8),
+        cmocka_unit_test(a_bad_byte_is_found_wherever_it_stands),
         cmocka_unit_test(base32_gives_crockfords_symbols),
         cmocka_unit_test(base32_round_trips_at_every_length_in_any_case),
         cmocka_unit_test(base32_refuses_foreign_symbols_lone_ones_and_set_bits_left_over),
