@@ -118,17 +118,22 @@ enum yr_err yr_record_put(struct yr_chats *chats, const uint8_t conv[YR_ID_LEN],
                        chats->out, len);
 }
 
-enum yr_err yr_record_find(struct yr_chats *chats, const uint8_t id[YR_MSG_ID_LEN],
-                           struct yr_index *index, struct yr_record *out)
+enum yr_err yr_record_at(struct yr_chats *chats, const uint8_t id[YR_MSG_ID_LEN],
+                         const struct yr_index *index, struct yr_record *out)
 {
-    enum yr_err err = yr_index_get(chats, id, index);
+    enum yr_err err = yr_record_get(chats, index->conv, &index->place, out);
 
-    if (err != YR_OK)
-        return err;
-    err = yr_record_get(chats, index->conv, &index->place, out);
     if (err == YR_OK && memcmp(out->id, id, YR_MSG_ID_LEN) != 0)
         err = YR_ECORRUPT;
     return err == YR_ENOENT ? YR_ECORRUPT : err;
+}
+
+enum yr_err yr_record_find(struct yr_chats *chats, const uint8_t id[YR_MSG_ID_LEN],
+                           struct yr_index *index, struct yr_record *out)
+{
+    const enum yr_err err = yr_index_get(chats, id, index);
+
+    return err != YR_OK ? err : yr_record_at(chats, id, index, out);
 }
 
 // ---- who waits for whom ----

@@ -38,7 +38,9 @@ static enum yr_err advance(struct yr_chats *chats, const struct incoming *in,
 
     if (err == YR_ENOENT || (err == YR_OK && memcmp(index.conv, in->conv->id, YR_ID_LEN) != 0))
         return YR_OK;
-    if (err != YR_OK || (err = yr_record_find(chats, id, &index, record)) != YR_OK)
+    if (err == YR_OK)
+        err = yr_record_at(chats, id, &index, record);
+    if (err != YR_OK)
         return err;
     if (!record->own || record->kind == YR_MSG_SYSTEM || record->state >= state)
         return YR_OK; // states never go back; FAILED and CANCELLED stay
@@ -129,9 +131,8 @@ static enum yr_err seen_before(struct yr_chats *chats, const struct incoming *in
         yr_chats_count(chats, YR_CHAT_FOREIGN);
         return YR_EPROTO;
     }
-    err = yr_record_get(chats, in->conv->id, &index->place, record);
-    if (err != YR_OK)
-        return err == YR_ENOENT ? YR_ECORRUPT : err;
+    if ((err = yr_record_at(chats, in->plain->id, index, record)) != YR_OK)
+        return err;
     if (memcmp(record->author, in->author, YR_ID_LEN) != 0) {
         yr_chats_count(chats, YR_CHAT_FOREIGN);
         return YR_EPROTO;
@@ -194,10 +195,10 @@ static enum yr_err apply_to_known(struct yr_chats *chats, const struct incoming 
 {
     struct yr_record *record = &chats->record;
     bool visible, stored;
-    enum yr_err err = yr_record_get(chats, in->conv->id, &index->place, record);
+    enum yr_err err = yr_record_at(chats, change->target, index, record);
 
     if (err != YR_OK)
-        return err == YR_ENOENT ? YR_ECORRUPT : err;
+        return err;
     err = yr_record_apply(record, change, &visible, &stored);
     if (err != YR_OK) {
         yr_chats_count(chats, err == YR_EFULL ? YR_CHAT_REACTIONS_FULL : YR_CHAT_DENIED);

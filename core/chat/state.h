@@ -104,8 +104,10 @@ YR_MUST_USE enum yr_err yr_record_get(struct yr_chats *chats, const uint8_t conv
                                       const struct yr_place *place, struct yr_record *out);
 YR_MUST_USE enum yr_err yr_record_put(struct yr_chats *chats, const uint8_t conv[YR_ID_LEN],
                                       const struct yr_place *place, const struct yr_record *record);
-/** Index and record of a message.  A row that the index promises and that is not there is
- *  YR_ECORRUPT. */
+/** The record an index promises; one that is not there, or of another message, is YR_ECORRUPT. */
+YR_MUST_USE enum yr_err yr_record_at(struct yr_chats *chats, const uint8_t id[YR_MSG_ID_LEN],
+                                     const struct yr_index *index, struct yr_record *out);
+/** Index and record of a message.  Errors: YR_ENOENT: unknown; the others of both. */
 YR_MUST_USE enum yr_err yr_record_find(struct yr_chats *chats, const uint8_t id[YR_MSG_ID_LEN],
                                        struct yr_index *index, struct yr_record *out);
 
