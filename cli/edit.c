@@ -14,8 +14,8 @@
 
 struct yr_edit {
     struct yr_edit_opts opts;
-    struct yr_keys keys;
-    struct yr_row row;
+    struct yr_edit_keys keys;
+    struct yr_edit_row row;
     struct yr_buf prompt;
     struct yr_buf text;
     size_t cursor; // a cluster's start in `text`, or its end
@@ -68,8 +68,11 @@ void yr_edit_history_clear(struct yr_edit_history *history)
 
 void yr_edit_words_add(struct yr_edit_words *words, const char *word)
 {
+    struct yr_buf safe = {0};
+
+    yr_safe_line(&safe, word, strlen(word)); // a name is what somebody else wrote
     words->words = yr_xrealloc(words->words, (words->count + 1) * sizeof *words->words);
-    words->words[words->count++] = yr_strdup(word);
+    words->words[words->count++] = yr_buf_take(&safe);
 }
 
 static void words_clear(struct yr_edit_words *words)
@@ -97,8 +100,8 @@ void yr_edit_free(struct yr_edit *edit)
 {
     if (edit == NULL)
         return;
-    yr_keys_clear(&edit->keys);
-    yr_row_clear(&edit->row);
+    yr_edit_keys_clear(&edit->keys);
+    yr_edit_row_clear(&edit->row);
     yr_buf_clear(&edit->prompt);
     yr_buf_clear(&edit->text);
     yr_buf_clear(&edit->line);
@@ -144,7 +147,7 @@ static void draw(struct yr_edit *edit, struct yr_buf *out)
     yr_buf_cut(&edit->row.prompt, 0);
     add_shown(edit, &edit->row.prompt, yr_buf_str(&prompt));
     yr_buf_clear(&prompt);
-    yr_row_draw(&edit->row, yr_buf_str(&edit->text), edit->text.len, edit->cursor, out);
+    yr_edit_row_draw(&edit->row, yr_buf_str(&edit->text), edit->text.len, edit->cursor, out);
 }
 
 void yr_edit_prompt(struct yr_edit *edit, const char *prompt, struct yr_buf *out)
@@ -172,7 +175,7 @@ void yr_edit_hide(struct yr_edit *edit, struct yr_buf *out)
 {
     if (!edit->showing)
         return;
-    yr_row_erase(&edit->row, out);
+    yr_edit_row_erase(&edit->row, out);
     yr_buf_adds(out, "\x1b[?2004l");
     edit->showing = false;
 }
@@ -183,7 +186,7 @@ void yr_edit_print(struct yr_edit *edit, const char *text, struct yr_buf *out)
 
     add_shown(edit, &shown, text);
     text = yr_buf_str(&shown);
-    yr_row_erase(&edit->row, out);
+    yr_edit_row_erase(&edit->row, out);
     for (const char *end; *text != '\0'; text = *end != '\0' ? end + 1 : end) {
         end = strchrnul(text, '\n');
         yr_buf_add(out, text, (size_t)(end - text));
@@ -197,7 +200,7 @@ void yr_edit_resize(struct yr_edit *edit, size_t columns, struct yr_buf *out)
 {
     if (columns == 0 || columns == edit->row.columns)
         return;
-    yr_row_erase(&edit->row, out);
+    yr_edit_row_erase(&edit->row, out);
     edit->row.columns = columns;
     draw(edit, out);
 }
@@ -430,12 +433,12 @@ static void start_search(struct yr_edit *edit)
 }
 
 /** A key while searching.  false: the search is over and the key has its usual meaning. */
-static bool search_key(struct yr_edit *edit, struct yr_key key)
+static bool search_key(struct yr_edit *edit, struct yr_edit_key key)
 {
     const size_t count = edit->history->count;
     struct yr_buf bytes = {0};
 
-    if (key.kind == YR_KEY_CHAR && typable(key.cp)) {
+    if (key.kind == YR_EDIT_KEY_CHAR && typable(key.cp)) {
         yr_buf_addu(&bytes, key.cp);
         if (edit->query.len + bytes.len <= QUERY_MAX) {
             yr_buf_add(&edit->query, bytes.at, bytes.len);
@@ -444,22 +447,22 @@ static bool search_key(struct yr_edit *edit, struct yr_key key)
                 yr_buf_cut(&edit->query, edit->query.len - bytes.len);
         }
         yr_buf_clear(&bytes);
-    } else if (key.kind == YR_KEY_BACKSPACE) {
+    } else if (key.kind == YR_EDIT_KEY_BACKSPACE) {
         if (edit->query.len > 0)
             yr_buf_cut(&edit->query,
                        yr_cluster_start(edit->query.at, edit->query.len, edit->query.len));
-    } else if (key.kind == YR_KEY_CTRL && key.cp == 'R') {
+    } else if (key.kind == YR_EDIT_KEY_CTRL && key.cp == 'R') {
         if (edit->query.len > 0)
             (void)search_before(edit, edit->history_at);
-    } else if (key.kind == YR_KEY_ESCAPE ||
-               (key.kind == YR_KEY_CTRL && (key.cp == 'G' || key.cp == 'C'))) {
+    } else if (key.kind == YR_EDIT_KEY_ESCAPE ||
+               (key.kind == YR_EDIT_KEY_CTRL && (key.cp == 'G' || key.cp == 'C'))) {
         edit->searching = false;
         put_text(edit, yr_buf_str(&edit->saved), edit->saved.len);
         edit->cursor = edit->saved_cursor;
         edit->history_at = count;
-    } else if (key.kind != YR_KEY_IGNORED) {
+    } else if (key.kind != YR_EDIT_KEY_IGNORED) {
         edit->searching = false;
-        return key.kind == YR_KEY_ENTER; // takes the line, to be looked at before it is sent
+        return key.kind == YR_EDIT_KEY_ENTER; // takes the line, to be looked at before it is sent
     }
     return true;
 }
@@ -612,43 +615,43 @@ static void escape(struct yr_edit *edit, bool was_pasted, bool was_cycling)
     }
 }
 
-static enum yr_edit_event handle(struct yr_edit *edit, struct yr_key key, struct yr_buf *out)
+static enum yr_edit_event handle(struct yr_edit *edit, struct yr_edit_key key, struct yr_buf *out)
 {
     const bool was_killing = edit->killing, was_pasted = edit->pasted, was_cycling = edit->cycling;
 
     if (edit->searching && search_key(edit, key))
         return YR_EDIT_MORE;
     edit->killing = edit->pasted = false;
-    edit->cycling = was_cycling && (key.kind == YR_KEY_TAB || key.kind == YR_KEY_BACKTAB);
-    if (key.kind != YR_KEY_CTRL || key.cp != 'C')
+    edit->cycling = was_cycling && (key.kind == YR_EDIT_KEY_TAB || key.kind == YR_EDIT_KEY_BACKTAB);
+    if (key.kind != YR_EDIT_KEY_CTRL || key.cp != 'C')
         edit->interrupts = 0;
     switch (key.kind) {
-    case YR_KEY_NONE:
-    case YR_KEY_IGNORED: break;
-    case YR_KEY_CHAR: return insert_char(edit, key.cp) ? YR_EDIT_MORE : YR_EDIT_TOO_LONG;
-    case YR_KEY_CTRL: return control_key(edit, key.cp, was_killing, out);
-    case YR_KEY_ALT: return alt_key(edit, key.cp, was_killing);
-    case YR_KEY_ALT_BACKSPACE:
+    case YR_EDIT_KEY_NONE:
+    case YR_EDIT_KEY_IGNORED: break;
+    case YR_EDIT_KEY_CHAR: return insert_char(edit, key.cp) ? YR_EDIT_MORE : YR_EDIT_TOO_LONG;
+    case YR_EDIT_KEY_CTRL: return control_key(edit, key.cp, was_killing, out);
+    case YR_EDIT_KEY_ALT: return alt_key(edit, key.cp, was_killing);
+    case YR_EDIT_KEY_ALT_BACKSPACE:
         kill_range(edit, word_left(edit, false), edit->cursor, was_killing);
         break;
-    case YR_KEY_ENTER: return enter(edit, out);
-    case YR_KEY_NEWLINE: return insert(edit, "\n", 1) ? YR_EDIT_MORE : YR_EDIT_TOO_LONG;
-    case YR_KEY_TAB: complete(edit, true); break;
-    case YR_KEY_BACKTAB: complete(edit, false); break;
-    case YR_KEY_BACKSPACE: replace(edit, left_of(edit), edit->cursor, NULL, 0); break;
-    case YR_KEY_DELETE: replace(edit, edit->cursor, right_of(edit), NULL, 0); break;
-    case YR_KEY_UP: go_history(edit, true); break;
-    case YR_KEY_DOWN: go_history(edit, false); break;
-    case YR_KEY_LEFT: edit->cursor = left_of(edit); break;
-    case YR_KEY_RIGHT: edit->cursor = right_of(edit); break;
-    case YR_KEY_WORD_LEFT: edit->cursor = word_left(edit, false); break;
-    case YR_KEY_WORD_RIGHT: edit->cursor = word_right(edit); break;
-    case YR_KEY_HOME: edit->cursor = 0; break;
-    case YR_KEY_END: edit->cursor = edit->text.len; break;
-    case YR_KEY_PAGE_UP: return YR_EDIT_EARLIER;
-    case YR_KEY_ESCAPE: escape(edit, was_pasted, was_cycling); break;
-    case YR_KEY_PASTE: return paste(edit, out) ? YR_EDIT_MORE : YR_EDIT_TOO_LONG;
-    case YR_KEY_TOO_LONG: return YR_EDIT_TOO_LONG;
+    case YR_EDIT_KEY_ENTER: return enter(edit, out);
+    case YR_EDIT_KEY_NEWLINE: return insert(edit, "\n", 1) ? YR_EDIT_MORE : YR_EDIT_TOO_LONG;
+    case YR_EDIT_KEY_TAB: complete(edit, true); break;
+    case YR_EDIT_KEY_BACKTAB: complete(edit, false); break;
+    case YR_EDIT_KEY_BACKSPACE: replace(edit, left_of(edit), edit->cursor, NULL, 0); break;
+    case YR_EDIT_KEY_DELETE: replace(edit, edit->cursor, right_of(edit), NULL, 0); break;
+    case YR_EDIT_KEY_UP: go_history(edit, true); break;
+    case YR_EDIT_KEY_DOWN: go_history(edit, false); break;
+    case YR_EDIT_KEY_LEFT: edit->cursor = left_of(edit); break;
+    case YR_EDIT_KEY_RIGHT: edit->cursor = right_of(edit); break;
+    case YR_EDIT_KEY_WORD_LEFT: edit->cursor = word_left(edit, false); break;
+    case YR_EDIT_KEY_WORD_RIGHT: edit->cursor = word_right(edit); break;
+    case YR_EDIT_KEY_HOME: edit->cursor = 0; break;
+    case YR_EDIT_KEY_END: edit->cursor = edit->text.len; break;
+    case YR_EDIT_KEY_PAGE_UP: return YR_EDIT_EARLIER;
+    case YR_EDIT_KEY_ESCAPE: escape(edit, was_pasted, was_cycling); break;
+    case YR_EDIT_KEY_PASTE: return paste(edit, out) ? YR_EDIT_MORE : YR_EDIT_TOO_LONG;
+    case YR_EDIT_KEY_TOO_LONG: return YR_EDIT_TOO_LONG;
     }
     return YR_EDIT_MORE;
 }
@@ -657,7 +660,7 @@ static enum yr_edit_event handle(struct yr_edit *edit, struct yr_key key, struct
 
 static enum yr_edit_event next_line(struct yr_edit *edit)
 {
-    struct yr_keys *keys = &edit->keys;
+    struct yr_edit_keys *keys = &edit->keys;
     const char *start = yr_buf_str(&keys->queue) + keys->at;
     const size_t len = keys->queue.len - keys->at;
     const char *end = len > 0 ? memchr(start, '\n', len) : NULL;
@@ -683,25 +686,25 @@ static enum yr_edit_event next_line(struct yr_edit *edit)
 
 void yr_edit_feed(struct yr_edit *edit, const void *bytes, size_t len)
 {
-    yr_keys_feed(&edit->keys, bytes, len);
+    yr_edit_keys_feed(&edit->keys, bytes, len);
 }
 
 void yr_edit_idle(struct yr_edit *edit)
 {
-    yr_keys_idle(&edit->keys);
+    yr_edit_keys_idle(&edit->keys);
 }
 
 void yr_edit_end(struct yr_edit *edit)
 {
-    if (edit->opts.plain && yr_keys_waiting(&edit->keys))
-        yr_keys_feed(&edit->keys, "\n", 1);
+    if (edit->opts.plain && yr_edit_keys_waiting(&edit->keys))
+        yr_edit_keys_feed(&edit->keys, "\n", 1);
     else
-        yr_keys_idle(&edit->keys);
+        yr_edit_keys_idle(&edit->keys);
 }
 
 bool yr_edit_waiting(const struct yr_edit *edit)
 {
-    return !edit->opts.plain && yr_keys_waiting(&edit->keys);
+    return !edit->opts.plain && yr_edit_keys_waiting(&edit->keys);
 }
 
 enum yr_edit_event yr_edit_next(struct yr_edit *edit, struct yr_buf *out)
@@ -711,9 +714,9 @@ enum yr_edit_event yr_edit_next(struct yr_edit *edit, struct yr_buf *out)
     if (edit->opts.plain)
         return next_line(edit);
     while (event == YR_EDIT_MORE) {
-        const struct yr_key key = yr_keys_next(&edit->keys);
+        const struct yr_edit_key key = yr_edit_keys_next(&edit->keys);
 
-        if (key.kind == YR_KEY_NONE)
+        if (key.kind == YR_EDIT_KEY_NONE)
             break;
         event = handle(edit, key, out);
     }

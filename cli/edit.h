@@ -43,7 +43,7 @@ struct yr_edit_words {
     char **words; /* owned; each a whole replacement, with the blank it wants behind it */
     size_t count, start;
 };
-/** Add a copy of a word. */
+/** Add a copy of a word, made safe. */
 void yr_edit_words_add(struct yr_edit_words *words, const char *word);
 
 /** Fills `words`; words->start is `cursor` at first.  text is NUL-terminated. */

@@ -10,14 +10,14 @@
 #define PASTE_LEN   6
 #define PASTE_IDLES 40 /* of 50 ms: a paste over a bad line may stall, but not for ever */
 
-void yr_keys_clear(struct yr_keys *keys)
+void yr_edit_keys_clear(struct yr_edit_keys *keys)
 {
     yr_buf_clear(&keys->queue);
     yr_buf_clear(&keys->paste);
-    *keys = (struct yr_keys){0};
+    *keys = (struct yr_edit_keys){0};
 }
 
-void yr_keys_feed(struct yr_keys *keys, const void *bytes, size_t len)
+void yr_edit_keys_feed(struct yr_edit_keys *keys, const void *bytes, size_t len)
 {
     if (keys->at > 0) {
         yr_buf_splice(&keys->queue, 0, keys->at, NULL, 0);
@@ -26,40 +26,41 @@ void yr_keys_feed(struct yr_keys *keys, const void *bytes, size_t len)
     keys->idles = 0;
     if (keys->queue.len == 0)
         keys->overflow = false;
-    if (keys->queue.len + len > YR_KEYS_QUEUE_MAX) {
+    if (keys->queue.len + len > YR_EDIT_KEYS_QUEUE_MAX) {
         // only an endless paste comes here: forget its middle, keep looking for its end
         if (keys->queue.len > 2 * PASTE_LEN)
             yr_buf_splice(&keys->queue, PASTE_LEN, keys->queue.len - 2 * PASTE_LEN + 1, NULL, 0);
-        if (len > YR_KEYS_QUEUE_MAX / 2) {
-            bytes = (const char *)bytes + (len - YR_KEYS_QUEUE_MAX / 2);
-            len = YR_KEYS_QUEUE_MAX / 2;
+        if (len > YR_EDIT_KEYS_QUEUE_MAX / 2) {
+            bytes = (const char *)bytes + (len - YR_EDIT_KEYS_QUEUE_MAX / 2);
+            len = YR_EDIT_KEYS_QUEUE_MAX / 2;
         }
         keys->overflow = true;
     }
     yr_buf_add(&keys->queue, bytes, len);
 }
 
-void yr_keys_idle(struct yr_keys *keys)
+void yr_edit_keys_idle(struct yr_edit_keys *keys)
 {
     keys->idles++;
 }
 
-bool yr_keys_waiting(const struct yr_keys *keys)
+bool yr_edit_keys_waiting(const struct yr_edit_keys *keys)
 {
     return keys->at < keys->queue.len;
 }
 
-static struct yr_key take(struct yr_keys *keys, size_t len, enum yr_key_kind kind, uint32_t cp)
+static struct yr_edit_key take(struct yr_edit_keys *keys, size_t len, enum yr_edit_key_kind kind,
+                               uint32_t cp)
 {
     keys->at += len;
-    if (yr_keys_waiting(keys) && keys->idles > 1)
+    if (yr_edit_keys_waiting(keys) && keys->idles > 1)
         keys->idles = 1; // what follows has waited as long
-    return (struct yr_key){kind, cp};
+    return (struct yr_edit_key){kind, cp};
 }
 
-static struct yr_key none(void)
+static struct yr_edit_key none(void)
 {
-    return (struct yr_key){YR_KEY_NONE, 0};
+    return (struct yr_edit_key){YR_EDIT_KEY_NONE, 0};
 }
 
 /* ---- pastes ---- */
@@ -93,7 +94,7 @@ static void copy_paste(struct yr_buf *out, const char *text, size_t len)
     }
 }
 
-static struct yr_key next_paste(struct yr_keys *keys, const char *at, size_t len)
+static struct yr_edit_key next_paste(struct yr_edit_keys *keys, const char *at, size_t len)
 {
     const char *text = at + PASTE_LEN;
     const size_t text_len = len - PASTE_LEN;
@@ -106,52 +107,52 @@ static struct yr_key next_paste(struct yr_keys *keys, const char *at, size_t len
         used = (size_t)(end - at) + PASTE_LEN;
     if (keys->overflow) {
         keys->overflow = false;
-        return take(keys, used, YR_KEY_TOO_LONG, 0);
+        return take(keys, used, YR_EDIT_KEY_TOO_LONG, 0);
     }
     copy_paste(&keys->paste, text, end != NULL ? (size_t)(end - text) : text_len);
-    return take(keys, used, YR_KEY_PASTE, 0);
+    return take(keys, used, YR_EDIT_KEY_PASTE, 0);
 }
 
 /* ---- sequences ---- */
 
-static enum yr_key_kind arrow(char final, unsigned modifier)
+static enum yr_edit_key_kind arrow(char final, unsigned modifier)
 {
     const bool word = modifier == 3 || modifier == 5; // Alt, Ctrl
 
     switch (final) {
-    case 'A': return YR_KEY_UP;
-    case 'B': return YR_KEY_DOWN;
-    case 'C': return word ? YR_KEY_WORD_RIGHT : YR_KEY_RIGHT;
-    case 'D': return word ? YR_KEY_WORD_LEFT : YR_KEY_LEFT;
-    case 'H': return YR_KEY_HOME;
-    case 'F': return YR_KEY_END;
-    case 'Z': return YR_KEY_BACKTAB;
-    default: return YR_KEY_IGNORED;
+    case 'A': return YR_EDIT_KEY_UP;
+    case 'B': return YR_EDIT_KEY_DOWN;
+    case 'C': return word ? YR_EDIT_KEY_WORD_RIGHT : YR_EDIT_KEY_RIGHT;
+    case 'D': return word ? YR_EDIT_KEY_WORD_LEFT : YR_EDIT_KEY_LEFT;
+    case 'H': return YR_EDIT_KEY_HOME;
+    case 'F': return YR_EDIT_KEY_END;
+    case 'Z': return YR_EDIT_KEY_BACKTAB;
+    default: return YR_EDIT_KEY_IGNORED;
     }
 }
 
-static enum yr_key_kind numbered(unsigned number)
+static enum yr_edit_key_kind numbered(unsigned number)
 {
     switch (number) {
     case 1:
-    case 7: return YR_KEY_HOME;
+    case 7: return YR_EDIT_KEY_HOME;
     case 4:
-    case 8: return YR_KEY_END;
-    case 3: return YR_KEY_DELETE;
-    case 5: return YR_KEY_PAGE_UP;
-    default: return YR_KEY_IGNORED;
+    case 8: return YR_EDIT_KEY_END;
+    case 3: return YR_EDIT_KEY_DELETE;
+    case 5: return YR_EDIT_KEY_PAGE_UP;
+    default: return YR_EDIT_KEY_IGNORED;
     }
 }
 
 /** ESC [ parameters final. */
-static struct yr_key next_csi(struct yr_keys *keys, const char *at, size_t len)
+static struct yr_edit_key next_csi(struct yr_edit_keys *keys, const char *at, size_t len)
 {
     unsigned number[2] = {0, 0}, index = 0;
     size_t i = 2;
 
     if (len > 2 && at[2] == '[') { // the Linux console's function keys: ESC [ [ A
         if (len > 3)
-            return take(keys, 4, YR_KEY_IGNORED, 0);
+            return take(keys, 4, YR_EDIT_KEY_IGNORED, 0);
     } else {
         for (; i < len && at[i] >= 0x20 && at[i] <= 0x3F; i++) {
             if (at[i] == ';')
@@ -160,50 +161,50 @@ static struct yr_key next_csi(struct yr_keys *keys, const char *at, size_t len)
                 number[index] = number[index] * 10 + (unsigned)(at[i] - '0');
         }
         if (i < len && (at[i] < 0x40 || at[i] > 0x7E))
-            return take(keys, i, YR_KEY_IGNORED, 0); // broken off
+            return take(keys, i, YR_EDIT_KEY_IGNORED, 0); // broken off
         if (i < len && at[i] == '~' && number[0] == 200 && i + 1 == PASTE_LEN)
             return next_paste(keys, at, len);
         if (i < len)
             return take(keys, i + 1, at[i] == '~' ? numbered(number[0]) : arrow(at[i], number[1]),
                         0);
     }
-    return keys->idles > 0 ? take(keys, len, YR_KEY_IGNORED, 0) : none();
+    return keys->idles > 0 ? take(keys, len, YR_EDIT_KEY_IGNORED, 0) : none();
 }
 
-static struct yr_key next_escape(struct yr_keys *keys, const char *at, size_t len)
+static struct yr_edit_key next_escape(struct yr_edit_keys *keys, const char *at, size_t len)
 {
     if (len == 1)
-        return keys->idles > 0 ? take(keys, 1, YR_KEY_ESCAPE, 0) : none();
+        return keys->idles > 0 ? take(keys, 1, YR_EDIT_KEY_ESCAPE, 0) : none();
     switch (at[1]) {
     case '[': return next_csi(keys, at, len);
     case 'O':
         if (len > 2)
             return take(keys, 3, arrow(at[2], 0), 0);
-        return keys->idles > 0 ? take(keys, 2, YR_KEY_IGNORED, 0) : none();
+        return keys->idles > 0 ? take(keys, 2, YR_EDIT_KEY_IGNORED, 0) : none();
     case '\r':
-    case '\n': return take(keys, 2, YR_KEY_NEWLINE, 0);
+    case '\n': return take(keys, 2, YR_EDIT_KEY_NEWLINE, 0);
     case '\b':
-    case 0x7F: return take(keys, 2, YR_KEY_ALT_BACKSPACE, 0);
+    case 0x7F: return take(keys, 2, YR_EDIT_KEY_ALT_BACKSPACE, 0);
     default: break;
     }
     if (at[1] >= 0x20 && at[1] < 0x7F)
-        return take(keys, 2, YR_KEY_ALT, (uint32_t)at[1]);
-    return take(keys, 1, YR_KEY_ESCAPE, 0);
+        return take(keys, 2, YR_EDIT_KEY_ALT, (uint32_t)at[1]);
+    return take(keys, 1, YR_EDIT_KEY_ESCAPE, 0);
 }
 
-static struct yr_key next_control(struct yr_keys *keys, char c)
+static struct yr_edit_key next_control(struct yr_edit_keys *keys, char c)
 {
     switch (c) {
-    case '\r': return take(keys, 1, YR_KEY_ENTER, 0);
-    case '\n': return take(keys, 1, YR_KEY_NEWLINE, 0);
-    case '\t': return take(keys, 1, YR_KEY_TAB, 0);
+    case '\r': return take(keys, 1, YR_EDIT_KEY_ENTER, 0);
+    case '\n': return take(keys, 1, YR_EDIT_KEY_NEWLINE, 0);
+    case '\t': return take(keys, 1, YR_EDIT_KEY_TAB, 0);
     case '\b':
-    case 0x7F: return take(keys, 1, YR_KEY_BACKSPACE, 0);
-    default: return take(keys, 1, YR_KEY_CTRL, (uint32_t)c + '@');
+    case 0x7F: return take(keys, 1, YR_EDIT_KEY_BACKSPACE, 0);
+    default: return take(keys, 1, YR_EDIT_KEY_CTRL, (uint32_t)c + '@');
     }
 }
 
-struct yr_key yr_keys_next(struct yr_keys *keys)
+struct yr_edit_key yr_edit_keys_next(struct yr_edit_keys *keys)
 {
     const size_t len = keys->queue.len - keys->at;
     const char *at = yr_buf_str(&keys->queue) + keys->at;
@@ -221,5 +222,5 @@ struct yr_key yr_keys_next(struct yr_keys *keys)
     cp = yr_utf8_next(at, len, &used);
     if (cp == YR_UTF8_BAD && used == len && len < whole && keys->idles == 0)
         return none(); // the rest is on its way
-    return take(keys, used, cp == YR_UTF8_BAD ? YR_KEY_IGNORED : YR_KEY_CHAR, cp);
+    return take(keys, used, cp == YR_UTF8_BAD ? YR_EDIT_KEY_IGNORED : YR_EDIT_KEY_CHAR, cp);
 }

@@ -8,15 +8,15 @@
 #define NARROW      12 /* columns below which there is no room for a prompt */
 #define COLUMNS_MIN 4
 
-void yr_row_clear(struct yr_row *row)
+void yr_edit_row_clear(struct yr_edit_row *row)
 {
     yr_buf_clear(&row->prompt);
     yr_buf_clear(&row->drawn);
-    *row = (struct yr_row){0};
+    *row = (struct yr_edit_row){0};
 }
 
 /** Append the cluster text[at..end) as it is shown; its columns. */
-static size_t add_cluster(const struct yr_row *row, const char *text, size_t at, size_t end,
+static size_t add_cluster(const struct yr_edit_row *row, const char *text, size_t at, size_t end,
                           struct yr_buf *out)
 {
     const size_t start = out->len;
@@ -39,7 +39,8 @@ static size_t add_cluster(const struct yr_row *row, const char *text, size_t at,
     return yr_columns(yr_buf_str(out) + start, out->len - start);
 }
 
-static size_t cluster_columns(const struct yr_row *row, const char *text, size_t at, size_t end)
+static size_t cluster_columns(const struct yr_edit_row *row, const char *text, size_t at,
+                              size_t end)
 {
     struct yr_buf shown = {0};
     const size_t columns = add_cluster(row, text, at, end, &shown);
@@ -49,8 +50,8 @@ static size_t cluster_columns(const struct yr_row *row, const char *text, size_t
 }
 
 /** Columns from `at` to `to`, counted no further than just above `limit`. */
-static size_t columns_between(const struct yr_row *row, const char *text, size_t len, size_t at,
-                              size_t to, size_t limit)
+static size_t columns_between(const struct yr_edit_row *row, const char *text, size_t len,
+                              size_t at, size_t to, size_t limit)
 {
     size_t columns = 0;
 
@@ -64,7 +65,7 @@ static size_t columns_between(const struct yr_row *row, const char *text, size_t
 }
 
 /** The cluster's start that lies at most `columns` before `at`. */
-static size_t back_by(const struct yr_row *row, const char *text, size_t len, size_t at,
+static size_t back_by(const struct yr_edit_row *row, const char *text, size_t len, size_t at,
                       size_t columns)
 {
     size_t total = 0;
@@ -82,7 +83,8 @@ static size_t back_by(const struct yr_row *row, const char *text, size_t len, si
 
 /** Move the window so that the cursor is in it, with a column to spare for each mark and two for
  * the cluster under the cursor. */
-static void scroll(struct yr_row *row, const char *text, size_t len, size_t cursor, size_t room)
+static void scroll(struct yr_edit_row *row, const char *text, size_t len, size_t cursor,
+                   size_t room)
 {
     const size_t inner = room > 4 ? room - 4 : 0;
 
@@ -96,7 +98,7 @@ static void scroll(struct yr_row *row, const char *text, size_t len, size_t curs
 }
 
 /** The row's content; *cursor_at: where in it the cursor is. */
-static void compose(struct yr_row *row, const char *text, size_t len, size_t cursor,
+static void compose(struct yr_edit_row *row, const char *text, size_t len, size_t cursor,
                     struct yr_buf *out, size_t *cursor_at)
 {
     const size_t columns = (row->columns < COLUMNS_MIN ? COLUMNS_MIN : row->columns) - 1;
@@ -163,8 +165,8 @@ static void redraw(const char *content, size_t len, size_t cursor, struct yr_buf
     add_held(out, content, cursor);
 }
 
-void yr_row_draw(struct yr_row *row, const char *text, size_t len, size_t cursor,
-                 struct yr_buf *out)
+void yr_edit_row_draw(struct yr_edit_row *row, const char *text, size_t len, size_t cursor,
+                      struct yr_buf *out)
 {
     struct yr_buf next = {0};
     const size_t old_len = row->drawn.len, old_cursor = row->drawn_cursor;
@@ -190,7 +192,7 @@ void yr_row_draw(struct yr_row *row, const char *text, size_t len, size_t cursor
     row->visible = true;
 }
 
-void yr_row_erase(struct yr_row *row, struct yr_buf *out)
+void yr_edit_row_erase(struct yr_edit_row *row, struct yr_buf *out)
 {
     if (row->visible)
         yr_buf_adds(out, "\r\x1b[J");

@@ -5,7 +5,7 @@
 
 #include "cli/common/buf.h"
 
-struct yr_row {
+struct yr_edit_row {
     bool utf8, visible;
     size_t columns;       /* of the terminal */
     struct yr_buf prompt; /* safe text */
@@ -14,12 +14,12 @@ struct yr_row {
     size_t drawn_cursor;  /* where in `drawn` the cursor stands */
 };
 
-void yr_row_clear(struct yr_row *row);
+void yr_edit_row_clear(struct yr_edit_row *row);
 
 /** Show this text with the cursor at text[cursor], a cluster's start or the end. */
-void yr_row_draw(struct yr_row *row, const char *text, size_t len, size_t cursor,
-                 struct yr_buf *out);
+void yr_edit_row_draw(struct yr_edit_row *row, const char *text, size_t len, size_t cursor,
+                      struct yr_buf *out);
 /** Empty the row, the cursor at its start. */
-void yr_row_erase(struct yr_row *row, struct yr_buf *out);
+void yr_edit_row_erase(struct yr_edit_row *row, struct yr_buf *out);
 
 #endif

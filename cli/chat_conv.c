@@ -1,0 +1,458 @@
+/* chat_conv.c: conversations: who they are with, what was shown, what is unread. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/chat_int.h"
+#include "cli/common/columns.h"
+#include "cli/common/text_safe.h"
+
+#define UNREAD_SHOWN_MAX 200 /* unread messages shown at once */
+
+/* ---- who ---- */
+
+struct yr_talk_conv *yr_talk_conv_by_id(const struct yr_talk *chat, const char *id)
+{
+    for (size_t i = 0; i < chat->conv_count; i++)
+        if (strcmp(chat->convs[i]->id, id) == 0)
+            return chat->convs[i];
+    return NULL;
+}
+
+void yr_talk_conv_today(const struct yr_talk *chat, struct yr_talk_conv *conv)
+{
+    conv->last_day = yr_day_of(yr_wall_ms(), chat->cli->out.time.utc);
+}
+
+static struct yr_talk_conv *add_conv(struct yr_talk *chat, const char *id)
+{
+    struct yr_talk_conv *conv = yr_xrealloc(NULL, sizeof *conv);
+
+    memset(conv, 0, sizeof *conv);
+    snprintf(conv->id, sizeof conv->id, "%s", id);
+    conv->self = strcmp(id, chat->self_id) == 0;
+    conv->recent = json_array();
+    yr_talk_conv_today(chat, conv);
+    chat->convs = yr_xrealloc(chat->convs, (chat->conv_count + 1) * sizeof(struct yr_talk_conv *));
+    chat->convs[chat->conv_count++] = conv;
+    return conv;
+}
+
+static void set_name(struct yr_talk_conv *conv, const char *name, bool theirs)
+{
+    struct yr_buf shown = {0};
+
+    free(conv->name);
+    conv->name = yr_strdup(name);
+    if (conv->self) {
+        yr_buf_adds(&shown, "note to self");
+    } else {
+        yr_buf_adds(&shown, theirs ? "~" : "");
+        yr_safe_name(&shown, name, strlen(name));
+        if (shown.len == (theirs ? 1u : 0u)) // a name of nothing
+            yr_buf_addf(&shown, "%.8s", conv->id);
+    }
+    free(conv->shown);
+    conv->shown = yr_buf_take(&shown);
+}
+
+struct yr_talk_conv *yr_talk_conv_of(struct yr_talk *chat, const json_t *ref)
+{
+    const char *id = yr_json_str(ref, "id", "");
+    struct yr_talk_conv *conv = yr_talk_conv_by_id(chat, id);
+
+    if (conv == NULL) {
+        conv = add_conv(chat, id);
+        set_name(conv, yr_json_str(ref, "name", "?"), true);
+    }
+    return conv;
+}
+
+struct yr_talk_conv *yr_talk_conv_update(struct yr_talk *chat, const json_t *friend)
+{
+    struct yr_talk_conv *conv = yr_talk_conv_of(chat, friend);
+
+    conv->verified = strcmp(yr_json_str(friend, "trust", ""), "verified") == 0;
+    conv->online = strcmp(yr_json_str(friend, "state", ""), "online") == 0;
+    conv->blocked = yr_json_bool(friend, "blocked", false);
+    conv->muted = yr_json_bool(friend, "muted", false);
+    conv->friend = true;
+    conv->gone = false;
+    set_name(conv, yr_json_str(friend, "name", "?"),
+             !conv->verified && yr_json_str(friend, "petname", NULL) == NULL);
+    return conv;
+}
+
+bool yr_talk_convs_load(struct yr_talk *chat, bool unread)
+{
+    json_t *me = yr_talk_call(chat, "identity.get", NULL), *list = NULL, *friend;
+    size_t i;
+
+    if (me != NULL) {
+        snprintf(chat->self_id, sizeof chat->self_id, "%s", yr_json_str(me, "id", ""));
+        free(chat->self_name);
+        chat->self_name = yr_strdup(yr_json_str(me, "name", "?"));
+        list = yr_talk_call(chat, "friend.list", NULL);
+    }
+    if (list != NULL)
+        for (i = 0; i < chat->conv_count; i++)
+            chat->convs[i]->gone = !chat->convs[i]->self;
+    json_array_foreach(json_object_get(list, "friends"), i, friend)
+    {
+        struct yr_talk_conv *conv = yr_talk_conv_update(chat, friend);
+
+        if (unread)
+            conv->unread = (unsigned)yr_json_int(friend, "unread", 0);
+    }
+    json_decref(me);
+    json_decref(list);
+    return list != NULL;
+}
+
+void yr_talk_convs_clear(struct yr_talk *chat)
+{
+    for (size_t i = 0; i < chat->conv_count; i++) {
+        struct yr_talk_conv *conv = chat->convs[i];
+
+        free(conv->name);
+        free(conv->shown);
+        free(conv->draft);
+        json_decref(conv->recent);
+        yr_edit_history_clear(&conv->history);
+        free(conv);
+    }
+    free(chat->convs);
+    chat->convs = NULL;
+    chat->conv_count = 0;
+}
+
+struct yr_talk_conv *yr_talk_conv_resolve(struct yr_talk *chat, const char *text)
+{
+    struct yr_talk_conv *conv = NULL;
+    json_t *friend;
+
+    if (strcmp(text, "@me") == 0 || strcmp(text, "self") == 0) {
+        json_t *ref = json_pack("{s:s,s:s}", "id", chat->self_id, "name", chat->self_name);
+
+        conv = yr_talk_conv_of(chat, ref);
+        json_decref(ref);
+        return conv;
+    }
+    if (text[0] == '~' && text[1] != '\0') // as it is shown
+        text++;
+    friend = yr_talk_call(chat, "friend.get", json_pack("{s:s}", "friend", text));
+    if (friend != NULL)
+        conv = yr_talk_conv_update(chat, friend);
+    json_decref(friend);
+    return conv;
+}
+
+const char *yr_talk_conv_target(const struct yr_talk_conv *conv)
+{
+    return conv->self ? "@me" : conv->id;
+}
+
+void yr_talk_conv_describe(const struct yr_talk_conv *conv, struct yr_buf *out)
+{
+    yr_buf_adds(out, conv->shown);
+    if (conv->self)
+        return;
+    yr_buf_addf(out, " (%s%s%s%s)",
+                conv->gone     ? "no friend any more"
+                : conv->online ? "online"
+                               : "offline",
+                conv->verified ? ", verified" : "", conv->blocked ? ", blocked" : "",
+                conv->muted ? ", muted" : "");
+}
+
+/* ---- what was said ---- */
+
+static bool same_id(const json_t *message, const char *id)
+{
+    return strcmp(yr_json_str(message, "id", ""), id) == 0;
+}
+
+json_t *yr_talk_conv_remember(struct yr_talk_conv *conv, json_t *message)
+{
+    const char *id = yr_json_str(message, "id", "");
+
+    for (size_t i = json_array_size(conv->recent); i-- > 0;) {
+        json_t *old = json_array_get(conv->recent, i);
+
+        if (!same_id(old, id))
+            continue;
+        json_incref(old);
+        json_array_set(conv->recent, i, message);
+        return old;
+    }
+    json_array_append(conv->recent, message);
+    if (json_array_size(conv->recent) > YR_TALK_RECENT_MAX)
+        json_array_remove(conv->recent, 0);
+    return NULL;
+}
+
+json_t *yr_talk_conv_message(const struct yr_talk_conv *conv, const char *id)
+{
+    const size_t len = strlen(id);
+    json_t *message, *found = NULL;
+    size_t i;
+
+    json_array_foreach(conv->recent, i, message)
+    {
+        if (strncasecmp(yr_json_str(message, "id", ""), id, len) != 0)
+            continue;
+        if (found != NULL)
+            return NULL;
+        found = message;
+    }
+    return found;
+}
+
+/** The last `limit` messages of a conversation before `before` (NULL: the last of all), as an array
+ *  owned by the caller; NULL: it was said why. */
+static json_t *fetch(struct yr_talk *chat, const struct yr_talk_conv *conv, size_t limit,
+                     const char *before)
+{
+    json_t *params =
+        json_pack("{s:s,s:i}", "target", yr_talk_conv_target(conv), "limit", (int)limit);
+    json_t *result, *messages;
+
+    if (before != NULL)
+        json_object_set_new(params, "before", json_string(before));
+    result = yr_talk_call(chat, "message.list", params);
+    messages = json_incref(json_object_get(result, "messages"));
+    json_decref(result);
+    return messages;
+}
+
+/** Take over the end of a conversation's history. */
+static void remember_all(struct yr_talk_conv *conv, json_t *messages)
+{
+    json_t *message;
+    size_t i;
+
+    if (messages == NULL)
+        return;
+    conv->loaded = true;
+    if (json_array_size(messages) >= json_array_size(conv->recent)) {
+        json_decref(conv->recent);
+        conv->recent = json_copy(messages);
+        return;
+    }
+    json_array_foreach(messages, i, message)
+    {
+        json_decref(yr_talk_conv_remember(conv, message));
+    }
+}
+
+json_t *yr_talk_conv_fetch(struct yr_talk *chat, struct yr_talk_conv *conv, size_t limit)
+{
+    json_t *messages = fetch(chat, conv, limit, NULL);
+
+    remember_all(conv, messages);
+    return messages;
+}
+
+json_t *yr_talk_conv_fetch_earlier(struct yr_talk *chat, struct yr_talk_conv *conv, size_t limit)
+{
+    const json_t *first = json_array_get(conv->recent, 0);
+    json_t *messages =
+        fetch(chat, conv, limit, first != NULL ? yr_json_str(first, "id", "") : NULL);
+
+    if (messages != NULL) {
+        json_t *joined = json_copy(messages);
+
+        json_array_extend(joined, conv->recent);
+        json_decref(conv->recent);
+        conv->recent = joined;
+        conv->loaded = true;
+    }
+    return messages;
+}
+
+json_t *yr_talk_conv_last(struct yr_talk *chat, struct yr_talk_conv *conv, bool own)
+{
+    if (!conv->loaded)
+        json_decref(yr_talk_conv_fetch(chat, conv, YR_TALK_OPEN_COUNT));
+    for (size_t i = json_array_size(conv->recent); i-- > 0;) {
+        json_t *message = json_array_get(conv->recent, i);
+
+        if (yr_json_bool(message, "own", false) == own &&
+            !yr_json_bool(message, "deleted", false) &&
+            strcmp(yr_json_str(message, "kind", ""), "system") != 0)
+            return message;
+    }
+    return NULL;
+}
+
+/* ---- on the screen ---- */
+
+static void show_day(struct yr_talk *chat, struct yr_talk_conv *conv, const json_t *message)
+{
+    const int64_t day = yr_message_day(&chat->cli->out, message);
+    struct yr_buf line = {0};
+
+    if (day == 0 || day == conv->last_day)
+        return;
+    conv->last_day = day;
+    yr_message_day_add(&chat->cli->out, &line, message);
+    yr_buf_cut(&line, line.len - 1);
+    yr_talk_print(chat, yr_buf_str(&line));
+    yr_buf_clear(&line);
+}
+
+static void show_message(struct yr_talk *chat, struct yr_talk_conv *conv, const json_t *message,
+                         unsigned number)
+{
+    struct yr_talk_style style = {&chat->cli->out, yr_talk_columns(chat), conv->shown, NULL,
+                                  number};
+    const char *reply_to = yr_json_str(message, "reply_to", NULL);
+    const json_t *answered = reply_to != NULL ? yr_talk_conv_message(conv, reply_to) : NULL;
+    struct yr_buf line = {0}, snippet = {0};
+
+    if (yr_json_bool(message, "own", false))
+        style.speaker = "me";
+    if (answered != NULL) {
+        yr_talk_snippet(&snippet, yr_json_str(answered, "text", ""), 24);
+        style.reply = yr_buf_str(&snippet);
+    }
+    show_day(chat, conv, message);
+    yr_talk_message(&line, message, &style);
+    yr_talk_print(chat, yr_buf_str(&line));
+    yr_buf_clear(&line);
+    yr_buf_clear(&snippet);
+}
+
+void yr_talk_conv_show(struct yr_talk *chat, struct yr_talk_conv *conv, const json_t *messages,
+                       bool numbered)
+{
+    size_t unread = 0, i;
+    json_t *message;
+
+    if (numbered)
+        json_array_clear(chat->numbered);
+    json_array_foreach(messages, i, message)
+    {
+        unread += yr_json_bool(message, "unread", false) ? 1 : 0;
+    }
+    json_array_foreach(messages, i, message)
+    {
+        const bool is_unread = yr_json_bool(message, "unread", false);
+
+        if (is_unread && unread > 0) {
+            if (i > 0)
+                yr_talk_say(chat, "%zu unread --", unread);
+            unread = 0;
+        }
+        if (numbered)
+            json_array_append(chat->numbered, json_object_get(message, "id"));
+        show_message(chat, conv, message, numbered ? (unsigned)i + 1 : 0);
+        conv->to_mark = conv->to_mark || is_unread;
+    }
+}
+
+/** "alice@default -> bob (online, verified)", and how to get help where there is room. */
+static void show_header(struct yr_talk *chat, const struct yr_talk_conv *conv)
+{
+    const bool utf8 = chat->cli->out.utf8;
+    const char *keys = utf8 ? "type /help \u00B7 Tab completes \u00B7 Ctrl-D leaves"
+                            : "type /help - Tab completes - Ctrl-D leaves";
+    const size_t columns = yr_talk_columns(chat), keys_columns = yr_columns(keys, strlen(keys));
+    struct yr_buf line = {0};
+
+    yr_safe_name(&line, chat->self_name, strlen(chat->self_name));
+    yr_buf_addf(&line, "@%s", chat->cli->paths.profile);
+    if (conv != NULL) {
+        yr_buf_adds(&line, utf8 ? " \u2192 " : " -> ");
+        yr_talk_conv_describe(conv, &line);
+    }
+    if (columns > yr_columns(line.at, line.len) + keys_columns + 2) {
+        for (size_t i = yr_columns(line.at, line.len) + keys_columns; i < columns; i++)
+            yr_buf_addc(&line, ' ');
+        yr_buf_adds(&line, keys);
+    }
+    yr_talk_print(chat, yr_buf_str(&line));
+    yr_buf_clear(&line);
+}
+
+/** What to show of a conversation that is opened: its end, or all that is unread. */
+static size_t wanted(const struct yr_talk_conv *conv)
+{
+    const size_t unread = conv->unread < UNREAD_SHOWN_MAX ? conv->unread : UNREAD_SHOWN_MAX;
+
+    if (conv->opened)
+        return unread;
+    return unread > YR_TALK_OPEN_COUNT ? unread : YR_TALK_OPEN_COUNT;
+}
+
+void yr_talk_conv_prompt(struct yr_talk *chat)
+{
+    struct yr_buf prompt = {0};
+
+    if (chat->current != NULL)
+        yr_buf_adds(&prompt, chat->current->shown);
+    yr_buf_adds(&prompt, "> ");
+    yr_edit_prompt(chat->edit, yr_buf_str(&prompt), &chat->screen);
+    yr_buf_clear(&prompt);
+}
+
+void yr_talk_conv_open(struct yr_talk *chat, struct yr_talk_conv *conv)
+{
+    struct yr_talk_conv *last = chat->current;
+    json_t *messages;
+
+    if (last != NULL && last != conv) {
+        free(last->draft);
+        last->draft = yr_strdup(yr_edit_text(chat->edit));
+    }
+    chat->current = conv;
+    show_header(chat, conv);
+    if (conv != NULL && wanted(conv) > 0) {
+        messages = yr_talk_conv_fetch(chat, conv, wanted(conv));
+        if (conv->unread > UNREAD_SHOWN_MAX)
+            yr_talk_say(chat, "%u unread, the last %d are here; more: /log N", conv->unread,
+                        UNREAD_SHOWN_MAX);
+        yr_talk_conv_show(chat, conv, messages, false);
+        conv->opened = conv->opened || messages != NULL;
+        json_decref(messages);
+    }
+    yr_edit_use_history(chat->edit, conv != NULL ? &conv->history : NULL);
+    if (last != conv)
+        yr_edit_set_text(chat->edit, conv != NULL && conv->draft != NULL ? conv->draft : "",
+                         &chat->screen);
+    yr_talk_conv_prompt(chat);
+    if (conv != NULL)
+        yr_talk_conv_mark(chat, conv);
+}
+
+/* ---- what is read ---- */
+
+void yr_talk_conv_mark(struct yr_talk *chat, struct yr_talk_conv *conv)
+{
+    json_t *params;
+
+    if (!conv->to_mark || !chat->connected || json_array_size(conv->recent) == 0)
+        return;
+    params = json_pack(
+        "{s:s,s:s}", "target", yr_talk_conv_target(conv), "message",
+        yr_json_str(json_array_get(conv->recent, json_array_size(conv->recent) - 1), "id", ""));
+    conv->to_mark = false;
+    conv->unread = 0;
+    json_decref(yr_talk_call(chat, "read.set", params));
+}
+
+struct yr_talk_conv *yr_talk_conv_next_unread(const struct yr_talk *chat)
+{
+    size_t start = 0;
+
+    for (size_t i = 0; i < chat->conv_count; i++)
+        if (chat->convs[i] == chat->current)
+            start = i + 1;
+    for (size_t i = 0; i < chat->conv_count; i++) {
+        struct yr_talk_conv *conv = chat->convs[(start + i) % chat->conv_count];
+
+        if (conv != chat->current && conv->unread > 0 && !conv->gone)
+            return conv;
+    }
+    return NULL;
+}

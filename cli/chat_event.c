@@ -1,0 +1,294 @@
+/* chat_event.c: events of the node as lines. */
+#include <string.h>
+
+#include "cli/chat_int.h"
+#include "cli/common/columns.h"
+#include "cli/common/text_safe.h"
+
+#define UNREAD_LINE_MS 10000 /* at most one "-- carol (2) --" in this time */
+#define SNIPPET        32    /* columns of a text that is talked about */
+
+/* ---- the line that says what else is new ---- */
+
+int yr_talk_unread_line(struct yr_talk *chat, bool now)
+{
+    const yr_ms wait = chat->unread_at + UNREAD_LINE_MS - yr_talk_now();
+    struct yr_buf line = {0};
+
+    if (!chat->unread_due && !now)
+        return -1;
+    if (!now && chat->unread_at > 0 && wait > 0)
+        return (int)wait;
+    chat->unread_due = false;
+    for (size_t i = 0; i < chat->conv_count; i++) {
+        const struct yr_talk_conv *conv = chat->convs[i];
+
+        if (conv->unread > 0 && conv != chat->current && !conv->gone && (now || !conv->muted))
+            yr_buf_addf(&line, "%s%s (%u)", line.len > 0 ? " " : "", conv->shown, conv->unread);
+    }
+    if (line.len > 0) {
+        struct yr_buf painted = {0};
+
+        chat->unread_at = yr_talk_now();
+        yr_paint(&chat->cli->out, &painted, YR_ROLE_UNREAD);
+        yr_buf_addf(&painted, "-- %s --", yr_buf_str(&line));
+        yr_unpaint(&chat->cli->out, &painted, YR_ROLE_UNREAD);
+        yr_talk_print(chat, yr_buf_str(&painted));
+        yr_buf_clear(&painted);
+    } else if (now) {
+        yr_talk_say(chat, "nothing unread");
+    }
+    yr_buf_clear(&line);
+    return -1;
+}
+
+/* ---- messages ---- */
+
+static const char *speaker(const struct yr_talk_conv *conv, const json_t *message)
+{
+    return yr_json_bool(message, "own", false) ? "me" : conv->shown;
+}
+
+static void show_one(struct yr_talk *chat, struct yr_talk_conv *conv, json_t *message)
+{
+    json_t *one = json_pack("[O]", message);
+
+    // what arrives is unread, but no line has to say so: it is the last one there is
+    if (yr_json_bool(message, "unread", false)) {
+        json_array_set_new(one, 0, json_copy(message));
+        json_object_del(json_array_get(one, 0), "unread");
+    }
+    yr_talk_conv_show(chat, conv, one, false);
+    json_decref(one);
+}
+
+static void tell_waiting(struct yr_talk *chat, struct yr_talk_conv *conv, const json_t *message)
+{
+    if (conv->self || conv->online || conv->told ||
+        strcmp(yr_json_str(message, "state", ""), "accepted") != 0)
+        return;
+    conv->told = true;
+    yr_talk_say(chat, "not delivered yet: %s is offline; it goes out when both are online",
+                conv->shown);
+}
+
+static void on_message(struct yr_talk *chat, struct yr_talk_conv *conv, json_t *message)
+{
+    const bool own = yr_json_bool(message, "own", false);
+    json_t *old = yr_talk_conv_remember(conv, message);
+
+    json_decref(old);
+    if (old != NULL) // shown with the history
+        return;
+    if (conv == chat->current) {
+        show_one(chat, conv, message);
+        conv->to_mark = conv->to_mark || !own;
+        if (own)
+            tell_waiting(chat, conv, message);
+    } else if (!own) {
+        conv->unread++;
+        chat->unread_due = chat->unread_due || !conv->muted;
+    }
+}
+
+static void on_state(struct yr_talk *chat, struct yr_talk_conv *conv, json_t *message)
+{
+    struct yr_buf snippet = {0};
+
+    json_decref(yr_talk_conv_remember(conv, message));
+    if (strcmp(yr_json_str(message, "state", ""), "failed") == 0) {
+        yr_talk_snippet(&snippet, yr_json_str(message, "text", ""), SNIPPET);
+        yr_talk_say(chat, "not delivered to %s: \"%s\"; /why says more", conv->shown,
+                    yr_buf_str(&snippet));
+        yr_buf_clear(&snippet);
+    }
+}
+
+static void on_change(struct yr_talk *chat, struct yr_talk_conv *conv, json_t *message,
+                      bool deleted)
+{
+    json_t *old = yr_talk_conv_remember(conv, message);
+    struct yr_buf was = {0}, line = {0}, text = {0};
+
+    if (conv == chat->current) {
+        if (old != NULL)
+            yr_talk_snippet(&was, yr_json_str(old, "text", ""), SNIPPET);
+        yr_buf_addf(&line, "-- %s %s", speaker(conv, message), deleted ? "deleted" : "edited");
+        if (was.len > 0)
+            yr_buf_addf(&line, " \"%s\"", yr_buf_str(&was));
+        yr_buf_adds(&line, deleted ? "" : ": ");
+        if (!deleted)
+            yr_add_text(&text, yr_json_str(message, "text", ""));
+        yr_buf_cut(&was, 0);
+        yr_talk_fold(&was, yr_buf_str(&line), yr_columns(line.at, line.len), yr_buf_str(&text),
+                     yr_talk_columns(chat), 3);
+        yr_talk_print(chat, yr_buf_str(&was));
+    }
+    yr_buf_clear(&was);
+    yr_buf_clear(&line);
+    yr_buf_clear(&text);
+    json_decref(old);
+}
+
+/** Is this id among those that gave this reaction to the message? */
+static bool has_reaction(const json_t *message, const char *emoji, const char *id)
+{
+    const json_t *reaction, *who;
+    size_t i, k;
+
+    json_array_foreach(json_object_get(message, "reactions"), i, reaction)
+    {
+        if (strcmp(yr_json_str(reaction, "emoji", ""), emoji) == 0)
+            json_array_foreach(
+                json_object_get(reaction, "ids"), k,
+                who) if (strcmp(json_string_value(who) != NULL ? json_string_value(who) : "", id) ==
+                         0) return true;
+    }
+    return false;
+}
+
+/** Say each reaction of `message` that `other` does not have. */
+static void say_reactions(struct yr_talk *chat, const struct yr_talk_conv *conv,
+                          const json_t *message, const json_t *other, const char *did)
+{
+    const json_t *reaction, *who;
+    struct yr_buf snippet = {0}, emoji = {0};
+    size_t i, k;
+
+    yr_talk_snippet(&snippet, yr_json_str(message, "text", ""), SNIPPET);
+    json_array_foreach(json_object_get(message, "reactions"), i, reaction)
+    {
+        yr_buf_cut(&emoji, 0);
+        yr_add_flat(&emoji, yr_json_str(reaction, "emoji", ""));
+        json_array_foreach(json_object_get(reaction, "ids"), k, who)
+        {
+            const char *id = json_string_value(who) != NULL ? json_string_value(who) : "";
+
+            if (!has_reaction(other, yr_json_str(reaction, "emoji", ""), id))
+                yr_talk_say(chat, "%s %s %s \"%s\"",
+                            strcmp(id, chat->self_id) == 0 ? "me" : conv->shown, did,
+                            yr_buf_str(&emoji), yr_buf_str(&snippet));
+        }
+    }
+    yr_buf_clear(&snippet);
+    yr_buf_clear(&emoji);
+}
+
+static void on_reaction(struct yr_talk *chat, struct yr_talk_conv *conv, json_t *message)
+{
+    json_t *old = yr_talk_conv_remember(conv, message);
+
+    if (conv == chat->current) {
+        say_reactions(chat, conv, message, old, "reacted");
+        if (old != NULL)
+            say_reactions(chat, conv, old, message, "took back");
+    }
+    json_decref(old);
+}
+
+/* ---- the rest ---- */
+
+static void on_friend(struct yr_talk *chat, const json_t *data)
+{
+    const json_t *ref = json_object_get(data, "friend");
+    struct yr_talk_conv *conv = yr_talk_conv_of(chat, ref != NULL ? ref : data);
+    const bool known = conv->friend;
+
+    if (ref != NULL) { // removed
+        conv->gone = true;
+        conv->online = conv->friend = false;
+        yr_talk_say(chat, "%s is no friend any more", conv->shown);
+        return;
+    }
+    yr_talk_conv_update(chat, data);
+    if (!known && chat->current == NULL) {
+        yr_talk_say(chat, "%s is your friend now", conv->shown);
+        yr_talk_conv_open(chat, conv);
+    } else if (!known) {
+        yr_talk_say(chat, "%s is your friend now; /to %s talks", conv->shown, conv->shown);
+    }
+    if (conv == chat->current)
+        yr_talk_conv_prompt(chat);
+}
+
+static void on_presence(struct yr_talk *chat, const json_t *data)
+{
+    struct yr_talk_conv *conv = yr_talk_conv_of(chat, json_object_get(data, "friend"));
+    const bool online = strcmp(yr_json_str(data, "state", ""), "online") == 0;
+
+    if (conv->online == online)
+        return;
+    conv->online = online;
+    conv->told = conv->told && !online;
+    if (conv == chat->current)
+        yr_talk_say(chat, "%s is %s", conv->shown, online ? "online" : "offline");
+}
+
+/** A link being added, or an own invite. */
+static void on_request(struct yr_talk *chat, const json_t *data)
+{
+    const char *state = yr_json_str(data, "state", "");
+    struct yr_buf name = {0}, text = {0};
+
+    if (strcmp(state, "failed") != 0)
+        return;
+    yr_add_name(&name, yr_json_str(json_object_get(data, "from"), "name", "?"));
+    yr_add_flat(&text, yr_json_str(data, "text", "failed"));
+    yr_talk_say(chat, "the link of %s leads nowhere: %s", yr_buf_str(&name), yr_buf_str(&text));
+    yr_buf_clear(&name);
+    yr_buf_clear(&text);
+}
+
+static void on_notice(struct yr_talk *chat, const json_t *data)
+{
+    struct yr_buf text = {0};
+
+    yr_add_flat(&text, yr_json_str(data, "text", ""));
+    yr_talk_say(chat, "%s", yr_buf_str(&text));
+    yr_buf_clear(&text);
+}
+
+static bool about_message(struct yr_talk *chat, const char *event, json_t *data)
+{
+    struct yr_talk_conv *conv;
+
+    if (strncmp(event, "message", 7) != 0 && strcmp(event, "reaction") != 0)
+        return false;
+    conv = yr_talk_conv_of(chat, json_object_get(data, "target"));
+    if (strcmp(event, "message") == 0)
+        on_message(chat, conv, data);
+    else if (strcmp(event, "message.state") == 0)
+        on_state(chat, conv, data);
+    else if (strcmp(event, "message.edit") == 0)
+        on_change(chat, conv, data, false);
+    else if (strcmp(event, "message.delete") == 0)
+        on_change(chat, conv, data, true);
+    else if (strcmp(event, "reaction") == 0)
+        on_reaction(chat, conv, data);
+    return true;
+}
+
+void yr_talk_event(struct yr_talk *chat, const json_t *event)
+{
+    const char *name = yr_json_str(event, "event", "");
+    json_t *data = json_object_get(event, "data");
+    const int64_t cursor = yr_json_int(event, "cursor", 0);
+
+    if (cursor > 0 && (uint64_t)cursor > chat->cursor)
+        chat->cursor = (uint64_t)cursor;
+    if (!json_is_object(data) || about_message(chat, name, data))
+        return;
+    if (strcmp(name, "friend") == 0)
+        on_friend(chat, data);
+    else if (strcmp(name, "presence") == 0)
+        on_presence(chat, data);
+    else if (strcmp(name, "read") == 0)
+        yr_talk_conv_of(chat, json_object_get(data, "target"))->unread =
+            (unsigned)yr_json_int(data, "unread", 0);
+    else if (strcmp(name, "request") == 0)
+        on_request(chat, data);
+    else if (strcmp(name, "notice") == 0)
+        on_notice(chat, data);
+    else if (strcmp(name, "gap") == 0 && yr_talk_convs_load(chat, true))
+        yr_talk_say(chat, "some events were missed; /log shows the history");
+}
