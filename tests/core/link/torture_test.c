@@ -95,7 +95,7 @@ static void a_full_purse_refuses_links_but_keeps_those_there_are(void **state)
     talk_say(&w.ends[0], 1, YR_CHANNEL_CHAT, 1); // both have what they need for that
     assert_true(world_run(&w, talk_done, 5 * YR_S));
     world_run(&w, NULL, YR_S);
-    w.ends[1].mem.cap[YR_MEM_LINK] = w.ends[1].mem.used[YR_MEM_LINK] + 20000;
+    w.ends[1].mem.cap[YR_MEM_LINK] = w.ends[1].mem.used[YR_MEM_LINK] + 9000;
     assert_int_equal(world_dial(&w, 2, 1, false), YR_OK);
     assert_int_equal(yr_links_dial(w.ends[1].links, 2, &w.ends[2].addr, true, w.now), YR_ENOMEM);
     world_run(&w, NULL, 12 * YR_S);
