@@ -400,6 +400,46 @@ static const ngtcp2_callbacks callbacks = {
     .version_negotiation = on_version,
 };
 
+/* ---- ngtcp2's memory, counted for each connection ---- */
+
+static void *quic_realloc(void *ptr, size_t size, void *ctx)
+{
+    struct yr_conn *conn = ctx;
+    struct yr_mem *mem = conn->links->mem;
+    const size_t before = mem->used[YR_MEM_LINK];
+    void *fresh;
+
+    if (size > YR_CONN_MEM_MAX - conn->quic_bytes)
+        return NULL;
+    fresh = yr_realloc(mem, YR_MEM_LINK, ptr, size);
+    conn->quic_bytes = conn->quic_bytes + mem->used[YR_MEM_LINK] - before;
+    return fresh;
+}
+
+static void *quic_malloc(size_t size, void *ctx)
+{
+    return quic_realloc(NULL, size, ctx);
+}
+
+static void *quic_calloc(size_t count, size_t size, void *ctx)
+{
+    void *ptr = size != 0 && count > SIZE_MAX / size ? NULL : quic_malloc(count * size, ctx);
+
+    if (ptr != NULL)
+        memset(ptr, 0, count * size);
+    return ptr;
+}
+
+static void quic_free(void *ptr, void *ctx)
+{
+    struct yr_conn *conn = ctx;
+    struct yr_mem *mem = conn->links->mem;
+    const size_t before = mem->used[YR_MEM_LINK];
+
+    yr_free(mem, ptr);
+    conn->quic_bytes -= before - mem->used[YR_MEM_LINK];
+}
+
 /* ---- birth and death ---- */
 
 // The one path ngtcp2 ever knows; where packets really go is decided below it.
@@ -456,6 +496,7 @@ static enum yr_err conn_new(struct yr_conn **out, struct yr_links *links, struct
     if (conn == NULL)
         return YR_ENOMEM;
     conn->links = links;
+    conn->quic_mem = (ngtcp2_mem){conn, quic_malloc, quic_free, quic_calloc, quic_realloc};
     conn->dialled = dialled;
     conn->pair_gen = link->keys[pair].gen;
     conn->addr = *addr;
@@ -504,7 +545,7 @@ enum yr_err yr_conn_dial(struct yr_conn **out, struct yr_link *link, struct yr_l
     settings_init(&settings, links);
     params_init(&params);
     if (ngtcp2_conn_client_new(&conn->quic, &dcid, &conn->scid, &fake.path, NGTCP2_PROTO_VER_V1,
-                               &callbacks, &settings, &params, &links->quic_mem, conn) != 0) {
+                               &callbacks, &settings, &params, &conn->quic_mem, conn) != 0) {
         conn->quic = NULL;
         yr_conn_free(conn);
         return YR_ENOMEM;
@@ -539,8 +580,8 @@ enum yr_err yr_conn_answer(struct yr_conn **out, struct yr_links *links, struct 
     yr_quic_set_first_cid(&params, &first->dcid);
     if ((err = cid_add(conn, first->dcid.data)) != YR_OK ||
         ngtcp2_conn_server_new(&conn->quic, &first->scid, &conn->scid, &fake.path,
-                               NGTCP2_PROTO_VER_V1, &callbacks, &settings, &params,
-                               &links->quic_mem, conn) != 0) {
+                               NGTCP2_PROTO_VER_V1, &callbacks, &settings, &params, &conn->quic_mem,
+                               conn) != 0) {
         conn->quic = NULL;
         yr_conn_free(conn);
         return YR_ENOMEM;
@@ -569,6 +610,7 @@ void yr_conn_free(struct yr_conn *conn)
     yr_links_delist(conn);
     if (conn->quic != NULL)
         ngtcp2_conn_del(conn->quic); // before the chunks it points into
+    YR_ASSERT(conn->quic_bytes == 0);
     for (size_t i = 0; i < YR_CHANNEL_COUNT; i++) {
         yr_sendq_clear(&conn->channels[i].out, links->mem);
         yr_assembler_clear(&conn->in[i], links->mem);

@@ -29,6 +29,10 @@
 #define YR_STREAM_WINDOW    (2U << 20)
 #define YR_CONN_WINDOW      (4U << 20)
 
+/* What ngtcp2 may hold for one connection: twice what the windows admit.  A peer that fills its
+ * streams with holes loses his own connection, not everybody's memory. */
+#define YR_CONN_MEM_MAX (8U << 20)
+
 #define YR_DIAL_US       (10 * YR_S)
 #define YR_SILENCE_US    (90 * YR_S)
 #define YR_KEEPALIVE_US  (25 * YR_S)
@@ -75,6 +79,8 @@ struct yr_conn {
     struct yr_link *link; /* NULL: no longer anybody's, it only says goodbye */
     struct yr_conn *next; /* of the same link */
     ngtcp2_conn *quic;
+    ngtcp2_mem quic_mem;
+    size_t quic_bytes;       /* what it holds */
     struct yr_handshake *hs; /* NULL once complete */
     struct yr_keyring ring;
 
@@ -167,7 +173,6 @@ struct yr_links {
     struct yr_mem *mem;
     const struct yr_rng *rng;
     struct yr_link_ops ops;
-    ngtcp2_mem quic_mem;
     struct yr_now now; /* of the call in progress: ngtcp2's callbacks carry no time */
 
     bool has_self;

@@ -276,26 +276,6 @@ void yr_link_commit_clock(struct yr_link *link, struct yr_conn *conn)
 
 /* ---- the table ---- */
 
-static void *quic_malloc(size_t size, void *ctx)
-{
-    return yr_realloc(ctx, YR_MEM_LINK, NULL, size);
-}
-
-static void quic_free(void *ptr, void *ctx)
-{
-    yr_free(ctx, ptr);
-}
-
-static void *quic_calloc(size_t count, size_t size, void *ctx)
-{
-    return size != 0 && count > SIZE_MAX / size ? NULL : yr_alloc(ctx, YR_MEM_LINK, count * size);
-}
-
-static void *quic_realloc(void *ptr, size_t size, void *ctx)
-{
-    return yr_realloc(ctx, YR_MEM_LINK, ptr, size);
-}
-
 enum yr_err yr_links_new(struct yr_links **out, struct yr_mem *mem, const struct yr_rng *rng,
                          const struct yr_link_ops *ops)
 {
@@ -306,7 +286,6 @@ enum yr_err yr_links_new(struct yr_links **out, struct yr_mem *mem, const struct
     links->mem = mem;
     links->rng = rng;
     links->ops = *ops;
-    links->quic_mem = (ngtcp2_mem){mem, quic_malloc, quic_free, quic_calloc, quic_realloc};
     yr_map_init(&links->cids, mem, YR_MEM_LINK);
     *out = links;
     return YR_OK;

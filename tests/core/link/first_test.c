@@ -231,6 +231,22 @@ static void an_answer_from_another_device_is_not_believed(void **state)
     world_free(&w);
 }
 
+static void an_unconfirmed_dialler_gets_no_more_than_three_times_his_bytes(void **state)
+{
+    struct world w;
+
+    // Whoever sends a stolen first packet, before it arrives, from somebody else's address.
+    world_init(&w, 10, 2);
+    assert_int_equal(world_dial(&w, 0, 1, false), YR_OK);
+    world_run(&w, NULL, 10 * YR_MS);
+    end_crash(&w.ends[0]);
+    assert_int_equal(w.ends[0].sent_packets, 1);
+    world_run(&w, NULL, 30 * YR_S);
+    assert_true(w.ends[1].sent_bytes > 0 && w.ends[1].sent_bytes <= 3 * 1200);
+    assert_int_equal(w.ends[1].links->conn_count, 0);
+    world_free(&w);
+}
+
 static void old_clock_values_are_refused_before_they_cost_a_token(void **state)
 {
     struct world w;
@@ -331,6 +347,7 @@ int main(void)
         cmocka_unit_test(a_dialler_ignores_version_negotiation_and_retry),
         cmocka_unit_test(every_wrong_key_is_refused_where_it_is_due),
         cmocka_unit_test(an_answer_from_another_device_is_not_believed),
+        cmocka_unit_test(an_unconfirmed_dialler_gets_no_more_than_three_times_his_bytes),
         cmocka_unit_test(old_clock_values_are_refused_before_they_cost_a_token),
         cmocka_unit_test(a_friend_is_answered_ten_times_at_once_and_then_once_a_second),
         cmocka_unit_test(the_last_of_256_friends_is_found),

@@ -71,7 +71,7 @@ static void a_link_is_up_after_one_round_trip(void **state)
     world_free(&w);
 }
 
-static void links_come_up_and_carry_all_at_30_percent_loss_with_reordering(void **state)
+static void links_come_up_and_carry_all_over_a_network_that_loses_reorders_and_spoils(void **state)
 {
     for (uint64_t seed = 100; seed < 120; seed++) {
         struct world w;
@@ -79,6 +79,7 @@ static void links_come_up_and_carry_all_at_30_percent_loss_with_reordering(void 
         world_init(&w, seed, 2);
         w.loss = 30;
         w.duplicate = 10;
+        w.corrupt = 20;
         w.jitter_us = 40 * YR_MS;
         say_everywhere(&w, 6);
         for (int dials = 0; !both_up(&w) && dials < 5; dials++) {
@@ -311,12 +312,14 @@ static void a_restarted_end_dials_and_replaces_what_the_other_believed_in(void *
 static void an_idle_link_stays_up_with_a_packet_now_and_then(void **state)
 {
     struct world w;
-    uint64_t packets;
+    uint64_t packets, steps;
 
     connect_ends(&w, 12);
     world_run(&w, NULL, 60 * YR_S);
     packets = w.ends[0].sent_packets + w.ends[1].sent_packets;
+    steps = w.steps;
     world_run(&w, NULL, 3600 * YR_S);
+    assert_true(w.steps - steps < 1800); // both ends awake less than every other second
     packets = w.ends[0].sent_packets + w.ends[1].sent_packets - packets;
     assert_true(one_link(&w));
     assert_int_equal(w.ends[0].downs + w.ends[1].downs, 0);
@@ -443,13 +446,18 @@ static void key_updates_under_loss_and_traffic_lose_nothing(void **state)
         connect_ends(&w, seed);
         w.loss = 10;
         w.jitter_us = 60 * YR_MS;
+        if (seed % 2 == 1) { // two seconds of queue on the way
+            w.loss = 3;
+            w.delay_us = YR_S;
+            w.jitter_us = YR_S;
+        }
         for (int i = 0; i < 20; i++) {
             say_everywhere(&w, 3);
             active_conn(&w.ends[0], 1)->rekey_us = w.now.mono_us;
-            world_run(&w, NULL, YR_S);
+            world_run(&w, NULL, 5 * YR_S);
         }
         assert_true(counter(&w.ends[0], "link.key_updates") >= 5);
-        assert_true(world_run(&w, talk_done, 120 * YR_S));
+        assert_true(world_run(&w, talk_done, 300 * YR_S));
         assert_int_equal(w.ends[0].ups + w.ends[1].ups, 2);
         world_free(&w);
     }
@@ -508,6 +516,26 @@ static void when_both_move_a_dial_to_the_new_address_replaces_the_link(void **st
     assert_true(world_run(&w, talk_done, 20 * YR_S));
     assert_true(one_link(&w));
     assert_int_equal(w.ends[0].downs + w.ends[1].downs, 0);
+    world_free(&w);
+}
+
+static void a_link_whose_ends_move_every_30_seconds_loses_nothing(void **state)
+{
+    struct world w;
+
+    connect_ends(&w, 27);
+    for (unsigned i = 0; i < 300; i++) {
+        if (i % 30 == 10)
+            w.ends[0].addr = world_addr(100 + i, 5000);
+        if (i % 30 == 25)
+            w.ends[1].addr = world_addr(500 + i, (uint16_t)(6000 + i));
+        talk_say(&w.ends[0], 1, YR_CHANNEL_CHAT, 1);
+        talk_say(&w.ends[1], 0, YR_CHANNEL_CHAT, 1);
+        world_run(&w, NULL, YR_S);
+    }
+    assert_true(world_run(&w, talk_done, 10 * YR_S));
+    assert_int_equal(w.ends[0].ups + w.ends[1].ups, 2);
+    assert_true(one_link(&w));
     world_free(&w);
 }
 
@@ -821,6 +849,40 @@ static void datagrams_are_ignored_and_counted(void **state)
     world_free(&w);
 }
 
+static void streams_full_of_holes_cost_their_sender_the_connection_and_nobody_memory(void **state)
+{
+    struct world w;
+    uint32_t number = 1000;
+    size_t most = 0;
+
+    connect_ends(&w, 48);
+    for (uint32_t offset = 2; offset < YR_CONN_WINDOW / 2 && !end1_down(&w);) {
+        uint8_t plain[1300], packet[YR_PACKET_MAX];
+        size_t len = 0;
+
+        // every other byte of two streams of his
+        for (; len + 10 <= sizeof plain; offset += 2) {
+            const uint32_t at = offset % (YR_STREAM_WINDOW - 2);
+
+            plain[len++] = 0x0e; // STREAM with offset and length
+            plain[len++] = offset < YR_STREAM_WINDOW - 2 ? 0 : 4;
+            plain[len++] = (uint8_t)(0x80 | at >> 24);
+            plain[len++] = (uint8_t)(at >> 16);
+            plain[len++] = (uint8_t)(at >> 8);
+            plain[len++] = (uint8_t)at;
+            plain[len++] = 1;
+            plain[len++] = 0xaa;
+        }
+        len = forge(&w.ends[0], &w.ends[1], number++, plain, len, packet);
+        (void)yr_links_recv(w.ends[1].links, &w.ends[0].addr, packet, len, w.now);
+        end_poll(&w.ends[1]);
+        most = YR_MAX(most, w.ends[1].mem.used[YR_MEM_LINK]);
+    }
+    assert_true(end1_down(&w));
+    assert_true(most < YR_CONN_MEM_MAX + (1U << 20));
+    world_free(&w);
+}
+
 // An owner that acts from inside the functions the links call.
 static void close_on_frame(struct world_end *end, unsigned slot, enum yr_channel channel,
                            uint8_t type, const uint8_t *body, size_t len)
@@ -849,7 +911,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_dial_brings_both_ends_up_and_carries_frames_both_ways),
         cmocka_unit_test(a_link_is_up_after_one_round_trip),
-        cmocka_unit_test(links_come_up_and_carry_all_at_30_percent_loss_with_reordering),
+        cmocka_unit_test(links_come_up_and_carry_all_over_a_network_that_loses_reorders_and_spoils),
         cmocka_unit_test(the_same_seed_gives_the_same_packets_at_the_same_time),
         cmocka_unit_test(frames_of_every_length_arrive_whole_and_in_order),
         cmocka_unit_test(fifty_megabytes_pass_with_bounded_memory),
@@ -869,6 +931,7 @@ int main(void)
         cmocka_unit_test(a_link_follows_either_end_to_a_new_address),
         cmocka_unit_test(a_silent_link_follows_with_its_next_keepalive),
         cmocka_unit_test(when_both_move_a_dial_to_the_new_address_replaces_the_link),
+        cmocka_unit_test(a_link_whose_ends_move_every_30_seconds_loses_nothing),
         cmocka_unit_test(a_path_that_gets_narrower_does_not_swallow_the_link),
         cmocka_unit_test(a_link_comes_up_where_nothing_above_1200_bytes_passes),
         cmocka_unit_test(a_copy_of_an_old_packet_from_elsewhere_does_not_move_the_link),
@@ -880,6 +943,7 @@ int main(void)
         cmocka_unit_test(both_pair_generations_are_answered_until_the_newer_has_worked),
         cmocka_unit_test(a_peer_that_breaks_the_rules_loses_the_connection),
         cmocka_unit_test(datagrams_are_ignored_and_counted),
+        cmocka_unit_test(streams_full_of_holes_cost_their_sender_the_connection_and_nobody_memory),
         cmocka_unit_test(an_owner_may_close_from_inside_a_frame_and_gets_no_more),
     };
 

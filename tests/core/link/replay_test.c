@@ -66,6 +66,35 @@ static void every_packet_replayed_at_once_changes_nothing(void **state)
     world_free(&w);
 }
 
+static void no_packet_with_a_flipped_bit_is_heard(void **state)
+{
+    struct world w;
+    uint64_t packets;
+    yr_us heard[2];
+
+    record_a_life(&w, 4);
+    for (unsigned e = 0; e < 2; e++)
+        heard[e] = active_conn(&w.ends[e], 1 - e)->heard_us;
+    packets = w.ends[0].sent_packets + w.ends[1].sent_packets;
+    w.now.mono_us += YR_S;
+    for (size_t i = 0; i < w.record_len; i++) {
+        struct packet *packet = w.record[i];
+        struct world_end *end = end_at(&w, &packet->to);
+
+        for (size_t at = i % 11; at < packet->len; at += 11) {
+            packet->bytes[at] ^= (uint8_t)(1U << (at + i) % 8);
+            (void)yr_links_recv(end->links, &packet->from, packet->bytes, packet->len, w.now);
+            packet->bytes[at] ^= (uint8_t)(1U << (at + i) % 8);
+        }
+        end_poll(end);
+    }
+    assert_int_equal(w.ends[0].sent_packets + w.ends[1].sent_packets, packets);
+    for (unsigned e = 0; e < 2; e++)
+        assert_int_equal(active_conn(&w.ends[e], 1 - e)->heard_us, heard[e]);
+    assert_true(one_link(&w));
+    world_free(&w);
+}
+
 static void every_packet_replayed_after_a_restart_gets_no_byte(void **state)
 {
     struct world w;
@@ -120,6 +149,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_packet_replayed_at_once_changes_nothing),
+        cmocka_unit_test(no_packet_with_a_flipped_bit_is_heard),
         cmocka_unit_test(every_packet_replayed_after_a_restart_gets_no_byte),
         cmocka_unit_test(a_first_packet_replayed_while_it_is_answered_gets_no_second_answer),
     };

@@ -75,13 +75,14 @@ struct world {
     size_t heap_len, heap_cap;
     /* the network */
     yr_us delay_us, jitter_us;
-    unsigned loss, duplicate; /* percent */
+    unsigned loss, duplicate, corrupt; /* percent */
     size_t mtu;
     bool cut; /* nothing arrives */
     /* every packet that was sent */
     struct packet **record;
     size_t record_len;
     bool recording;
+    uint64_t steps; /* moments at which anything happened */
     uint64_t trace; /* rolling hash over all that was sent, and when */
 };
 
@@ -454,6 +455,13 @@ static inline void world_transmit(struct world *world, const struct yr_addr *fro
         world->trace = (world->trace ^ bytes[i]) * 0x100000001b3ULL;
     if (world->recording && world->record_len < RECORD_MAX)
         world->record[world->record_len++] = packet_new(world, from, to, bytes, len);
+    if (chance(world, world->corrupt)) { // a spoilt copy overtakes it
+        struct packet *packet = packet_new(world, from, to, bytes, len);
+
+        packet->bytes[splitmix(&world->state) % len] ^=
+            (uint8_t)(1U << splitmix(&world->state) % 8);
+        heap_push(world, packet);
+    }
     for (int copies = chance(world, world->duplicate) ? 2 : 1; copies > 0; copies--) {
         struct packet *packet;
 
@@ -524,6 +532,7 @@ static inline bool world_step(struct world *world, yr_us end_us)
     }
     world->now.wall_ms += (yr_ms)(at / 1000 - world->now.mono_us / 1000);
     world->now.mono_us = at;
+    world->steps++;
     while (world->heap_len > 0 && world->heap[0]->at <= at) {
         struct packet *packet = heap_pop(world);
         struct world_end *end = end_at(world, &packet->to);
@@ -599,6 +608,36 @@ static inline void end_print(const struct world_end *end)
         fprintf(stderr, "; channel %zu queued %u acked %u got %u", i, end->talk[i].queued,
                 end->talk[i].acked_count, end->talk[i].got_count);
     fprintf(stderr, "\n");
+}
+
+/** A 1-RTT packet of the dialler `from` with any frames, under its real keys; its length.
+ *  Packet numbers: higher than any it has used itself. */
+static inline size_t forge(struct world_end *from, struct world_end *to, uint32_t number,
+                           const uint8_t *plain, size_t len, uint8_t buf[YR_PACKET_MAX])
+{
+    const struct yr_conn *conn = active_conn(from, to->index);
+    const struct yr_packet_key *keys[4] = {NULL};
+    uint8_t mask[5], nonce[12];
+    size_t found = 0;
+
+    // made in this order: rx key, rx header key, tx key, tx header key
+    for (size_t i = 8; i < YR_PACKET_KEYS_MAX && found < 4; i++)
+        if (conn->ring.keys[i].ring != NULL && conn->ring.keys[i].space == YR_SPACE_APP)
+            keys[found++] = &conn->ring.keys[i];
+    assert_int_equal(found, 4);
+    buf[0] = 0x43; // packet number of 4 bytes
+    memcpy(buf + 1, active_conn(to, from->index)->scid.data, YR_CID_LEN);
+    memcpy(nonce, keys[2]->iv, sizeof nonce);
+    for (size_t i = 0; i < 4; i++) {
+        buf[9 + i] = (uint8_t)(number >> (24 - 8 * i));
+        nonce[8 + i] ^= buf[9 + i];
+    }
+    yr_seal_c(buf + 13, keys[2]->key, nonce, buf, 13, plain, len);
+    yr_hp_mask(mask, keys[3]->key, buf + 13);
+    buf[0] ^= mask[0] & 0x1f;
+    for (size_t i = 0; i < 4; i++)
+        buf[9 + i] ^= mask[1 + i];
+    return 13 + len + YR_TAG_LEN;
 }
 
 /** Up at both ends through the same connection, and nothing else is left of others. */
