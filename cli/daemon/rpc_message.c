@@ -280,7 +280,8 @@ enum yr_end yr_rpc_message_why(struct yr_call *call)
     json_t *list = json_array();
     for (size_t i = 0; i < count; i++) {
         json_t *step = json_object();
-        yr_json_put_time(step, "time", steps[i].time_ms);
+        if (steps[i].time_ms > 0)
+            yr_json_put_time(step, "time", steps[i].time_ms);
         yr_json_put_str(step, "text", steps[i].text);
         yr_json_put_str(step, "code", steps[i].code);
         json_array_append_new(list, step);

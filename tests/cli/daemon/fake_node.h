@@ -12,8 +12,10 @@
 #include "core/base/bytes.h"
 #include "yaari/node.h"
 
-#define FAKE_MAX      512
+#define FAKE_MAX 512
+#ifndef FAKE_COMMANDS
 #define FAKE_COMMANDS 4096
+#endif
 
 struct fake_message {
     uint8_t id[YR_MSG_ID_LEN], conv[YR_ID_LEN], author[YR_ID_LEN];
