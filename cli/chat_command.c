@@ -482,7 +482,7 @@ const struct yr_talk_command yr_talk_commands[] = {
     {"nick", "NAME", "change the name your friends see", YR_TALK_PEOPLE, YR_TALK_NO_WORDS,
      yr_talk_run_nick},
 
-    {"help", "[TOPIC]", "what there is", YR_TALK_OTHER, YR_TALK_TOPICS, run_help},
+    {"help", "[COMMAND|TOPIC]", "what there is", YR_TALK_OTHER, YR_TALK_TOPICS, run_help},
     {"status", "", "how the node is", YR_TALK_OTHER, YR_TALK_NO_WORDS, yr_talk_run_status},
     {"set", "KEY [VALUE]", "show or change a setting", YR_TALK_OTHER, YR_TALK_KEYS,
      yr_talk_run_set},

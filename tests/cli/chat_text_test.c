@@ -10,7 +10,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "cli/chat_text.h"
+#include "cli/chat_int.h"
 #include "cli/common/columns.h"
 
 static void a_line_is_a_text_a_command_or_neither(void **state)
@@ -213,6 +213,28 @@ static void a_snippet_is_one_line_and_says_that_it_is_cut(void **state)
     yr_buf_clear(&out);
 }
 
+static void the_manual_has_every_command(void **state)
+{
+    char *manual = NULL;
+    struct yr_fail why;
+    size_t len = 0;
+
+    assert_int_equal(
+        yr_read_file(YAARI_SOURCE_DIR "/docs/yaari-chat.7.scd", 1 << 20, &manual, &len, &why),
+        YR_EXIT_OK);
+    for (size_t i = 0; i < yr_talk_command_count; i++) {
+        const struct yr_talk_command *command = &yr_talk_commands[i];
+        struct yr_buf text = {0};
+
+        yr_buf_addf(&text, "*/%s*%s%s", command->name, command->operands[0] != '\0' ? " " : "",
+                    command->operands);
+        if (strstr(manual, text.at) == NULL)
+            fail_msg("'%s' is not in yaari-chat(7)", text.at);
+        yr_buf_clear(&text);
+    }
+    free(manual);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -224,6 +246,7 @@ int main(void)
         cmocka_unit_test(a_message_is_time_speaker_and_text),
         cmocka_unit_test(marks_say_what_became_of_it),
         cmocka_unit_test(what_others_wrote_is_made_safe),
+        cmocka_unit_test(the_manual_has_every_command),
         cmocka_unit_test(a_snippet_is_one_line_and_says_that_it_is_cut),
     };
 

@@ -264,6 +264,35 @@ static void the_printed_defaults_are_a_good_file(void **state)
     yr_buf_clear(&text);
 }
 
+static void the_manual_has_every_key_and_its_default(void **state)
+{
+    char *manual = NULL;
+    struct yr_fail why;
+    size_t len = 0;
+
+    assert_int_equal(
+        yr_read_file(YAARI_SOURCE_DIR "/docs/yaari-config.5.scd", 1 << 20, &manual, &len, &why),
+        YR_EXIT_OK);
+    for (size_t i = 0; i < YR_CFG_COUNT; i++) {
+        const struct yr_config_desc *desc = &yr_config_descs[i];
+        struct yr_buf text = {0};
+
+        yr_buf_addf(&text, "*%s*", desc->key);
+        if (strstr(manual, text.at) == NULL)
+            fail_msg("%s is not in yaari-config(5)", desc->name);
+        yr_buf_cut(&text, 0);
+        yr_buf_addf(&text, "## [%s]\n", desc->section);
+        assert_non_null(strstr(manual, text.at));
+        yr_buf_cut(&text, 0);
+        yr_buf_addf(&text, "Default: *%s*.", desc->def);
+        if (desc->def[0] != '\0' && strncmp(desc->key, "color.", 6) != 0 &&
+            strstr(manual, text.at) == NULL)
+            fail_msg("the default of %s is not in yaari-config(5)", desc->name);
+        yr_buf_clear(&text);
+    }
+    free(manual);
+}
+
 static void assert_edit(const char *before, const char *key, const char *value, const char *after)
 {
     struct yr_buf out = {0};
@@ -387,6 +416,7 @@ int main(void)
         TEST(each_kind_of_value_is_checked),
         TEST(the_stronger_source_wins_whatever_comes_first),
         TEST(the_printed_defaults_are_a_good_file),
+        TEST(the_manual_has_every_key_and_its_default),
         TEST(an_edit_keeps_comments_and_order),
         TEST(unset_removes_every_line_of_the_key),
         TEST(a_bad_value_or_a_bad_file_is_not_edited),
