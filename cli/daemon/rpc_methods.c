@@ -31,7 +31,7 @@
 #define FRIEND(required)    STR("friend", required, 1, 128, FRIEND_HELP)
 #define MSG(name, required) STR(name, required, 4, 26, MESSAGE_HELP)
 
-PARAMS(hello, STR("client", false, 0, 64, "name of the program, for the log"),
+PARAMS(hello, STR("client", false, 0, 64, "name of the program"),
        INT("api", true, 0, 0, "version of this interface that the program speaks: 1"));
 PARAMS(identity_create, STR("name", false, 1, 64, "the name friends will see; default: the login"));
 NO_PARAMS(identity_get);
