@@ -82,12 +82,20 @@ static enum yr_exit make_here(struct yr_cli *cli, const char *name, const char *
     return YR_EXIT_OK;
 }
 
+/** A passphrase is hashed for a second or so on purpose. */
+static void expect_hash(struct yr_cli *cli)
+{
+    yr_client_set_timeout(cli->client, cli->timeout_given ? cli->timeout_ms : 60000);
+}
+
 static enum yr_exit unlock(struct yr_cli *cli, const char *secret)
 {
     struct yr_client_error err = {0};
-    json_t *status =
-        yr_client_call(cli->client, "vault.unlock", json_pack("{s:s}", "passphrase", secret), &err);
+    json_t *status;
 
+    expect_hash(cli);
+    status =
+        yr_client_call(cli->client, "vault.unlock", json_pack("{s:s}", "passphrase", secret), &err);
     if (status == NULL)
         return yr_cli_error(cli, &err);
     json_decref(status);
@@ -98,18 +106,13 @@ static enum yr_exit unlock(struct yr_cli *cli, const char *secret)
 static enum yr_exit make_there(struct yr_cli *cli, const char *name, const char *secret,
                                json_t **identity)
 {
+    json_t *params = json_pack("{s:s}", "name", name);
     struct yr_client_error err = {0};
-    const char *state = yr_json_str(yr_client_hello(cli->client), "state", "ok");
-    enum yr_exit exit = YR_EXIT_OK;
 
-    if (strcmp(state, "no_identity") != 0)
-        return profile_exists(cli);
     if (secret != NULL)
-        exit = unlock(cli, secret);
-    if (exit != YR_EXIT_OK)
-        return exit;
-    *identity =
-        yr_client_call(cli->client, "identity.create", json_pack("{s:s}", "name", name), &err);
+        json_object_set_new(params, "passphrase", json_string(secret));
+    expect_hash(cli);
+    *identity = yr_client_call(cli->client, "identity.create", params, &err);
     if (*identity == NULL && err.code == YR_RPC_EXISTS) {
         yr_client_error_clear(&err);
         return profile_exists(cli);

@@ -342,34 +342,39 @@ static enum yr_exit goes_on(struct yr_cli *cli, const json_t *request)
     return YR_EXIT_TEMPFAIL;
 }
 
+/** One look at how it stands.  *request is replaced by what it is now.
+ *  YR_EXIT_OK: it goes on; YR_EXIT_NOTHING: they are a friend, said; else reported. */
+static enum yr_exit look(struct yr_cli *cli, const char *inviter, json_t **request)
+{
+    enum yr_exit exit;
+    json_t *now = find_request(cli, yr_json_str(*request, "invite", ""), &exit);
+    // asked in this order: a request goes when the friend comes
+    json_t *friend = exit == YR_EXIT_OK ? find_friend(cli, inviter) : NULL;
+
+    if (friend != NULL) {
+        say_added(cli, friend);
+        exit = YR_EXIT_NOTHING;
+    } else if (exit == YR_EXIT_OK &&
+               (now == NULL || strcmp(yr_json_str(now, "state", ""), "failed") == 0)) {
+        exit = request_failed(cli, now);
+    }
+    json_decref(friend);
+    if (now != NULL) {
+        json_decref(*request);
+        *request = now;
+    }
+    return exit;
+}
+
 static enum yr_exit wait_until_added(struct yr_cli *cli, const json_t *first, const char *inviter)
 {
-    const char *invite = yr_json_str(first, "invite", "");
     const yr_ms deadline = yr_wall_ms() + (cli->timeout_given ? cli->timeout_ms : 60000);
     json_t *request = json_deep_copy(first);
     char shown[128] = "";
     enum yr_exit exit = YR_EXIT_OK;
 
     catch_interrupt();
-    while (exit == YR_EXIT_OK) {
-        json_t *friend = find_friend(cli, inviter), *now;
-
-        if (friend != NULL) {
-            say_added(cli, friend);
-            json_decref(friend);
-            break;
-        }
-        now = find_request(cli, invite, &exit);
-        if (exit != YR_EXIT_OK)
-            break;
-        if (now != NULL) {
-            json_decref(request);
-            request = now;
-        }
-        if (now == NULL || strcmp(yr_json_str(now, "state", ""), "failed") == 0) {
-            exit = request_failed(cli, request);
-            break;
-        }
+    while (exit == YR_EXIT_OK && (exit = look(cli, inviter, &request)) == YR_EXIT_OK) {
         show_phase(cli, request, shown, sizeof shown);
         exit = wait_event(cli, deadline);
     }
@@ -378,7 +383,7 @@ static enum yr_exit wait_until_added(struct yr_cli *cli, const json_t *first, co
     if (exit == YR_EXIT_TEMPFAIL)
         yr_out_note(&cli->out, "The node will go on in the background.");
     json_decref(request);
-    return exit;
+    return exit == YR_EXIT_NOTHING ? YR_EXIT_OK : exit;
 }
 
 static enum yr_exit add_link(struct yr_cli *cli, const char *link)

@@ -8,16 +8,6 @@
 #include "cli/cli.h"
 #include "cli/common/json.h"
 
-static void print_json(struct yr_cli *cli, const json_t *value)
-{
-    struct yr_buf line = {0};
-
-    yr_json_dump(&line, value);
-    yr_buf_addc(&line, '\n');
-    yr_out_write(&cli->out, yr_buf_str(&line), line.len);
-    yr_buf_clear(&line);
-}
-
 static enum yr_exit list_methods(struct yr_cli *cli)
 {
     enum yr_exit exit;
@@ -26,7 +16,7 @@ static enum yr_exit list_methods(struct yr_cli *cli)
     size_t i;
 
     if (answer != NULL && cli->out.json)
-        print_json(cli, answer);
+        yr_out_json_line(&cli->out, answer);
     json_array_foreach(json_object_get(answer, "methods"), i, name)
         yr_out_say(&cli->out, "%s", json_string_value(name));
     json_decref(answer);
@@ -39,7 +29,7 @@ static enum yr_exit describe(struct yr_cli *cli, const char *method)
     json_t *answer = yr_cli_call(cli, "rpc.describe", json_pack("{s:s}", "method", method), &exit);
 
     if (answer != NULL)
-        print_json(cli, answer);
+        yr_out_json_line(&cli->out, answer);
     json_decref(answer);
     return exit;
 }
@@ -77,7 +67,7 @@ static enum yr_exit call_method(struct yr_cli *cli, const char *method)
         return exit;
     result = yr_cli_call(cli, method, params, &exit);
     if (result != NULL)
-        print_json(cli, result);
+        yr_out_json_line(&cli->out, result);
     json_decref(result);
     return exit;
 }

@@ -393,7 +393,6 @@ enum yr_exit yr_cmd_events(struct yr_cli *cli)
     uint64_t cursor = 0;
     enum yr_exit exit = stream_init(cli, &stream, YR_F_events_count, YR_F_events_cursor);
 
-    cli->out.json = true; // these are for programs only
     if (exit == YR_EXIT_OK && since != NULL && strcmp(since, "now") != 0) {
         has_cursor = read_number(since, &cursor);
         if (!has_cursor)
@@ -414,7 +413,7 @@ enum yr_exit yr_cmd_events(struct yr_cli *cli)
         if (event == NULL)
             break;
         json_object_del(event, "sub");
-        yr_out_json(&cli->out, event);
+        yr_out_json_line(&cli->out, event);
         stream.cursor = (uint64_t)yr_json_int(event, "cursor", (int64_t)stream.cursor);
         stream.left -= stream.left > 0;
         json_decref(event);

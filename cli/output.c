@@ -385,7 +385,7 @@ static void tsv_line(struct yr_out *out, const json_t *record, bool raw)
     yr_buf_clear(&line);
 }
 
-static void json_line(struct yr_out *out, const json_t *record)
+void yr_out_json_line(struct yr_out *out, const json_t *record)
 {
     struct yr_buf line = {0};
 
@@ -398,7 +398,7 @@ static void json_line(struct yr_out *out, const json_t *record)
 void yr_out_record(struct yr_out *out, const json_t *record)
 {
     if (out->json)
-        json_line(out, record);
+        yr_out_json_line(out, record);
     else
         tsv_line(out, record, false);
 }
@@ -406,7 +406,7 @@ void yr_out_record(struct yr_out *out, const json_t *record)
 void yr_out_record_raw(struct yr_out *out, const json_t *record)
 {
     if (out->json)
-        json_line(out, record);
+        yr_out_json_line(out, record);
     else
         tsv_line(out, record, true);
 }
@@ -414,7 +414,7 @@ void yr_out_record_raw(struct yr_out *out, const json_t *record)
 void yr_out_json(struct yr_out *out, const json_t *record)
 {
     if (out->json)
-        json_line(out, record);
+        yr_out_json_line(out, record);
 }
 
 /* ---- errors ---- */

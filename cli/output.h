@@ -62,6 +62,8 @@ void yr_out_next(struct yr_out *out, const char *format, ...) YR_PRINTF(2);
 void yr_out_record(struct yr_out *out, const json_t *record);
 /** The same in TSV with its texts as they are. */
 void yr_out_record_raw(struct yr_out *out, const json_t *record);
+/** A value as one line of JSON, with or without --json; borrowed. */
+void yr_out_json_line(struct yr_out *out, const json_t *value);
 /** With --json only: one record, borrowed. */
 void yr_out_json(struct yr_out *out, const json_t *record);
 

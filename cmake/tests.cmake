@@ -21,3 +21,14 @@ foreach(src ${test_src})
   add_test(NAME ${name} COMMAND ${target})
   set_tests_properties(${name} PROPERTIES TIMEOUT 300)
 endforeach()
+
+# Black-box tests with the real programs; pytest and its modules are Debian's (tools/setup test).
+find_program(YAARI_PYTEST NAMES pytest-3 pytest PATHS /usr/bin NO_DEFAULT_PATH)
+file(GLOB e2e_src CONFIGURE_DEPENDS RELATIVE ${CMAKE_SOURCE_DIR}/tests/e2e tests/e2e/test_*.py)
+foreach(src ${e2e_src})
+  string(REGEX REPLACE "^test_(.*)\\.py$" "e2e/\\1" name ${src})
+  add_test(NAME ${name} COMMAND ${YAARI_PYTEST} -q -p no:cacheprovider ${src}
+           WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}/tests/e2e)
+  set_tests_properties(${name} PROPERTIES TIMEOUT 300 ENVIRONMENT
+                       "YAARI_BIN=${CMAKE_BINARY_DIR};PYTHONDONTWRITEBYTECODE=1")
+endforeach()

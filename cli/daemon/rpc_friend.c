@@ -23,6 +23,42 @@ static enum yr_end finish_identity(struct yr_call *call, struct yr_pending *pend
     return yr_call_ok(call, yr_record_identity(call->rpc));
 }
 
+/* The vault under the passphrase is there: now the identity in it. */
+static enum yr_end finish_vault_of_new(struct yr_call *call, struct yr_pending *pending)
+{
+    struct yr_rpc_env *env = &call->rpc->env;
+    enum yr_err err;
+
+    if (pending->err != YR_OK)
+        return finish_identity(call, pending);
+    pending->finish = finish_identity;
+    pending->outstanding++; // its DONE may come before the call returns
+    err = env->identity_create(env->ctx, json_string_value(pending->keep),
+                               yr_pending_ticket(pending));
+    if (err == YR_OK)
+        return YR_END_LATER;
+    pending->outstanding--;
+    pending->err = err;
+    return finish_identity(call, pending);
+}
+
+static enum yr_err start_create(struct yr_call *call, struct yr_pending *pending)
+{
+    struct yr_rpc_env *env = &call->rpc->env;
+    json_t *passphrase = json_object_get(call->params, "passphrase");
+    const size_t len = json_string_length(passphrase);
+    enum yr_err err;
+
+    if (passphrase == NULL)
+        return env->identity_create(env->ctx, yr_call_str(call, "name"),
+                                    yr_pending_ticket(pending));
+    pending->finish = finish_vault_of_new;
+    pending->keep = json_incref(json_object_get(call->params, "name"));
+    err = env->unlock(env->ctx, json_string_value(passphrase), len, yr_pending_ticket(pending));
+    explicit_bzero((void *)(uintptr_t)json_string_value(passphrase), len);
+    return err;
+}
+
 enum yr_end yr_rpc_identity_create(struct yr_call *call)
 {
     struct yr_rpc_env *env = &call->rpc->env;
@@ -36,11 +72,13 @@ enum yr_end yr_rpc_identity_create(struct yr_call *call)
         return yr_call_fail(call, YR_RPC_EXISTS, "this profile has an identity already");
     if (!self.unlocked && status.vault)
         return yr_call_err(call, YR_ELOCKED);
+    if (self.unlocked && yr_call_has(call, "passphrase"))
+        return yr_call_fail(call, YR_RPC_DENIED,
+                            "the vault is there already, without this passphrase");
     if ((pending = yr_call_defer(call, finish_identity)) == NULL)
         return YR_END_FAILED;
     pending->outstanding++;
-    const enum yr_err err =
-        env->identity_create(env->ctx, yr_call_str(call, "name"), yr_pending_ticket(pending));
+    const enum yr_err err = start_create(call, pending);
     if (err != YR_OK) {
         pending->outstanding--;
         yr_pending_count(pending, err);

@@ -33,7 +33,8 @@
 
 PARAMS(hello, STR("client", false, 0, 64, "name of the program"),
        INT("api", true, 0, 0, "version of this interface that the program speaks: 1"));
-PARAMS(identity_create, STR("name", false, 1, 64, "the name friends will see; default: the login"));
+PARAMS(identity_create, STR("name", false, 1, 64, "the name friends will see; default: the login"),
+       STR("passphrase", false, 1, 1024, "of the vault that is made; default: none"));
 NO_PARAMS(identity_get);
 PARAMS(identity_set, STR("name", false, 1, 64, "the name friends will see"),
        STR("status", false, 0, 256, "status text; empty: none"));
