@@ -46,6 +46,8 @@ struct yr_node {
 
 static struct yr_node *fake; // the one made last
 static enum yr_err fake_unlock_err;
+static char fake_beacon[32] =
+    "#"; // the only one it takes: other nodes of this machine send some too
 
 static inline struct yr_effect *fake_push(struct yr_node *n, enum yr_effect_kind kind)
 {
@@ -139,6 +141,8 @@ void yr_node_recv(struct yr_node *n, struct yr_now now, const struct yr_addr *fr
                   const uint8_t *bytes, size_t len)
 {
     (void)now;
+    if (bytes[0] == '#' && (len != strlen(fake_beacon) || memcmp(bytes, fake_beacon, len) != 0))
+        return;
     n->recvs++;
     n->last_from = *from;
     n->last_len = YR_MIN(len, sizeof n->last);

