@@ -4,21 +4,6 @@
 
 #include "core/link/first.h"
 
-/* ---- what waits on each channel ---- */
-
-// Bytes a channel's queue holds: room for a burst, and for what a long path has in flight.
-static const size_t queue_max[YR_CHANNEL_COUNT] = {
-    [YR_CHANNEL_CONTROL] = 64U << 10,
-    [YR_CHANNEL_CHAT] = 512U << 10,
-    [YR_CHANNEL_ROOMS] = 512U << 10,
-    [YR_CHANNEL_BULK] = 1U << 20,
-};
-
-static ngtcp2_tstamp ns(yr_us us)
-{
-    return us * 1000;
-}
-
 static void enter(struct yr_conn *conn, enum yr_conn_state state)
 {
     conn->state = state;
@@ -108,8 +93,7 @@ void yr_conn_end(struct yr_conn *conn, enum yr_link_end why)
     yr_conn_wake(conn);
 }
 
-// The peer, or ngtcp2 on his account, broke the rules.
-static void end_protocol(struct yr_conn *conn, int liberr)
+void yr_conn_break(struct yr_conn *conn, int liberr)
 {
     if (conn->state == YR_CONN_UP)
         yr_links_count(conn->links, YR_LINK_N_PROTOCOL);
@@ -117,7 +101,7 @@ static void end_protocol(struct yr_conn *conn, int liberr)
     yr_conn_end(conn, YR_LINK_PROTOCOL);
 }
 
-static void end_error(struct yr_conn *conn, int rv)
+void yr_conn_fail(struct yr_conn *conn, int rv)
 {
     switch (rv) {
     case NGTCP2_ERR_IDLE_CLOSE:
@@ -131,7 +115,7 @@ static void end_error(struct yr_conn *conn, int rv)
         yr_links_count(conn->links, YR_LINK_N_NOMEM);
         die(conn, YR_LINK_DROPPED);
         return;
-    default: end_protocol(conn, rv);
+    default: yr_conn_break(conn, rv);
     }
 }
 
@@ -167,91 +151,7 @@ static int on_completed(ngtcp2_conn *quic, void *ctx)
     return 0;
 }
 
-/* ---- streams in ---- */
-
-static bool on_frame(void *ctx, uint8_t channel, uint8_t type, const uint8_t *body, size_t len)
-{
-    struct yr_conn *conn = ctx;
-    struct yr_links *links = conn->links;
-    struct yr_link *link = conn->link;
-
-    if (link != NULL && link->unsettled)
-        yr_link_settle(links, link); // "up" comes before the first frame
-    if (conn->state != YR_CONN_UP || conn->link == NULL)
-        return false;
-    links->ops.frame(links->ops.ctx, link->slot, channel, type, body, len);
-    return conn->state == YR_CONN_UP;
-}
-
-// A channel's stream is opened once by each end and lives as long as the connection.
-static bool claim(struct yr_conn *conn, const struct yr_assembler *in, bool was_open)
-{
-    if (was_open || !in->open)
-        return true;
-    if (conn->channels[in->channel].claimed)
-        return false;
-    return conn->channels[in->channel].claimed = true;
-}
-
-static int on_stream(ngtcp2_conn *quic, uint32_t flags, int64_t stream, uint64_t offset,
-                     const uint8_t *data, size_t len, void *ctx, void *stream_ctx)
-{
-    struct yr_conn *conn = ctx;
-    const uint64_t index = (uint64_t)stream / 4;
-    struct yr_assembler *in;
-    size_t first;
-    bool was_open;
-    enum yr_err err;
-
-    (void)offset;
-    (void)stream_ctx;
-    if (conn->state != YR_CONN_UP)
-        return 0;
-    if (ngtcp2_conn_is_local_stream(quic, stream) || !ngtcp2_is_bidi_stream(stream) ||
-        index >= YR_CHANNEL_COUNT || (flags & NGTCP2_STREAM_DATA_FLAG_FIN) != 0) {
-        end_protocol(conn, 0);
-        return 0;
-    }
-    if (len == 0)
-        return 0;
-    in = &conn->in[index];
-    was_open = in->open;
-    first = was_open ? 0 : 1; // the channel alone: it must be nobody's yet
-    err = yr_assembler_feed(in, conn->links->mem, YR_CHANNEL_COUNT, data, first, on_frame, conn);
-    if (err == YR_OK && !claim(conn, in, was_open))
-        err = YR_EPROTO;
-    if (err == YR_OK)
-        err = yr_assembler_feed(in, conn->links->mem, YR_CHANNEL_COUNT, data + first, len - first,
-                                on_frame, conn);
-    if (err == YR_ENOMEM)
-        return NGTCP2_ERR_CALLBACK_FAILURE;
-    if (err != YR_OK) {
-        end_protocol(conn, 0);
-        return 0;
-    }
-    if (ngtcp2_conn_extend_max_stream_offset(quic, stream, len) != 0)
-        return NGTCP2_ERR_CALLBACK_FAILURE;
-    ngtcp2_conn_extend_max_offset(quic, len);
-    return 0;
-}
-
-static int on_stream_reset(ngtcp2_conn *quic, int64_t stream, uint64_t size, uint64_t code,
-                           void *ctx, void *stream_ctx)
-{
-    (void)quic;
-    (void)stream;
-    (void)size;
-    (void)code;
-    (void)stream_ctx;
-    end_protocol(ctx, 0);
-    return 0;
-}
-
-static int on_stop_sending(ngtcp2_conn *quic, int64_t stream, uint64_t code, void *ctx,
-                           void *stream_ctx)
-{
-    return on_stream_reset(quic, stream, 0, code, ctx, stream_ctx);
-}
+/* ---- the rest of ngtcp2's callbacks ---- */
 
 static int on_datagram(ngtcp2_conn *quic, uint32_t flags, const uint8_t *data, size_t len,
                        void *ctx)
@@ -265,64 +165,6 @@ static int on_datagram(ngtcp2_conn *quic, uint32_t flags, const uint8_t *data, s
     yr_links_count(conn->links, YR_LINK_N_DATAGRAM);
     return 0;
 }
-
-/* ---- streams out ---- */
-
-static struct yr_conn_channel *channel_of(struct yr_conn *conn, int64_t stream)
-{
-    for (size_t i = 0; i < YR_CHANNEL_COUNT; i++)
-        if (conn->channels[i].stream == stream)
-            return &conn->channels[i];
-    return NULL;
-}
-
-static int on_acked(ngtcp2_conn *quic, int64_t stream, uint64_t offset, uint64_t len, void *ctx,
-                    void *stream_ctx)
-{
-    struct yr_conn *conn = ctx;
-    struct yr_conn_channel *channel = channel_of(conn, stream);
-
-    (void)quic;
-    (void)stream_ctx;
-    if (channel == NULL)
-        return 0;
-    yr_sendq_acked(&channel->out, conn->links->mem, offset + len);
-    conn->acked_us = conn->links->now.mono_us;
-    if (channel->refused && channel->out.end - channel->out.acked <= channel->out.max / 2) {
-        channel->refused = false;
-        channel->room = true;
-        if (conn->link != NULL)
-            yr_link_unsettle(conn->links, conn->link);
-    }
-    return 0;
-}
-
-static int on_more_data(ngtcp2_conn *quic, int64_t stream, uint64_t max, void *ctx,
-                        void *stream_ctx)
-{
-    struct yr_conn_channel *channel = channel_of(ctx, stream);
-
-    (void)quic;
-    (void)max;
-    (void)stream_ctx;
-    if (channel != NULL)
-        channel->blocked = false;
-    return 0;
-}
-
-static int on_more_streams(ngtcp2_conn *quic, uint64_t max, void *ctx)
-{
-    struct yr_conn *conn = ctx;
-
-    (void)quic;
-    (void)max;
-    for (size_t i = 0; i < YR_CHANNEL_COUNT; i++)
-        if (conn->channels[i].stream < 0)
-            conn->channels[i].blocked = false;
-    return 0;
-}
-
-/* ---- the rest of ngtcp2's callbacks ---- */
 
 static void on_rand(uint8_t *dst, size_t len, const ngtcp2_rand_ctx *ctx)
 {
@@ -382,12 +224,12 @@ static const ngtcp2_callbacks callbacks = {
     .encrypt = yr_protect_encrypt,
     .decrypt = yr_protect_decrypt,
     .hp_mask = yr_protect_mask,
-    .recv_stream_data = on_stream,
-    .acked_stream_data_offset = on_acked,
-    .stream_reset = on_stream_reset,
-    .stream_stop_sending = on_stop_sending,
-    .extend_max_stream_data = on_more_data,
-    .extend_max_local_streams_bidi = on_more_streams,
+    .recv_stream_data = yr_streams_on_data,
+    .acked_stream_data_offset = yr_streams_on_acked,
+    .stream_reset = yr_streams_on_reset,
+    .stream_stop_sending = yr_streams_on_stop,
+    .extend_max_stream_data = yr_streams_on_more_data,
+    .extend_max_local_streams_bidi = yr_streams_on_more,
     .recv_retry = on_retry,
     .rand = on_rand,
     .get_new_connection_id = on_new_cid,
@@ -464,9 +306,9 @@ static void settings_init(ngtcp2_settings *settings, struct yr_links *links)
 {
     ngtcp2_settings_default(settings);
     settings->cc_algo = NGTCP2_CC_ALGO_CUBIC;
-    settings->initial_ts = ns(links->now.mono_us);
+    settings->initial_ts = yr_quic_ns(links->now.mono_us);
     settings->initial_rtt = 200 * NGTCP2_MILLISECONDS;
-    settings->handshake_timeout = ns(YR_DIAL_US);
+    settings->handshake_timeout = yr_quic_ns(YR_DIAL_US);
     settings->max_tx_udp_payload_size = YR_UDP_PAYLOAD_MAX;
     settings->rand_ctx.native_handle = links;
     // max_stream_window stays 0: 0.12.1 forgets a window it raised when the frame that says so does
@@ -479,7 +321,7 @@ static void params_init(ngtcp2_transport_params *params)
     params->initial_max_data = YR_CONN_WINDOW;
     params->initial_max_stream_data_bidi_remote = YR_STREAM_WINDOW;
     params->initial_max_streams_bidi = YR_CHANNEL_COUNT;
-    params->max_idle_timeout = ns(YR_SILENCE_US);
+    params->max_idle_timeout = yr_quic_ns(YR_SILENCE_US);
     params->max_udp_payload_size = YR_PACKET_MAX;
     params->max_datagram_frame_size = YR_PACKET_MAX;
     params->active_connection_id_limit = 2;
@@ -505,10 +347,7 @@ static enum yr_err conn_new(struct yr_conn **out, struct yr_links *links, struct
     conn->scid.datalen = YR_CID_LEN;
     yr_random(links->rng, conn->scid.data, YR_CID_LEN);
     yr_keyring_init(&conn->ring);
-    for (size_t i = 0; i < YR_CHANNEL_COUNT; i++) {
-        yr_sendq_init(&conn->channels[i].out, queue_max[i]);
-        conn->channels[i].stream = -1;
-    }
+    yr_streams_init(conn);
     if ((err = yr_links_enlist(links, link, conn)) != YR_OK) {
         yr_free_secret(links->mem, conn);
         return err;
@@ -550,7 +389,7 @@ enum yr_err yr_conn_dial(struct yr_conn **out, struct yr_link *link, struct yr_l
         yr_conn_free(conn);
         return YR_ENOMEM;
     }
-    ngtcp2_conn_set_keep_alive_timeout(conn->quic, ns(YR_KEEPALIVE_US));
+    ngtcp2_conn_set_keep_alive_timeout(conn->quic, yr_quic_ns(YR_KEEPALIVE_US));
     yr_clock_next(&link->ours, links->now.wall_ms);
     conn->mine = link->ours;
     yr_link_commit_clock(link, conn);
@@ -587,7 +426,7 @@ enum yr_err yr_conn_answer(struct yr_conn **out, struct yr_links *links, struct 
         return YR_ENOMEM;
     }
     // The dialler's pings suffice; if they fail to come, ours follow.
-    ngtcp2_conn_set_keep_alive_timeout(conn->quic, ns(YR_KEEPALIVE_US + 10 * YR_S));
+    ngtcp2_conn_set_keep_alive_timeout(conn->quic, yr_quic_ns(YR_KEEPALIVE_US + 10 * YR_S));
     memcpy(conn->theirs.bytes, first->payload, sizeof conn->theirs.bytes);
     link->theirs = conn->theirs;
     yr_clock_next(&link->ours, links->now.wall_ms);
@@ -611,10 +450,7 @@ void yr_conn_free(struct yr_conn *conn)
     if (conn->quic != NULL)
         ngtcp2_conn_del(conn->quic); // before the chunks it points into
     YR_ASSERT(conn->quic_bytes == 0);
-    for (size_t i = 0; i < YR_CHANNEL_COUNT; i++) {
-        yr_sendq_clear(&conn->channels[i].out, links->mem);
-        yr_assembler_clear(&conn->in[i], links->mem);
-    }
+    yr_streams_clear(conn);
     if (conn->hs != NULL)
         yr_noise_clear(&conn->hs->noise);
     yr_free_secret(links->mem, conn->hs);
@@ -656,7 +492,8 @@ void yr_conn_recv(struct yr_conn *conn, const struct yr_addr *from, const uint8_
     memcpy(before, conn->ring.highest, sizeof before);
     conn->in_bytes += len;
     links->current = conn;
-    rv = ngtcp2_conn_read_pkt(conn->quic, &fake.path, &info, packet, len, ns(links->now.mono_us));
+    rv = ngtcp2_conn_read_pkt(conn->quic, &fake.path, &info, packet, len,
+                              yr_quic_ns(links->now.mono_us));
     links->current = NULL;
     // Only what has never been here before moves the path: a copy of an old packet decrypts too.
     for (size_t i = 0; i < YR_SPACE_COUNT; i++) {
@@ -667,106 +504,12 @@ void yr_conn_recv(struct yr_conn *conn, const struct yr_addr *from, const uint8_
             move(conn, from);
     }
     if (rv != 0)
-        end_error(conn, rv);
+        yr_conn_fail(conn, rv);
     else
         yr_conn_wake(conn);
 }
 
 /* ---- out ---- */
-
-static bool open_stream(struct yr_conn *conn, struct yr_conn_channel *channel)
-{
-    int rv;
-
-    if (channel->stream >= 0)
-        return true;
-    rv = ngtcp2_conn_open_bidi_stream(conn->quic, &channel->stream, NULL);
-    if (rv == 0)
-        return true;
-    channel->stream = -1;
-    channel->blocked = true; // the peer allows fewer streams than there are channels
-    if (rv != NGTCP2_ERR_STREAM_ID_BLOCKED)
-        end_error(conn, rv);
-    return false;
-}
-
-// Open what has frames waiting; not while a packet is half written.
-static void open_streams(struct yr_conn *conn)
-{
-    for (size_t i = 0; i < YR_CHANNEL_COUNT && conn->state == YR_CONN_UP; i++)
-        if (yr_sendq_has(&conn->channels[i].out) && !conn->channels[i].blocked)
-            (void)open_stream(conn, &conn->channels[i]);
-}
-
-// Channels in the order of their numbers: control before chat before rooms before bulk.
-static struct yr_conn_channel *next_channel(struct yr_conn *conn)
-{
-    for (size_t i = 0; i < YR_CHANNEL_COUNT; i++) {
-        struct yr_conn_channel *channel = &conn->channels[i];
-
-        if (yr_sendq_has(&channel->out) && !channel->blocked && channel->stream >= 0)
-            return channel;
-    }
-    return NULL;
-}
-
-static bool in_flight(const struct yr_conn *conn)
-{
-    for (size_t i = 0; i < YR_CHANNEL_COUNT; i++)
-        if (conn->channels[i].out.acked < conn->channels[i].out.sent)
-            return true;
-    return false;
-}
-
-// One call of ngtcp2: the channel's next bytes, or whatever else is due.
-static ngtcp2_ssize write_some(struct yr_conn *conn, struct yr_conn_channel *channel, uint8_t *buf,
-                               size_t cap)
-{
-    const ngtcp2_tstamp now = ns(conn->links->now.mono_us);
-    ngtcp2_path_storage path;
-    ngtcp2_pkt_info info;
-    ngtcp2_vec vec[2];
-    struct yr_piece piece[2];
-    ngtcp2_ssize taken = -1, n;
-
-    ngtcp2_path_storage_zero(&path);
-    if (channel == NULL)
-        return ngtcp2_conn_writev_stream(conn->quic, &path.path, &info, buf, cap, NULL, 0, -1, NULL,
-                                         0, now);
-    yr_sendq_next(&channel->out, piece);
-    for (size_t i = 0; i < 2; i++) {
-        vec[i].base = (uint8_t *)(uintptr_t)piece[i].at; // it only reads
-        vec[i].len = piece[i].len;
-    }
-    if (!in_flight(conn))
-        conn->acked_us = conn->links->now.mono_us;
-    n = ngtcp2_conn_writev_stream(conn->quic, &path.path, &info, buf, cap, &taken,
-                                  NGTCP2_WRITE_STREAM_FLAG_MORE, channel->stream, vec,
-                                  piece[1].len > 0 ? 2 : 1, now);
-    if (taken > 0)
-        yr_sendq_sent(&channel->out, (size_t)taken);
-    return n;
-}
-
-static size_t write_packet(struct yr_conn *conn, uint8_t *buf, size_t cap)
-{
-    if (conn->state == YR_CONN_UP)
-        open_streams(conn);
-    while (conn->state == YR_CONN_HANDSHAKE || conn->state == YR_CONN_UP) {
-        struct yr_conn_channel *channel = conn->state == YR_CONN_UP ? next_channel(conn) : NULL;
-        const ngtcp2_ssize n = write_some(conn, channel, buf, cap);
-
-        if (n >= 0)
-            return (size_t)n;
-        if (n == NGTCP2_ERR_WRITE_MORE)
-            continue;
-        if (n == NGTCP2_ERR_STREAM_DATA_BLOCKED && channel != NULL)
-            channel->blocked = true;
-        else
-            end_error(conn, (int)n);
-    }
-    return 0;
-}
 
 static size_t write_close(struct yr_conn *conn, uint8_t *buf, size_t cap)
 {
@@ -778,7 +521,7 @@ static size_t write_close(struct yr_conn *conn, uint8_t *buf, size_t cap)
     ngtcp2_path_storage_zero(&path);
     yr_quic_close_set(&close, conn->close_code, conn->liberr);
     n = ngtcp2_conn_write_connection_close(conn->quic, &path.path, &info, buf, cap, &close,
-                                           ns(conn->links->now.mono_us));
+                                           yr_quic_ns(conn->links->now.mono_us));
     die(conn, conn->why);
     return n > 0 ? (size_t)n : 0;
 }
@@ -792,7 +535,7 @@ static void rest(struct yr_conn *conn)
 
     conn->burst = 0;
     conn->dirty = false;
-    ngtcp2_conn_update_pkt_tx_time(conn->quic, ns(now));
+    ngtcp2_conn_update_pkt_tx_time(conn->quic, yr_quic_ns(now));
     // Rounded up, and beyond: 0.12.1 has a timer due at t that it handles only after t.
     expiry = ngtcp2_conn_get_expiry(conn->quic);
     at = expiry == UINT64_MAX ? YR_NEVER : YR_MAX(expiry / 1000 + 1, now + 1);
@@ -814,7 +557,7 @@ size_t yr_conn_write(struct yr_conn *conn, uint8_t *buf, size_t cap)
     cap = YR_MIN(cap, conn->payload_max);
     if (conn->state == YR_CONN_CLOSING)
         return write_close(conn, buf, cap);
-    n = write_packet(conn, buf, cap);
+    n = yr_streams_write(conn, buf, cap);
     if (conn->state == YR_CONN_CLOSING)
         return write_close(conn, buf, cap);
     if (conn->state == YR_CONN_DEAD)
@@ -849,7 +592,7 @@ static void rekey(struct yr_conn *conn)
     if (conn->state != YR_CONN_UP || !conn->dialled ||
         (now < conn->rekey_us && conn->packets < YR_REKEY_PACKETS))
         return;
-    if (ngtcp2_conn_initiate_key_update(conn->quic, ns(now)) != 0) {
+    if (ngtcp2_conn_initiate_key_update(conn->quic, yr_quic_ns(now)) != 0) {
         conn->rekey_us = now + YR_S; // the one before is not confirmed yet
         return;
     }
@@ -870,14 +613,15 @@ void yr_conn_tick(struct yr_conn *conn)
         die(conn, YR_LINK_TIMEOUT);
         return;
     }
-    if (ngtcp2_conn_get_expiry(conn->quic) <= ns(now))
-        rv = ngtcp2_conn_handle_expiry(conn->quic, ns(now));
+    if (ngtcp2_conn_get_expiry(conn->quic) <= yr_quic_ns(now))
+        rv = ngtcp2_conn_handle_expiry(conn->quic, yr_quic_ns(now));
     if (rv != 0) {
-        end_error(conn, rv);
+        yr_conn_fail(conn, rv);
         return;
     }
     rekey(conn);
-    if (conn->state == YR_CONN_UP && in_flight(conn) && now - conn->acked_us >= YR_STALL_US)
+    if (conn->state == YR_CONN_UP && yr_streams_in_flight(conn) &&
+        now - conn->acked_us >= YR_STALL_US)
         conn->payload_max = YR_UDP_PAYLOAD_SAFE;
     yr_conn_wake(conn);
 }

@@ -222,6 +222,10 @@ size_t yr_conn_write(struct yr_conn *conn, uint8_t *buf, size_t cap);
 void yr_conn_tick(struct yr_conn *conn);
 /** End it: silently in the handshake or when it is held, else with CONNECTION_CLOSE. */
 void yr_conn_end(struct yr_conn *conn, enum yr_link_end why);
+/** End it because the peer broke the rules; liberr: ngtcp2's error that he is told, or 0. */
+void yr_conn_break(struct yr_conn *conn, int liberr);
+/** End it as ngtcp2's error `rv` demands. */
+void yr_conn_fail(struct yr_conn *conn, int rv);
 /** It may have something to write. */
 void yr_conn_wake(struct yr_conn *conn);
 
@@ -229,6 +233,33 @@ static inline bool yr_conn_held(const struct yr_conn *conn)
 {
     return conn->hold > conn->links->durable;
 }
+
+/** ngtcp2's time. */
+static inline ngtcp2_tstamp yr_quic_ns(yr_us us)
+{
+    return us * 1000;
+}
+
+/* ---- streams.c: the channels of a connection ---- */
+
+void yr_streams_init(struct yr_conn *conn);
+void yr_streams_clear(struct yr_conn *conn);
+/** ngtcp2's next packet, with frames of the channels in their order; 0: nothing now, or it ended.
+ */
+size_t yr_streams_write(struct yr_conn *conn, uint8_t *buf, size_t cap);
+/** Something sent is not acknowledged. */
+bool yr_streams_in_flight(const struct yr_conn *conn);
+int yr_streams_on_data(ngtcp2_conn *quic, uint32_t flags, int64_t stream, uint64_t offset,
+                       const uint8_t *data, size_t len, void *ctx, void *stream_ctx);
+int yr_streams_on_reset(ngtcp2_conn *quic, int64_t stream, uint64_t size, uint64_t code, void *ctx,
+                        void *stream_ctx);
+int yr_streams_on_stop(ngtcp2_conn *quic, int64_t stream, uint64_t code, void *ctx,
+                       void *stream_ctx);
+int yr_streams_on_acked(ngtcp2_conn *quic, int64_t stream, uint64_t offset, uint64_t len, void *ctx,
+                        void *stream_ctx);
+int yr_streams_on_more_data(ngtcp2_conn *quic, int64_t stream, uint64_t max, void *ctx,
+                            void *stream_ctx);
+int yr_streams_on_more(ngtcp2_conn *quic, uint64_t max, void *ctx);
 
 /* ---- handshake.c ---- */
 
@@ -262,16 +293,20 @@ void yr_link_unsettle(struct yr_links *links, struct yr_link *link);
 void yr_link_settle(struct yr_links *links, struct yr_link *link);
 /** Answer under the link's previous pair generation no more. */
 void yr_link_forget_old_pair(struct yr_links *links, struct yr_link *link);
+static inline void yr_links_count(struct yr_links *links, enum yr_link_count what)
+{
+    links->counts[what]++;
+}
+
+/* ---- schedule.c ---- */
+
 /** When yr_conn_tick is due; 0: yr_conn_write is, and no timer counts before it. */
 void yr_links_schedule(struct yr_conn *conn, yr_us deadline);
 /** Into the tables, and out of them again.  Errors: YR_ENOMEM. */
 YR_MUST_USE enum yr_err yr_links_enlist(struct yr_links *links, struct yr_link *link,
                                         struct yr_conn *conn);
 void yr_links_delist(struct yr_conn *conn);
-
-static inline void yr_links_count(struct yr_links *links, enum yr_link_count what)
-{
-    links->counts[what]++;
-}
+/** Out of its link, which it then belongs to no more. */
+void yr_links_unlink(struct yr_conn *conn);
 
 #endif

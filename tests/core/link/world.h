@@ -652,4 +652,36 @@ static inline bool one_link(const struct world *world)
            memcmp(&a->theirs, &b->mine, sizeof a->mine) == 0;
 }
 
+static inline void connect_ends(struct world *w, uint64_t seed)
+{
+    world_init(w, seed, 2);
+    assert_int_equal(world_dial(w, 0, 1, false), YR_OK);
+    assert_true(world_run(w, both_up, 5 * YR_S));
+    world_run(w, NULL, YR_S);
+    assert_true(one_link(w));
+}
+
+static inline void say_everywhere(struct world *w, unsigned count)
+{
+    for (unsigned c = 0; c < YR_CHANNEL_COUNT; c++) {
+        talk_say(&w->ends[0], 1, c, count);
+        talk_say(&w->ends[1], 0, c, count);
+    }
+}
+
+static inline bool end0_down(const struct world *w)
+{
+    return !w->ends[0].is_up[1];
+}
+
+static inline bool end1_down(const struct world *w)
+{
+    return !w->ends[1].is_up[0];
+}
+
+static inline bool both_down(const struct world *w)
+{
+    return end0_down(w) && end1_down(w);
+}
+
 #endif
