@@ -1,13 +1,14 @@
-# One cmocka program a file; its ctest name is its path: core/link/link_test.c -> core/link/link.
-find_package(PkgConfig REQUIRED)
-pkg_check_modules(cmocka REQUIRED IMPORTED_TARGET cmocka)
-
-file(GLOB support_src CONFIGURE_DEPENDS tests/support/*.c tests/support/*/*.c)
-if(support_src)
-  add_library(yaari_support STATIC ${support_src})
-  target_link_libraries(yaari_support PUBLIC yaari_net yaari_common)
+# Every test, for ctest.  Labels: unit, fuzz, e2e, ground.  Those of the last three use programs of
+# the presets fuzz and release, too: tools/test builds them first.
+set(YAARI_FUZZ_DIR ${CMAKE_SOURCE_DIR}/build/fuzz CACHE PATH "Where the libFuzzer programs are")
+set(YAARI_RELEASE_DIR ${CMAKE_SOURCE_DIR}/build/release CACHE PATH "Where the release build is")
+set(YAARI_FUZZ_SECONDS 20 CACHE STRING "How long each libFuzzer program runs")
+if(NOT TARGET yaari_support)
+  message(FATAL_ERROR "the tests need cmocka (tools/setup test)")
 endif()
+set_target_properties(sim-hash PROPERTIES EXCLUDE_FROM_ALL OFF)
 
+# One cmocka program a file; its ctest name is its path: core/link/links_test.c -> core/link/links.
 file(GLOB_RECURSE test_src CONFIGURE_DEPENDS RELATIVE ${CMAKE_SOURCE_DIR}/tests tests/*_test.c)
 foreach(src ${test_src})
   string(REGEX REPLACE "_test\\.c$" "" name ${src})
@@ -15,20 +16,45 @@ foreach(src ${test_src})
   add_executable(${target} tests/${src})
   target_compile_options(${target} PRIVATE -Wno-unused-parameter)
   target_compile_definitions(${target} PRIVATE YAARI_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
-  target_link_libraries(${target} PRIVATE $<$<TARGET_EXISTS:yaari_support>:yaari_support>
-                        yaari_client yaari_daemon PkgConfig::cmocka)
+  target_link_libraries(${target} PRIVATE yaari_support yaari_client yaari_daemon)
   set_target_properties(${target} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
   add_test(NAME ${name} COMMAND ${target})
-  set_tests_properties(${name} PROPERTIES TIMEOUT 300)
+  set_tests_properties(${name} PROPERTIES LABELS unit TIMEOUT 300)
 endforeach()
 
-# Black-box tests with the real programs; pytest and its modules are Debian's (tools/setup test).
-find_program(YAARI_PYTEST NAMES pytest-3 pytest PATHS /usr/bin NO_DEFAULT_PATH)
-file(GLOB e2e_src CONFIGURE_DEPENDS RELATIVE ${CMAKE_SOURCE_DIR}/tests/e2e tests/e2e/test_*.py)
-foreach(src ${e2e_src})
-  string(REGEX REPLACE "^test_(.*)\\.py$" "e2e/\\1" name ${src})
-  add_test(NAME ${name} COMMAND ${YAARI_PYTEST} -q -p no:cacheprovider ${src}
-           WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}/tests/e2e)
-  set_tests_properties(${name} PROPERTIES TIMEOUT 300 ENVIRONMENT
-                       "YAARI_BIN=${CMAKE_BINARY_DIR};PYTHONDONTWRITEBYTECODE=1")
+# One libFuzzer program a file, built by clang in the preset fuzz.
+file(GLOB fuzz_src CONFIGURE_DEPENDS tests/fuzz/fuzz_*.c)
+foreach(src ${fuzz_src})
+  get_filename_component(program ${src} NAME_WE)
+  string(REPLACE "fuzz_" "" name ${program})
+  add_test(NAME fuzz/${name} COMMAND ${CMAKE_SOURCE_DIR}/tests/fuzz/run ${YAARI_FUZZ_SECONDS}
+           ${YAARI_FUZZ_DIR}/${program} ${CMAKE_SOURCE_DIR}/tests/fuzz/corpus/${program})
+  set_tests_properties(fuzz/${name} PROPERTIES LABELS fuzz TIMEOUT 120 COST 30)
 endforeach()
+
+# Black-box tests: one pytest file each, with the programs of this build.  A file all of whose
+# tests were skipped (they want root) is shown as skipped.
+file(GLOB e2e_src CONFIGURE_DEPENDS tests/e2e/test_*.py)
+foreach(src ${e2e_src})
+  get_filename_component(name ${src} NAME_WE)
+  string(REPLACE "test_" "" name ${name})
+  add_test(NAME e2e/${name}
+           COMMAND /usr/bin/python3 -m pytest -q -rs -p no:cacheprovider ${src}
+           WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}/tests/e2e)
+  set_tests_properties(e2e/${name} PROPERTIES LABELS e2e TIMEOUT 300 COST 60
+    ENVIRONMENT "YAARI_BIN=${CMAKE_BINARY_DIR};PYTHONDONTWRITEBYTECODE=1"
+    SKIP_REGULAR_EXPRESSION "(^|\n)[0-9]+ skipped in ")
+endforeach()
+
+# The ground: what the builds promise beyond their programs' behaviour.
+function(ground_test name timeout)
+  add_test(NAME ${name} COMMAND ${ARGN})
+  set_tests_properties(${name} PROPERTIES LABELS ground TIMEOUT ${timeout})
+endfunction()
+ground_test(demo 300 ${CMAKE_SOURCE_DIR}/tools/demo ${YAARI_RELEASE_DIR})
+ground_test(install 120 ${CMAKE_SOURCE_DIR}/tests/install/check ${YAARI_RELEASE_DIR})
+ground_test(sim/hash 300 ${CMAKE_SOURCE_DIR}/tests/sim/same_hash $<TARGET_FILE:sim-hash>
+            ${YAARI_RELEASE_DIR}/sim-hash)
+ground_test(core-symbols 30 ${CMAKE_SOURCE_DIR}/tools/check-core-symbols
+            ${YAARI_RELEASE_DIR}/libyaari_core.a)
+ground_test(man 30 ${CMAKE_SOURCE_DIR}/tests/man/lint ${YAARI_RELEASE_DIR}/man)

@@ -53,7 +53,7 @@ enum yr_exit {
     X(IO, -32012, "io", IOERR)                             \
     X(UNSUPPORTED, -32013, "unsupported", PROTOCOL)        \
     X(NO_SUCH_OBJECT, -32014, "no_such_object", NOINPUT)   \
-    X(RATE_LIMITED, -32015, "rate_limited", TEMPFAIL)                                              \
+    X(RATE_LIMITED, -32015, "rate_limited", TEMPFAIL)      \
     X(CONFIG, -32016, "config", CONFIG)
 
 enum yr_rpc_err {

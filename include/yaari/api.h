@@ -1,4 +1,5 @@
-/* api.h: what every public header needs: visibility, attributes, time, memory, randomness, addresses. */
+/* api.h: what every public header needs: visibility, attributes, time, memory, randomness,
+ * addresses. */
 #ifndef YAARI_API_H
 #define YAARI_API_H
 
@@ -51,8 +52,8 @@ struct yr_mem {
 struct yr_addr {
     uint8_t family; /* 4, 6, or 0: none */
     uint8_t ip[16];
-    uint16_t port;   /* host order */
-    uint32_t scope;  /* interface index of a link-local IPv6 address, else 0 */
+    uint16_t port;  /* host order */
+    uint32_t scope; /* interface index of a link-local IPv6 address, else 0 */
 };
 
 #endif

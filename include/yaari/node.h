@@ -1,7 +1,8 @@
 /* node.h: the sans-IO node.  Everything the protocol does is in here, and nothing else: no socket,
  * clock, file, thread or random function is called.
  *
- *     recv / command / stored / tick  ->  poll until it gives no more effects  ->  wait until deadline
+ *     recv / command / stored / tick  ->  poll until it gives no more effects  ->  wait until
+ * deadline
  *
  * The host (host.h, or a simulator) carries the effects out in order.  All calls of one node come
  * from one thread. */
@@ -13,11 +14,11 @@
 struct yr_node;
 
 struct yr_node_opts {
-    struct yr_mem *mem;               /* borrowed for the node's life, as are the next two */
+    struct yr_mem *mem; /* borrowed for the node's life, as are the next two */
     const struct yr_rng *rng;
     const struct yr_store_view *view;
-    bool lan;      /* send and recognise LAN beacons */
-    bool online;   /* false: stay off the network */
+    bool lan;           /* send and recognise LAN beacons */
+    bool online;        /* false: stay off the network */
     bool read_receipts; /* tell friends what of theirs was read */
 };
 YR_API struct yr_node_opts yr_node_opts_default(void);
@@ -27,7 +28,8 @@ YR_API YR_MUST_USE enum yr_err yr_node_new(struct yr_node **out, const struct yr
 YR_API void yr_node_free(struct yr_node *node);
 
 /** Open the store with the vault key; shred_file is NULL or the 192 bytes of shred.key.  Reads all
- *  hot state.  Errors: YR_EAUTH: these keys do not open this store; YR_ECORRUPT; YR_ENOMEM; YR_EIO. */
+ *  hot state.  Errors: YR_EAUTH: these keys do not open this store; YR_ECORRUPT; YR_ENOMEM; YR_EIO.
+ */
 YR_API YR_MUST_USE enum yr_err yr_node_unlock(struct yr_node *node, struct yr_now now,
                                               const uint8_t vk[32], const uint8_t *shred_file);
 /** Close all links and wipe keys. */
@@ -41,12 +43,14 @@ YR_API void yr_node_close(struct yr_node *node, struct yr_now now);
 YR_API void yr_node_recv(struct yr_node *node, struct yr_now now, const struct yr_addr *from,
                          const uint8_t *bytes, size_t len);
 /** The store answered a STORE or KEYFILE effect. */
-YR_API void yr_node_stored(struct yr_node *node, struct yr_now now, uint64_t token, enum yr_err err);
+YR_API void yr_node_stored(struct yr_node *node, struct yr_now now, uint64_t token,
+                           enum yr_err err);
 /** Time passed. */
 YR_API void yr_node_tick(struct yr_node *node, struct yr_now now);
 /** When tick is next wanted; YR_NEVER if never. */
 YR_API yr_us yr_node_deadline(const struct yr_node *node);
-/** Our own addresses as others may reach them (after a change of network too); replaces the list. */
+/** Our own addresses as others may reach them (after a change of network too); replaces the list.
+ */
 YR_API void yr_node_addrs(struct yr_node *node, struct yr_now now, const struct yr_addr *addrs,
                           size_t count);
 
@@ -56,10 +60,11 @@ YR_API void yr_node_set_read_receipts(struct yr_node *node, bool on);
 /* ---- commands: what changes something; answered by a DONE event once durable ---- */
 
 enum yr_cmd_kind {
-    YR_CMD_IDENTITY_NEW,  /* text: own nick */
-    YR_CMD_SET_NICK,      /* text */
-    YR_CMD_SET_STATUS,    /* text */
-    YR_CMD_INVITE_NEW,    /* text: petname for whoever comes, may be empty; expires_ms; flags HINTS QR */
+    YR_CMD_IDENTITY_NEW, /* text: own nick */
+    YR_CMD_SET_NICK,     /* text */
+    YR_CMD_SET_STATUS,   /* text */
+    YR_CMD_INVITE_NEW, /* text: petname for whoever comes, may be empty; expires_ms; flags HINTS QR
+                        */
     YR_CMD_INVITE_REVOKE, /* text: invite id */
     YR_CMD_ADD,           /* text: link; name: petname; body: greeting; flags VERIFIED */
     YR_CMD_ADD_CANCEL,    /* text: invite id */
@@ -73,9 +78,9 @@ enum yr_cmd_kind {
     YR_CMD_FRIEND_BLOCK,  /* conv; flags REMOVE: unblock */
     YR_CMD_FRIEND_MUTE,   /* conv; expires_ms: until then, 0 = unmute, INT64_MAX = for ever */
     YR_CMD_FRIEND_REMOVE, /* conv; flags FORGET: history too */
-    YR_CMD_PEER_ADD,      /* addr; text: its name as configured; flags LOCAL: not kept over a restart */
-    YR_CMD_PEER_REMOVE,   /* text */
-    YR_CMD_PING           /* conv: one round trip over the link */
+    YR_CMD_PEER_ADD, /* addr; text: its name as configured; flags LOCAL: not kept over a restart */
+    YR_CMD_PEER_REMOVE, /* text */
+    YR_CMD_PING         /* conv: one round trip over the link */
 };
 enum yr_cmd_flag {
     YR_FLAG_ACTION = 1,
@@ -101,7 +106,8 @@ struct yr_cmd {
  *  when the change is durable (or has failed to become so).
  *  An error returned here means: refused, nothing changed, no DONE event.
  *  Errors: YR_ENOID, YR_ELOCKED, YR_ENOFRIEND, YR_ENOENT, YR_EFULL, YR_ESIZE, YR_EINVAL, YR_EPROTO,
- *  YR_EEXPIRED, YR_EOWN, YR_EEXIST, YR_EDENIED, YR_ENOSPC (the store is refusing writes), YR_ENOMEM. */
+ *  YR_EEXPIRED, YR_EOWN, YR_EEXIST, YR_EDENIED, YR_ENOSPC (the store is refusing writes),
+ * YR_ENOMEM. */
 YR_API YR_MUST_USE enum yr_err yr_node_command(struct yr_node *node, struct yr_now now,
                                                const struct yr_cmd *cmd, uint64_t ticket);
 
@@ -116,18 +122,18 @@ enum yr_effect_kind {
 };
 
 enum yr_event_kind {
-    YR_EV_DONE,          /* ticket, err; msg / text where the command makes one */
-    YR_EV_MESSAGE,       /* conv, msg: a new message, own or received */
-    YR_EV_STATE,         /* conv, msg, state */
-    YR_EV_EDIT,          /* conv, msg */
-    YR_EV_DELETE,        /* conv, msg */
-    YR_EV_REACTION,      /* conv, msg */
-    YR_EV_READ,          /* conv: our own read marker moved */
-    YR_EV_FRIEND,        /* conv: added or changed; gone: removed */
-    YR_EV_PRESENCE,      /* conv, online; not kept */
-    YR_EV_REQUEST,       /* text: invite id; an add's or invite's state changed */
-    YR_EV_NET,           /* reachability changed; not kept */
-    YR_EV_NOTICE,        /* text: something the user should know */
+    YR_EV_DONE,     /* ticket, err; msg / text where the command makes one */
+    YR_EV_MESSAGE,  /* conv, msg: a new message, own or received */
+    YR_EV_STATE,    /* conv, msg, state */
+    YR_EV_EDIT,     /* conv, msg */
+    YR_EV_DELETE,   /* conv, msg */
+    YR_EV_REACTION, /* conv, msg */
+    YR_EV_READ,     /* conv: our own read marker moved */
+    YR_EV_FRIEND,   /* conv: added or changed; gone: removed */
+    YR_EV_PRESENCE, /* conv, online; not kept */
+    YR_EV_REQUEST,  /* text: invite id; an add's or invite's state changed */
+    YR_EV_NET,      /* reachability changed; not kept */
+    YR_EV_NOTICE,   /* text: something the user should know */
     YR_EV_KIND_COUNT
 };
 
@@ -158,9 +164,9 @@ struct yr_event {
 struct yr_effect {
     enum yr_effect_kind kind;
     struct yr_addr to;
-    size_t len;              /* SEND, LAN: bytes written into the caller's buffer */
+    size_t len;               /* SEND, LAN: bytes written into the caller's buffer */
     const struct yr_txn *txn; /* STORE: lent until answered */
-    uint64_t token;          /* KEYFILE */
+    uint64_t token;           /* KEYFILE */
     unsigned slot;
     uint8_t slot_bytes[96];
     struct yr_event event; /* EVENT */
@@ -199,9 +205,8 @@ struct yr_friend_info {
 };
 /** The i-th friend in order of addition; false past the end. */
 YR_API bool yr_node_friend_at(const struct yr_node *node, size_t i, struct yr_friend_info *out);
-YR_API YR_MUST_USE enum yr_err yr_node_friend(const struct yr_node *node,
-                                              const uint8_t id[YR_ID_LEN],
-                                              struct yr_friend_info *out);
+YR_API YR_MUST_USE enum yr_err
+yr_node_friend(const struct yr_node *node, const uint8_t id[YR_ID_LEN], struct yr_friend_info *out);
 
 enum yr_invite_state {
     YR_INVITE_OPEN,
@@ -229,7 +234,7 @@ struct yr_add_info {
     char petname[65];
     yr_ms created_ms;
     enum yr_add_state state;
-    enum yr_err why; /* FAILED: YR_ESPENT, YR_EREVOKED, YR_EFULL, YR_EEXPIRED, YR_EAUTH */
+    enum yr_err why;      /* FAILED: YR_ESPENT, YR_EREVOKED, YR_EFULL, YR_EEXPIRED, YR_EAUTH */
     struct yr_addr tried; /* the address tried last */
 };
 YR_API bool yr_node_add_at(const struct yr_node *node, size_t i, struct yr_add_info *out);
@@ -260,14 +265,15 @@ struct yr_message {
     char text[16385];
 };
 /** Errors: YR_ENOENT; YR_ECORRUPT; YR_EIO. */
-YR_API YR_MUST_USE enum yr_err yr_node_message(struct yr_node *node, const uint8_t id[YR_MSG_ID_LEN],
-                                               struct yr_message *out);
+YR_API YR_MUST_USE enum yr_err
+yr_node_message(struct yr_node *node, const uint8_t id[YR_MSG_ID_LEN], struct yr_message *out);
 
 /** Walk one conversation in display order.  Keys of all conversations compare bytewise as one list,
  *  and begin with milliseconds, big-endian in 6 bytes, never before the message's time_ms.
  *  `*key` is a place: all zeroes and YR_SEEK_GE
  *  starts at the oldest, all 0xff and YR_SEEK_LE at the newest; each call writes the key of the
- *  message it returns, from which YR_SEEK_GT / YR_SEEK_LT go on.  Errors as above; YR_ENOENT: end. */
+ *  message it returns, from which YR_SEEK_GT / YR_SEEK_LT go on.  Errors as above; YR_ENOENT: end.
+ */
 struct yr_place {
     uint8_t key[24];
 };
@@ -277,7 +283,8 @@ YR_API YR_MUST_USE enum yr_err yr_node_history(struct yr_node *node, const uint8
 /** Where a message stands in its conversation. */
 YR_API YR_MUST_USE enum yr_err yr_node_place(struct yr_node *node, const uint8_t id[YR_MSG_ID_LEN],
                                              uint8_t conv[YR_ID_LEN], struct yr_place *out);
-/** Ids that begin with the first `bits` bits of `prefix`: up to `cap`; how many there are (<= cap). */
+/** Ids that begin with the first `bits` bits of `prefix`: up to `cap`; how many there are (<= cap).
+ */
 YR_API size_t yr_node_message_prefix(struct yr_node *node, const uint8_t prefix[YR_MSG_ID_LEN],
                                      size_t bits, uint8_t (*out)[YR_MSG_ID_LEN], size_t cap);
 
@@ -285,7 +292,8 @@ struct yr_unread {
     size_t count;
     uint8_t first[YR_MSG_ID_LEN], marker[YR_MSG_ID_LEN]; /* zero: none */
 };
-YR_API void yr_node_unread(struct yr_node *node, const uint8_t conv[YR_ID_LEN], struct yr_unread *out);
+YR_API void yr_node_unread(struct yr_node *node, const uint8_t conv[YR_ID_LEN],
+                           struct yr_unread *out);
 
 /** The first kept event after `cursor`.  Errors: YR_ENOENT: none.
  *  *gap: events between were dropped. */
@@ -295,7 +303,8 @@ YR_API YR_MUST_USE enum yr_err yr_node_event_after(struct yr_node *node, uint64_
 /** One step of the answer to "why". */
 struct yr_why {
     yr_ms time_ms;
-    const char *code; /* a constant: accepted, probing, no_answer, no_address, linked, sent, delivered, read, ... */
+    const char *code; /* a constant: accepted, probing, no_answer, no_address, linked, sent,
+                         delivered, read, ... */
     char text[192];
 };
 /** Why a message (or, with msg zero, a friend) is where it is: up to `cap` steps, oldest first;
@@ -305,7 +314,8 @@ YR_API YR_MUST_USE enum yr_err yr_node_why(struct yr_node *node, struct yr_now n
                                            const uint8_t msg[YR_MSG_ID_LEN], struct yr_why *out,
                                            size_t cap, size_t *count, yr_ms *next_ms);
 
-/** What was dropped and why, what was sent: named counters in a fixed order; NULL name at the end. */
+/** What was dropped and why, what was sent: named counters in a fixed order; NULL name at the end.
+ */
 struct yr_counter {
     const char *name;
     uint64_t value;
@@ -321,6 +331,7 @@ YR_API YR_MUST_USE enum yr_err yr_link_check(const char *link, size_t len, char 
 /** Crockford base32 of any bytes; out: (len * 8 + 4) / 5 + 1 bytes. */
 YR_API void yr_id_text(char *out, const uint8_t *src, size_t len);
 /** Errors: YR_EPROTO, YR_ESIZE. */
-YR_API YR_MUST_USE enum yr_err yr_id_parse(uint8_t *out, size_t *out_len, const char *text, size_t text_len);
+YR_API YR_MUST_USE enum yr_err yr_id_parse(uint8_t *out, size_t *out_len, const char *text,
+                                           size_t text_len);
 
 #endif

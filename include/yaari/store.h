@@ -21,7 +21,7 @@ enum yr_db {
 struct yr_op {
     enum yr_db db;
     const uint8_t *key;
-    size_t key_len; /* 1..YR_KEY_MAX */
+    size_t key_len;       /* 1..YR_KEY_MAX */
     const uint8_t *value; /* NULL: delete; deleting what is absent is no error */
     size_t value_len;
 };

@@ -1,0 +1,12 @@
+# What tests share, and the simulator as a program.  Wants cmocka; built in release only when asked.
+pkg_check_modules(cmocka IMPORTED_TARGET cmocka)
+if(NOT cmocka_FOUND)
+  return()
+endif()
+file(GLOB support_src CONFIGURE_DEPENDS tests/support/*.c tests/support/*/*.c)
+add_library(yaari_support STATIC EXCLUDE_FROM_ALL ${support_src})
+target_link_libraries(yaari_support PUBLIC yaari_net yaari_common PkgConfig::cmocka)
+
+add_executable(sim-hash EXCLUDE_FROM_ALL tests/sim/hash.c)
+target_compile_options(sim-hash PRIVATE -Wno-unused-parameter)
+target_link_libraries(sim-hash PRIVATE yaari_support)
