@@ -484,8 +484,10 @@ void yr_conn_recv(struct yr_conn *conn, const struct yr_addr *from, const uint8_
 {
     struct yr_links *links = conn->links;
     int64_t before[YR_SPACE_COUNT];
+    const uint64_t opened = conn->ring.opened;
     const ngtcp2_pkt_info info = {0};
     struct fake_path fake;
+    bool fresh = false;
     int rv;
 
     fake_path_init(&fake);
@@ -495,17 +497,17 @@ void yr_conn_recv(struct yr_conn *conn, const struct yr_addr *from, const uint8_
     rv = ngtcp2_conn_read_pkt(conn->quic, &fake.path, &info, packet, len,
                               yr_quic_ns(links->now.mono_us));
     links->current = NULL;
-    // Only what has never been here before moves the path: a copy of an old packet decrypts too.
-    for (size_t i = 0; i < YR_SPACE_COUNT; i++) {
-        if (conn->ring.highest[i] <= before[i])
-            continue;
+    // Only what has never been here before counts: a copy of an old packet decrypts too.
+    for (size_t i = 0; i < YR_SPACE_COUNT; i++)
+        fresh = fresh || conn->ring.highest[i] > before[i];
+    if (fresh) {
         conn->heard_us = links->now.mono_us;
         if (!yr_addr_eq(&conn->addr, from))
             move(conn, from);
     }
     if (rv != 0)
         yr_conn_fail(conn, rv);
-    else
+    else if (conn->ring.opened != opened) // else there is nothing to answer
         yr_conn_wake(conn);
 }
 

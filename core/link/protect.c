@@ -122,6 +122,7 @@ int yr_protect_decrypt(uint8_t *dst, const ngtcp2_crypto_aead *aead,
     (void)nonce_len;
     if (key == NULL || yr_unseal_c(dst, key->key, nonce, ad, ad_len, src, len) != YR_OK)
         return NGTCP2_ERR_DECRYPT;
+    key->ring->opened++;
     // ngtcp2 drops a duplicate 1-RTT packet only after this, so "it decrypts" is no sign of life.
     highest = &key->ring->highest[key->space];
     *highest = YR_MAX(*highest, packet_number(key, nonce));

@@ -22,6 +22,7 @@ struct yr_keyring {
     } keys[YR_PACKET_KEYS_MAX];
     /** Highest packet number that has authenticated in each space, -1: none. */
     int64_t highest[YR_SPACE_COUNT];
+    uint64_t opened; /* packets that have authenticated, old ones included */
 };
 
 void yr_keyring_init(struct yr_keyring *ring);
