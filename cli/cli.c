@@ -13,9 +13,8 @@
 #include "cli/common/text_safe.h"
 #include "cli/common/utf8.h"
 #include "cli/start.h"
-#include "yaari/node.h"
 
-#define TEXT_MAX (sizeof((struct yr_message *)NULL)->text - 1) /* bytes of a text */
+#define TEXT_MAX YR_CLI_TEXT_MAX
 
 const char *yr_operand(const struct yr_cli *cli, int i)
 {
@@ -69,9 +68,8 @@ enum yr_exit yr_cli_fail_with(struct yr_cli *cli, const struct yr_fail *fail)
 enum yr_exit yr_cli_error(struct yr_cli *cli, struct yr_client_error *err)
 {
     const enum yr_exit exit = err->exit == 0 ? YR_EXIT_SOFTWARE : (enum yr_exit)err->exit;
-    const json_t *candidates = json_object_get(err->data, "candidates");
 
-    yr_out_error(&cli->out, (int)exit, err->code, err->name, err->message, err->hint, candidates);
+    yr_out_error(&cli->out, (int)exit, err->code, err->name, err->message, err->hint, err->data);
     yr_client_error_clear(err);
     return exit;
 }

@@ -8,6 +8,9 @@
 #include "cli/client.h"
 #include "cli/commands.h"
 #include "cli/output.h"
+#include "yaari/node.h"
+
+#define YR_CLI_TEXT_MAX (sizeof((struct yr_message *)NULL)->text - 1) /* bytes of a text */
 
 struct yr_cli {
     struct yr_line line;

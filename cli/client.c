@@ -24,7 +24,8 @@ struct yr_client {
     unsigned timeout_ms;
     json_int_t next_id;
     json_t *hello;
-    json_t *events; /* array: notifications not yet taken */
+    json_t *events;  /* array: notifications not yet taken */
+    json_t *answers; /* array: of calls not yet finished */
     char *buf;
     size_t len, cap, scanned; /* bytes held, room, and how far no newline is known */
 };
@@ -277,38 +278,84 @@ static bool send_request(struct yr_client *client, json_int_t id, const char *me
     return sent;
 }
 
+int64_t yr_client_start(struct yr_client *client, const char *method, json_t *params,
+                        struct yr_client_error *err)
+{
+    const int64_t id = client->next_id++;
+    const bool sent =
+        send_request(client, id, method, params, deadline_after(call_timeout(client)), err);
+
+    json_decref(params);
+    return sent ? id : 0;
+}
+
+/** The answer to call `id` among those that came before their turn; NULL: not there.  Owned. */
+static json_t *take_answer(struct yr_client *client, int64_t id)
+{
+    for (size_t i = 0; i < json_array_size(client->answers); i++) {
+        json_t *message = json_array_get(client->answers, i);
+
+        if (json_integer_value(json_object_get(message, "id")) == id) {
+            json_incref(message);
+            json_array_remove(client->answers, i);
+            return message;
+        }
+    }
+    return NULL;
+}
+
+/** Keep an answer whose turn has not come.  Those of calls that were given up make room. */
+static void keep_answer(struct yr_client *client, json_t *message)
+{
+    if (json_array_size(client->answers) == YR_CLIENT_CALLS_MAX)
+        json_array_remove(client->answers, 0);
+    json_array_append(client->answers, message);
+}
+
+/** The next answer that is for call `id`, or for a line the node could not read.  Owned.
+ *  NULL with *err. */
+static json_t *wait_answer(struct yr_client *client, int64_t id, struct yr_client_error *err)
+{
+    const int64_t deadline = deadline_after(call_timeout(client));
+    json_t *message = take_answer(client, id);
+
+    while (message == NULL) {
+        json_t *event;
+
+        message = read_message(client, deadline, err);
+        if (message == NULL && err->exit != 0)
+            return NULL; // else a signal
+        event = event_of(message);
+        if (event != NULL)
+            json_array_append(client->events, event);
+        else if (message != NULL && !json_is_null(json_object_get(message, "id")) &&
+                 json_integer_value(json_object_get(message, "id")) != id)
+            keep_answer(client, message);
+        else
+            continue;
+        json_decref(message);
+        message = NULL;
+    }
+    return message;
+}
+
+json_t *yr_client_finish(struct yr_client *client, int64_t id, struct yr_client_error *err)
+{
+    json_t *message = wait_answer(client, id, err);
+    json_t *result = json_incref(json_object_get(message, "result"));
+
+    if (message != NULL && result == NULL)
+        error_from(err, json_object_get(message, "error"));
+    json_decref(message);
+    return result;
+}
+
 json_t *yr_client_call(struct yr_client *client, const char *method, json_t *params,
                        struct yr_client_error *err)
 {
-    const int64_t deadline = deadline_after(call_timeout(client));
-    const json_int_t id = client->next_id++;
-    json_t *result = NULL;
-    bool sent = send_request(client, id, method, params, deadline, err);
+    const int64_t id = yr_client_start(client, method, params, err);
 
-    json_decref(params);
-    while (sent) {
-        json_t *message = read_message(client, deadline, err);
-        json_t *event;
-
-        if (message == NULL && err->exit == 0)
-            continue; // a signal
-        if (message == NULL)
-            break;
-        event = event_of(message);
-        if (event != NULL) {
-            json_array_append(client->events, event);
-        } else if (json_integer_value(json_object_get(message, "id")) == id) {
-            result = json_incref(json_object_get(message, "result"));
-            if (result == NULL)
-                error_from(err, json_object_get(message, "error"));
-            sent = false;
-        } else if (json_is_null(json_object_get(message, "id"))) {
-            error_from(err, json_object_get(message, "error")); // it could not read our line
-            sent = false;
-        } // else: the late answer to a call that was given up
-        json_decref(message);
-    }
-    return result;
+    return id == 0 ? NULL : yr_client_finish(client, id, err);
 }
 
 bool yr_client_subscribe(struct yr_client *client, json_t *params, uint64_t *cursor,
@@ -369,6 +416,7 @@ void yr_client_close(struct yr_client *client)
         close(client->fd);
     json_decref(client->hello);
     json_decref(client->events);
+    json_decref(client->answers);
     free(client->buf);
     free(client);
 }
@@ -441,10 +489,11 @@ enum yr_err yr_client_open(struct yr_client **out, const struct yr_client_opts *
     if (client != NULL) {
         client->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
         client->events = json_array();
+        client->answers = json_array();
         client->timeout_ms = opts->timeout_ms;
         client->next_id = 1;
     }
-    if (client == NULL || client->fd < 0 || client->events == NULL) {
+    if (client == NULL || client->fd < 0 || client->events == NULL || client->answers == NULL) {
         yr_client_error_set(err, YR_EXIT_OSERR, "os_error", "%s", strerror(errno));
         goto out;
     }

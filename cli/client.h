@@ -12,6 +12,8 @@
 #include "yaari/api.h"
 #include "yaari/error.h"
 
+#define YR_CLIENT_CALLS_MAX 64 /* calls on their way at once */
+
 struct yr_client;
 
 /** Why something failed, as the user is told.  Zero it before its first use. */
@@ -55,6 +57,15 @@ void yr_client_set_timeout(struct yr_client *client, unsigned timeout_ms);
  *  away, else what the daemon answered). */
 YR_MUST_USE json_t *yr_client_call(struct yr_client *client, const char *method, json_t *params,
                                    struct yr_client_error *err);
+
+/** The same in two steps, so that up to YR_CLIENT_CALLS_MAX calls can be on their
+ *  way: params taken.  0: *err says why. */
+YR_MUST_USE int64_t yr_client_start(struct yr_client *client, const char *method, json_t *params,
+                                    struct yr_client_error *err);
+/** The answer to a call that was started; each is finished once, in any order.  As yr_client_call.
+ */
+YR_MUST_USE json_t *yr_client_finish(struct yr_client *client, int64_t id,
+                                     struct yr_client_error *err);
 
 /** Ask for events.  params as of events.subscribe, taken; NULL: all from now on.
  *  *cursor (may be NULL): where the stream starts.  false: *err says why. */

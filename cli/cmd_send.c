@@ -1,11 +1,15 @@
 /* cli/cmd_send.c: send. */
+#include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
 #include "cli/common/json.h"
+#include "cli/common/utf8.h"
 
+#define TEXT_MAX YR_CLI_TEXT_MAX
 #define SLACK_MS 5000 /* how much longer than the node's own wait we wait for its answer */
 
 /** What all messages of one command share. */
@@ -78,11 +82,13 @@ static enum yr_exit not_in_time(struct yr_cli *cli, struct yr_client_error *err,
     return exit;
 }
 
-static enum yr_exit send_one(struct yr_cli *cli, const struct sending *how, const char *text)
+/** Send without waiting for the answer; 0: reported. */
+static int64_t start(struct yr_cli *cli, const struct sending *how, const char *text,
+                     enum yr_exit *exit)
 {
-    json_t *params = json_pack("{s:s, s:s}", "target", how->target, "text", text), *message;
+    json_t *params = json_pack("{s:s, s:s}", "target", how->target, "text", text);
     struct yr_client_error err = {0};
-    enum yr_exit exit;
+    int64_t id;
 
     if (YR_ARG(cli, send_action) != NULL)
         json_object_set_new(params, "kind", json_string("action"));
@@ -93,7 +99,17 @@ static enum yr_exit send_one(struct yr_cli *cli, const struct sending *how, cons
         json_object_set_new(params, "timeout_ms", json_integer(how->wait_ms));
         yr_client_set_timeout(cli->client, (unsigned)how->wait_ms + SLACK_MS);
     }
-    message = yr_client_call(cli->client, "message.send", params, &err);
+    id = yr_client_start(cli->client, "message.send", params, &err);
+    if (id == 0)
+        *exit = yr_cli_error(cli, &err);
+    return id;
+}
+
+static enum yr_exit finish(struct yr_cli *cli, const struct sending *how, int64_t id)
+{
+    struct yr_client_error err = {0};
+    json_t *message = yr_client_finish(cli->client, id, &err);
+
     if (message == NULL && err.code == YR_RPC_TIMEOUT)
         return not_in_time(cli, &err, how);
     if (message == NULL)
@@ -102,29 +118,121 @@ static enum yr_exit send_one(struct yr_cli *cli, const struct sending *how, cons
     if (cli->out.verbose)
         yr_out_say(&cli->out, "%.6s %s", yr_json_str(message, "id", ""),
                    yr_json_str(message, "state", ""));
-    exit = YR_EXIT_OK;
     json_decref(message);
+    return YR_EXIT_OK;
+}
+
+static enum yr_exit send_one(struct yr_cli *cli, const struct sending *how, const char *text)
+{
+    enum yr_exit exit = YR_EXIT_OK;
+    const int64_t id = start(cli, how, text, &exit);
+
+    return id == 0 ? exit : finish(cli, how, id);
+}
+
+/* ---- --each-line: several on their way, in order ---- */
+
+struct window {
+    int64_t ids[YR_CLIENT_CALLS_MAX]; /* a ring */
+    size_t first, count, size;
+};
+
+static enum yr_exit finish_first(struct yr_cli *cli, const struct sending *how,
+                                 struct window *window)
+{
+    const int64_t id = window->ids[window->first];
+
+    window->first = (window->first + 1) % YR_CLIENT_CALLS_MAX;
+    window->count--;
+    return finish(cli, how, id);
+}
+
+static enum yr_exit finish_all(struct yr_cli *cli, const struct sending *how, struct window *window)
+{
+    enum yr_exit exit = YR_EXIT_OK;
+
+    while (exit == YR_EXIT_OK && window->count > 0)
+        exit = finish_first(cli, how, window);
+    fflush(stdout);
     return exit;
+}
+
+static enum yr_exit send_line(struct yr_cli *cli, const struct sending *how, struct window *window,
+                              const char *line, size_t len)
+{
+    enum yr_exit exit = YR_EXIT_OK;
+    int64_t id;
+
+    if (len == 0)
+        return YR_EXIT_OK; // an empty line is no message
+    if (len > TEXT_MAX || !yr_utf8_valid(line, len, false)) {
+        exit = finish_all(cli, how, window);
+        return exit == YR_EXIT_OK ? yr_cli_check_text(cli, line, len) : exit;
+    }
+    if (window->count == window->size)
+        exit = finish_first(cli, how, window);
+    if (exit != YR_EXIT_OK)
+        return exit;
+    id = start(cli, how, line, &exit);
+    if (id != 0)
+        window->ids[(window->first + window->count++) % YR_CLIENT_CALLS_MAX] = id;
+    return exit;
+}
+
+/** Send the whole lines of `input`, and with `end` what is left of it. */
+static enum yr_exit take_lines(struct yr_cli *cli, const struct sending *how, struct window *window,
+                               struct yr_buf *input, bool end)
+{
+    enum yr_exit exit = YR_EXIT_OK;
+    size_t at = 0;
+
+    while (exit == YR_EXIT_OK && at < input->len) {
+        char *line = input->at + at, *newline = memchr(line, '\n', input->len - at);
+        const size_t len = newline == NULL ? input->len - at : (size_t)(newline - line);
+
+        if (newline == NULL && !end && len <= TEXT_MAX)
+            break; // the rest of it is still to come
+        if (newline != NULL)
+            *newline = '\0';
+        exit = send_line(cli, how, window, line, len);
+        at += len + 1;
+    }
+    yr_buf_splice(input, 0, at < input->len ? at : input->len, "", 0);
+    return exit;
+}
+
+/** Is there something to read without waiting? */
+static bool readable(void)
+{
+    struct pollfd pfd = {.fd = STDIN_FILENO, .events = POLLIN};
+
+    return poll(&pfd, 1, 0) > 0;
 }
 
 static enum yr_exit send_lines(struct yr_cli *cli, const struct sending *how)
 {
-    char *line = NULL;
-    size_t cap = 0;
-    ssize_t len;
+    struct window window = {.size = strcmp(how->wait, "accepted") == 0 ? YR_CLIENT_CALLS_MAX : 1};
+    struct yr_buf input = {0};
+    char part[16384];
+    bool end = false;
     enum yr_exit exit = YR_EXIT_OK;
 
-    while (exit == YR_EXIT_OK && (len = getline(&line, &cap, stdin)) > 0) {
-        if (line[len - 1] == '\n')
-            line[--len] = '\0';
-        if (len == 0)
-            continue; // an empty line is no message
-        exit = yr_cli_check_text(cli, line, (size_t)len);
-        if (exit == YR_EXIT_OK)
-            exit = send_one(cli, how, line);
-        fflush(stdout);
+    while (exit == YR_EXIT_OK && !end) {
+        ssize_t n;
+
+        if (window.count > 0 && !readable()) // the writer pauses: report what is done
+            exit = finish_all(cli, how, &window);
+        if (exit != YR_EXIT_OK)
+            break;
+        n = read(STDIN_FILENO, part, sizeof part);
+        if (n > 0)
+            yr_buf_add(&input, part, (size_t)n);
+        end = n == 0 || (n < 0 && errno != EINTR);
+        exit = take_lines(cli, how, &window, &input, end);
     }
-    free(line);
+    if (exit == YR_EXIT_OK)
+        exit = finish_all(cli, how, &window);
+    yr_buf_clear(&input);
     return exit;
 }
 

@@ -215,7 +215,7 @@ enum yr_exit yr_cmd_ping(struct yr_cli *cli)
 
 /* ---- peer ---- */
 
-static void peer_row(const struct yr_out *out, struct yr_table *table, const json_t *peer)
+static void peer_row(struct yr_table *table, const json_t *peer)
 {
     struct yr_buf cell = {0};
 
@@ -228,22 +228,19 @@ static void peer_row(const struct yr_out *out, struct yr_table *table, const jso
     else
         yr_buf_addc(&cell, '-');
     yr_table_add(table, YR_ROLE_NONE, yr_buf_str(&cell));
-    yr_buf_cut(&cell, 0);
-    yr_add_time(out, &cell, yr_json_str(peer, "since", NULL));
-    yr_table_add(table, YR_ROLE_TIME, yr_buf_str(&cell));
     yr_buf_clear(&cell);
 }
 
 enum yr_exit yr_cmd_peer_list(struct yr_cli *cli)
 {
-    static const char *const heads[] = {"ADDRESS", "ROLE", "ROUND TRIP", "SINCE"};
-    struct yr_table table = yr_table_init(4, heads);
+    static const char *const heads[] = {"ADDRESS", "ROLE", "ROUND TRIP"};
+    struct yr_table table = yr_table_init(3, heads);
     enum yr_exit exit;
     json_t *list = yr_cli_call(cli, "peer.list", NULL, &exit), *peer;
     size_t i;
 
     json_array_foreach(json_object_get(list, "peers"), i, peer) if (yr_out_human(&cli->out))
-        peer_row(&cli->out, &table, peer);
+        peer_row(&table, peer);
     else yr_out_record(&cli->out, peer);
     yr_table_print(&cli->out, &table);
     json_decref(list);

@@ -306,7 +306,7 @@ static const struct {
     {"request",
      {"id", "what", "dir", "state", "from", "invite", "reason", "text", "tried", "time"}},
     {"unread", {"target", "unread", "mentions", "first", "marker"}},
-    {"peer", {"id", "addr", "role", "ip", "rtt_ms", "since"}},
+    {"peer", {"id", "addr", "role", "ip", "rtt_ms"}},
     {"config", {"key", "value", "origin"}},
 };
 
@@ -420,8 +420,10 @@ void yr_out_json(struct yr_out *out, const json_t *record)
 /* ---- errors ---- */
 
 static void error_as_json(int exit, int code, const char *name, const char *what, const char *hint,
-                          const json_t *candidates)
+                          const json_t *data)
 {
+    const json_t *candidates = json_object_get(data, "candidates"),
+                 *id = json_object_get(data, "id");
     json_t *error = json_object();
 
     json_object_set_new(error, "type", json_string("error"));
@@ -433,18 +435,20 @@ static void error_as_json(int exit, int code, const char *name, const char *what
         yr_json_put_str(error, "hint", hint);
     if (json_is_array(candidates))
         json_object_set_new(error, "candidates", json_deep_copy(candidates));
+    if (json_is_string(id))
+        json_object_set_new(error, "id", json_deep_copy(id));
     yr_json_print(error, stderr);
     json_decref(error);
 }
 
 void yr_out_error(const struct yr_out *out, int exit, int code, const char *name, const char *what,
-                  const char *hint, const json_t *candidates)
+                  const char *hint, const json_t *data)
 {
     struct yr_buf line = {0};
 
     fflush(stdout);
     if (out->json) {
-        error_as_json(exit, code, name, what, hint, candidates);
+        error_as_json(exit, code, name, what, hint, data);
         return;
     }
     if (out->err_color)

@@ -68,9 +68,10 @@ void yr_out_json_line(struct yr_out *out, const json_t *value);
 void yr_out_json(struct yr_out *out, const json_t *record);
 
 /** Report a failure on stderr, as UX has it; with --json as one error object.
- *  name: of the error; candidates: borrowed, may be NULL; what and hint: made safe here. */
+ *  name: of the error; what and hint: made safe here; data: the daemon's, borrowed, may be NULL:
+ *  its candidates and id are told. */
 void yr_out_error(const struct yr_out *out, int exit, int code, const char *name, const char *what,
-                  const char *hint, const json_t *candidates);
+                  const char *hint, const json_t *data);
 
 /** The fields of a record type that are TSV columns, in order; NULL: not such a type. */
 const char *const *yr_record_fields(const char *type);

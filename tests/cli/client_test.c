@@ -244,6 +244,25 @@ static void events_between_answers_are_kept_in_order(void **state)
     yr_client_close(client);
 }
 
+static void answers_may_come_in_another_order(void **state)
+{
+    struct yr_client *client = connect_to_it(5000);
+    struct yr_client_error err = {0};
+    int64_t first, second;
+    json_t *result;
+
+    first = yr_client_start(client, "echo", json_pack("{s:i}", "n", 1), &err);
+    second = yr_client_start(client, "echo", json_pack("{s:i}", "n", 2), &err);
+    assert_true(first > 0 && second > first);
+    result = yr_client_finish(client, second, &err); // the answer to the first comes before
+    assert_int_equal(json_integer_value(json_object_get(result, "n")), 2);
+    json_decref(result);
+    result = yr_client_finish(client, first, &err);
+    assert_int_equal(json_integer_value(json_object_get(result, "n")), 1);
+    json_decref(result);
+    yr_client_close(client);
+}
+
 static void another_api_is_76(void **state)
 {
     const struct yr_client_opts opts = {.socket = server.path, .name = "test", .timeout_ms = 5000};
@@ -293,6 +312,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_connection_that_ends_is_69, start_server, stop_server),
         cmocka_unit_test_setup_teardown(an_answer_that_is_no_json_is_76, start_server, stop_server),
         cmocka_unit_test_setup_teardown(events_between_answers_are_kept_in_order, start_server,
+                                        stop_server),
+        cmocka_unit_test_setup_teardown(answers_may_come_in_another_order, start_server,
                                         stop_server),
         cmocka_unit_test_setup_teardown(another_api_is_76, start_server, stop_server),
         cmocka_unit_test(no_socket_is_69_with_a_hint),

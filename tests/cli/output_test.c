@@ -124,6 +124,44 @@ static void tsv_makes_text_safe_unless_raw(void **state)
     json_decref(record);
 }
 
+/** The schema of a record type, docs/schema/TYPE.json. */
+static json_t *schema_of(const char *type)
+{
+    char path[256];
+
+    snprintf(path, sizeof path, YAARI_SOURCE_DIR "/docs/schema/%s.json", type);
+    return json_load_file(path, 0, NULL);
+}
+
+static void every_field_of_a_listed_record_is_a_column(void **state)
+{
+    static const char *const types[] = {"friend", "message", "invite", "request",
+                                        "unread", "peer",    "config"};
+    static const char *const elsewhere[] = {"type", "steps", "fingerprint", "qr"}; // of one record
+
+    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
+        json_t *schema = schema_of(types[i]), *value;
+        const char *const *fields = yr_record_fields(types[i]);
+        size_t columns = 0, properties = 0;
+        const char *key;
+
+        assert_non_null(schema);
+        for (; fields[columns] != NULL; columns++)
+            assert_non_null(
+                json_object_get(json_object_get(schema, "properties"), fields[columns]));
+        json_object_foreach(json_object_get(schema, "properties"), key, value)
+        {
+            bool column = true;
+
+            for (size_t k = 0; k < sizeof elsewhere / sizeof elsewhere[0]; k++)
+                column = column && strcmp(key, elsewhere[k]) != 0;
+            properties += column;
+        }
+        assert_int_equal(columns, properties);
+        json_decref(schema);
+    }
+}
+
 /* ---- JSON ---- */
 
 static void json_is_one_line_with_unsafe_code_points_escaped(void **state)
@@ -181,18 +219,18 @@ static void an_error_as_json_has_all_its_members(void **state)
 {
     struct yr_out out = pipe_out();
     struct capture capture;
-    json_t *candidates = json_pack("[s]", "bob");
+    json_t *data = json_pack("{s:[s], s:s, s:i}", "candidates", "bob", "id", "d0w8", "exit", 67);
 
     out.json = true;
     begin(&capture, STDERR_FILENO);
     yr_out_error(&out, 67, -32001, "no_such_target", "no friend named 'bbo'", "did you mean 'bob'?",
-                 candidates);
+                 data);
     assert_string_equal(
         end(&capture),
         "{\"type\":\"error\",\"exit\":67,\"code\":-32001,\"name\":\"no_such_target\","
         "\"message\":\"no friend named 'bbo'\",\"hint\":\"did you mean 'bob'?\","
-        "\"candidates\":[\"bob\"]}\n");
-    json_decref(candidates);
+        "\"candidates\":[\"bob\"],\"id\":\"d0w8\"}\n");
+    json_decref(data);
 }
 
 /* ---- tables ---- */
@@ -395,6 +433,7 @@ int main(void)
         cmocka_unit_test(tsv_escapes_tab_newline_and_backslash),
         cmocka_unit_test(an_absent_field_is_an_empty_column),
         cmocka_unit_test(tsv_makes_text_safe_unless_raw),
+        cmocka_unit_test(every_field_of_a_listed_record_is_a_column),
         cmocka_unit_test(json_is_one_line_with_unsafe_code_points_escaped),
         cmocka_unit_test(with_json_nothing_is_said_to_people),
         cmocka_unit_test(an_error_is_a_line_and_a_hint),

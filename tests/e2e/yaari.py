@@ -184,8 +184,6 @@ def check(record):
     kind = record["type"]
     if kind not in _schemas:
         path = ROOT / "docs" / "schema" / f"{kind}.json"
-        if not path.exists():
-            return
         resolver = jsonschema.RefResolver(path.as_uri(), json.loads(path.read_text()))
         _schemas[kind] = jsonschema.Draft7Validator(resolver.referrer, resolver=resolver)
     _schemas[kind].validate(record)
