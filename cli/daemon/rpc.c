@@ -7,6 +7,12 @@
 #include "cli/common/json.h"
 #include "cli/daemon/rpc_internal.h"
 
+#define BUDGET_US      10000 /* of heavy requests at once */
+#define BUDGET_PART    2     /* they get one of so many microseconds */
+#define TURNS_LATER_US 20000 /* those who wait for their turn do not read */
+
+static void drop_turns(struct yr_rpc *rpc, struct yr_rpc_client *client);
+
 /* ---- life ---- */
 
 enum yr_err yr_rpc_new(struct yr_rpc **out, struct yr_node *node, const struct yr_rpc_env *env)
@@ -28,12 +34,7 @@ void yr_rpc_free(struct yr_rpc *rpc)
         return;
     while (rpc->clients != NULL)
         yr_rpc_client_gone(rpc, rpc->clients);
-    for (size_t i = 0; i < rpc->pending_count; i++) {
-        json_decref(rpc->pending[i]->id);
-        json_decref(rpc->pending[i]->keep);
-        free(rpc->pending[i]);
-    }
-    free(rpc->pending);
+    yr_pending_clear(rpc);
     yr_names_clear(&rpc->names);
     yr_buf_clear(&rpc->out);
     free(rpc);
@@ -45,6 +46,7 @@ struct yr_rpc_client *yr_rpc_client_new(struct yr_rpc *rpc, void *conn)
     if (rpc->client_count >= YR_RPC_CLIENTS_MAX || (client = calloc(1, sizeof *client)) == NULL)
         return NULL;
     client->conn = conn;
+    client->turns_end = &client->turns;
     client->next = rpc->clients;
     rpc->clients = client;
     rpc->client_count++;
@@ -56,17 +58,8 @@ void yr_rpc_client_gone(struct yr_rpc *rpc, struct yr_rpc_client *client)
     if (client == NULL)
         return;
     yr_rpc_unsubscribe_all(rpc, client);
-    for (size_t i = 0; i < rpc->pending_count && client->pending_count > 0; i++) {
-        struct yr_pending *pending = rpc->pending[i];
-        if (pending->used && pending->client == client) {
-            pending->client = NULL;
-            client->pending_count--;
-            if (pending->waiting) {
-                pending->deadline_us = 0; // nobody waits any more: the next tick frees it
-                rpc->next_deadline = 0;
-            }
-        }
-    }
+    drop_turns(rpc, client);
+    yr_pending_orphan(rpc, client);
     for (struct yr_rpc_client **at = &rpc->clients; *at != NULL; at = &(*at)->next)
         if (*at == client) {
             *at = client->next;
@@ -200,8 +193,7 @@ static json_t *error_object(struct yr_rpc_fail *fail)
     return error;
 }
 
-/* Tell the end of a call to whoever asked; a client that has gone is told nothing. */
-static void answer(struct yr_call *call, enum yr_end end)
+void yr_call_answer(struct yr_call *call, enum yr_end end)
 {
     if (end == YR_END_LATER)
         return;
@@ -334,8 +326,6 @@ static enum yr_end run(struct yr_call *call)
 {
     struct yr_self self;
 
-    if (!params_ok(call))
-        return YR_END_FAILED;
     if (call->method->open) {
         yr_node_self(call->rpc->node, &self);
         if (!self.unlocked || !self.has_identity) {
@@ -348,6 +338,136 @@ static enum yr_end run(struct yr_call *call)
     return call->method->run(call);
 }
 
+/* ---- turns ---- */
+
+/* What heavy requests may take now: filled with a part of the time that passes. */
+static int64_t budget(struct yr_rpc *rpc, yr_us now)
+{
+    rpc->budget_us += (int64_t)((now - rpc->budget_at) / BUDGET_PART);
+    if (rpc->budget_us > BUDGET_US)
+        rpc->budget_us = BUDGET_US;
+    rpc->budget_at = now;
+    return rpc->budget_us;
+}
+
+static enum yr_end run_heavy(struct yr_call *call)
+{
+    struct yr_rpc *rpc = call->rpc;
+    const enum yr_end end = run(call);
+
+    rpc->budget_us -= (int64_t)(rpc->env.now(rpc->env.ctx).mono_us - call->now.mono_us);
+    return end;
+}
+
+/* Put a request behind the others of its client that wait for their turn. */
+static enum yr_end wait_turn(struct yr_call *call)
+{
+    struct yr_pending *pending = yr_call_defer(call, NULL);
+
+    if (pending == NULL)
+        return YR_END_FAILED;
+    pending->params = json_incref(call->params);
+    *call->client->turns_end = pending;
+    call->client->turns_end = &pending->next;
+    call->rpc->turn_count++;
+    return YR_END_LATER;
+}
+
+/* Does it read what it asks for?  If not, it gets no more until it does. */
+static bool reads(const struct yr_rpc *rpc, const struct yr_rpc_client *client)
+{
+    return rpc->env.unsent(rpc->env.ctx, client->conn) < YR_RPC_UNSENT_HIGH;
+}
+
+/* The next client with a request that waits and may run, put behind all others; NULL: there is
+ * none. */
+static struct yr_rpc_client *next_turn(struct yr_rpc *rpc)
+{
+    struct yr_rpc_client *client, **at = &rpc->clients;
+
+    while (*at != NULL && ((*at)->turns == NULL || !reads(rpc, *at)))
+        at = &(*at)->next;
+    if ((client = *at) == NULL)
+        return NULL;
+    *at = client->next;
+    client->next = NULL;
+    for (at = &rpc->clients; *at != NULL;)
+        at = &(*at)->next;
+    *at = client;
+    return client;
+}
+
+static struct yr_pending *pop_turn(struct yr_rpc *rpc, struct yr_rpc_client *client)
+{
+    struct yr_pending *pending = client->turns;
+
+    client->turns = pending->next;
+    if (client->turns == NULL)
+        client->turns_end = &client->turns;
+    pending->next = NULL;
+    rpc->turn_count--;
+    return pending;
+}
+
+static void run_turns(struct yr_rpc *rpc)
+{
+    struct yr_rpc_client *client;
+
+    while (budget(rpc, rpc->env.now(rpc->env.ctx).mono_us) > 0 && rpc->turn_count > 0) {
+        if ((client = next_turn(rpc)) == NULL) {
+            rpc->turns_at = rpc->budget_at + TURNS_LATER_US;
+            return;
+        }
+        struct yr_pending *pending = pop_turn(rpc, client);
+        struct yr_call call = {.rpc = rpc,
+                               .client = client,
+                               .method = pending->method,
+                               .id = json_incref(pending->id),
+                               .params = json_incref(pending->params),
+                               .now = rpc->env.now(rpc->env.ctx)};
+        yr_pending_free(rpc, pending); // before the handler, which may need the slot
+        yr_call_answer(&call, run_heavy(&call));
+        json_decref(call.id);
+        json_decref(call.params);
+    }
+}
+
+static void drop_turns(struct yr_rpc *rpc, struct yr_rpc_client *client)
+{
+    while (client->turns != NULL) {
+        struct yr_pending *pending = pop_turn(rpc, client);
+        pending->client = NULL; // nobody is told
+        client->pending_count--;
+        yr_pending_free(rpc, pending);
+    }
+}
+
+/* When the next turn is due. */
+static yr_us turns_deadline(const struct yr_rpc *rpc)
+{
+    const yr_us budget_at = rpc->budget_us > 0
+                                ? rpc->budget_at
+                                : rpc->budget_at + (yr_us)(1 - rpc->budget_us) * BUDGET_PART;
+
+    if (rpc->turn_count == 0)
+        return YR_NEVER;
+    return budget_at > rpc->turns_at ? budget_at : rpc->turns_at;
+}
+
+static enum yr_end run_or_wait(struct yr_call *call)
+{
+    if (!params_ok(call))
+        return YR_END_FAILED;
+    if (!call->method->heavy)
+        return run(call);
+    if (call->client->turns != NULL || budget(call->rpc, call->now.mono_us) <= 0 ||
+        !reads(call->rpc, call->client))
+        return wait_turn(call);
+    return run_heavy(call);
+}
+
+/* ---- lines ---- */
+
 /* Refuse a line that is no request. */
 static void refuse(struct yr_rpc *rpc, struct yr_rpc_client *client, json_t *id, int code,
                    const char *message)
@@ -355,7 +475,7 @@ static void refuse(struct yr_rpc *rpc, struct yr_rpc_client *client, json_t *id,
     struct yr_call call = {.rpc = rpc, .client = client, .id = id};
     rpc->refused++;
     yr_call_fail(&call, code, "%s", message);
-    answer(&call, YR_END_FAILED);
+    yr_call_answer(&call, YR_END_FAILED);
 }
 
 void yr_rpc_line_too_long(struct yr_rpc *rpc, struct yr_rpc_client *client)
@@ -406,12 +526,12 @@ static void request_run(struct yr_rpc *rpc, struct yr_rpc_client *client, json_t
     if (call.method == NULL) {
         yr_call_fail(&call, YR_RPC_NO_SUCH_METHOD, "no method '%.64s'", json_string_value(name));
         yr_call_hint(&call, "yaari rpc --list");
-        answer(&call, YR_END_FAILED);
+        yr_call_answer(&call, YR_END_FAILED);
     } else if (!json_is_object(call.params)) {
         yr_call_fail(&call, YR_RPC_INVALID_PARAMS, "params must be an object");
-        answer(&call, YR_END_FAILED);
+        yr_call_answer(&call, YR_END_FAILED);
     } else {
-        answer(&call, run(&call));
+        yr_call_answer(&call, run_or_wait(&call));
     }
     json_decref(none);
 }
@@ -441,253 +561,41 @@ void yr_rpc_line(struct yr_rpc *rpc, struct yr_rpc_client *client, const char *l
     json_decref(request);
 }
 
-/* ---- requests whose answer comes later ---- */
-
-static void pending_free(struct yr_rpc *rpc, struct yr_pending *pending)
-{
-    if (pending->client != NULL) {
-        pending->client->pending_count--;
-        rpc->env.release(rpc->env.ctx, pending->client->conn);
-    }
-    json_decref(pending->id);
-    json_decref(pending->keep);
-    const uint32_t index = pending->index, generation = pending->generation;
-    memset(pending, 0, sizeof *pending);
-    pending->index = index;
-    pending->generation = generation + 1; // a late DONE with the old ticket finds nothing
-    pending->next = rpc->free_pending;
-    rpc->free_pending = pending;
-}
-
-static struct yr_pending *pending_new(struct yr_rpc *rpc)
-{
-    struct yr_pending *pending = rpc->free_pending;
-
-    if (pending != NULL) {
-        rpc->free_pending = pending->next;
-        pending->next = NULL;
-        return pending;
-    }
-    if ((rpc->pending_count & (rpc->pending_count + 1)) == 0) // full at 0, 1, 3, 7, ...
-        rpc->pending =
-            yr_xrealloc(rpc->pending, (rpc->pending_count * 2 + 1) * sizeof *rpc->pending);
-    pending = yr_xrealloc(NULL, sizeof *pending);
-    memset(pending, 0, sizeof *pending);
-    pending->index = (uint32_t)rpc->pending_count;
-    pending->generation = 1;
-    rpc->pending[rpc->pending_count++] = pending;
-    return pending;
-}
-
-uint64_t yr_pending_ticket(const struct yr_pending *pending)
-{
-    return (uint64_t)pending->generation << 32 | pending->index;
-}
-
-static struct yr_pending *pending_of(const struct yr_rpc *rpc, uint64_t ticket)
-{
-    const size_t index = (size_t)(ticket & UINT32_MAX);
-    if (index >= rpc->pending_count)
-        return NULL;
-    struct yr_pending *pending = rpc->pending[index];
-    return pending->used && pending->generation == ticket >> 32 ? pending : NULL;
-}
-
-struct yr_pending *yr_call_defer(struct yr_call *call,
-                                 enum yr_end (*finish)(struct yr_call *, struct yr_pending *))
-{
-    if (call->client->pending_count >= YR_RPC_PENDING_MAX) {
-        yr_call_fail(call, YR_RPC_RATE_LIMITED, "more than %d requests wait for their answer",
-                     YR_RPC_PENDING_MAX);
-        return NULL;
-    }
-    struct yr_pending *pending = pending_new(call->rpc);
-    pending->client = call->client;
-    pending->client->pending_count++;
-    call->rpc->env.hold(call->rpc->env.ctx, call->client->conn);
-    pending->id = json_incref(call->id);
-    pending->method = call->method;
-    pending->finish = finish;
-    pending->used = true;
-    pending->outstanding = 1;
-    pending->deadline_us = YR_NEVER;
-    return pending;
-}
-
-void yr_pending_count(struct yr_pending *pending, enum yr_err err)
-{
-    if (err == YR_OK)
-        pending->outstanding++;
-    else if (pending->err == YR_OK)
-        pending->err = err;
-}
-
-void yr_pending_command(struct yr_call *call, struct yr_pending *pending, const struct yr_cmd *cmd)
-{
-    struct yr_rpc_env *env = &call->rpc->env;
-
-    pending->outstanding++; // its DONE may come before the call returns
-    const enum yr_err err = env->command(env->ctx, cmd, yr_pending_ticket(pending));
-    if (err != YR_OK) {
-        pending->outstanding--;
-        yr_pending_count(pending, err);
-    }
-}
-
-enum yr_end yr_call_release(struct yr_call *call, struct yr_pending *pending)
-{
-    if (--pending->outstanding > 0)
-        return YR_END_LATER;
-    const enum yr_end end = pending->finish(call, pending);
-    if (end != YR_END_LATER)
-        pending_free(call->rpc, pending);
-    return end;
-}
-
-/* Nothing is outstanding any more, or the time is over. */
-static void pending_finish(struct yr_rpc *rpc, struct yr_pending *pending)
-{
-    struct yr_call call = {.rpc = rpc,
-                           .client = pending->client,
-                           .method = pending->method,
-                           .id = pending->id,
-                           .now = rpc->env.now(rpc->env.ctx)};
-    yr_names_read(&rpc->names, rpc->node);
-    const enum yr_end end = pending->finish(&call, pending);
-    if (end == YR_END_LATER)
-        return;
-    answer(&call, end);
-    pending_free(rpc, pending);
-}
-
-static void pending_done(struct yr_rpc *rpc, uint64_t ticket, enum yr_err err,
-                         const struct yr_event *event)
-{
-    struct yr_pending *pending = pending_of(rpc, ticket);
-
-    if (pending == NULL || pending->outstanding == 0)
-        return;
-    if (err != YR_OK && pending->err == YR_OK)
-        pending->err = err;
-    if (event != NULL) {
-        static const uint8_t zero[YR_MSG_ID_LEN];
-        if (!pending->own_msg && memcmp(event->msg, zero, sizeof zero) != 0)
-            memcpy(pending->msg, event->msg, sizeof pending->msg);
-        if (event->text[0] != '\0')
-            snprintf(pending->text, sizeof pending->text, "%.15s", event->text);
-        pending->value_us = event->value_us;
-    }
-    if (--pending->outstanding == 0)
-        pending_finish(rpc, pending);
-}
-
-void yr_rpc_done(struct yr_rpc *rpc, uint64_t ticket, enum yr_err err)
-{
-    yr_names_stale(&rpc->names);
-    pending_done(rpc, ticket, err, NULL);
-}
+/* ---- time and events ---- */
 
 void yr_rpc_vault_moved(struct yr_rpc *rpc)
 {
     yr_names_stale(&rpc->names);
 }
 
-/* ---- waits ---- */
-
-static struct yr_pending **bucket(struct yr_rpc *rpc, const uint8_t msg[YR_MSG_ID_LEN])
-{
-    return &rpc->waits[(msg[0] | msg[1] << 8) % YR_WAIT_BUCKETS]; // ids are random
-}
-
-static void wait_remove(struct yr_rpc *rpc, struct yr_pending *pending)
-{
-    for (struct yr_pending **at = bucket(rpc, pending->msg); *at != NULL; at = &(*at)->next_wait)
-        if (*at == pending) {
-            *at = pending->next_wait;
-            break;
-        }
-    pending->next_wait = NULL;
-    pending->waiting = false;
-    pending->deadline_us = YR_NEVER;
-}
-
-void yr_pending_set_deadline(struct yr_rpc *rpc, struct yr_pending *pending, uint64_t timeout_ms)
-{
-    pending->deadline_us = rpc->env.now(rpc->env.ctx).mono_us + timeout_ms * 1000;
-    if (pending->deadline_us < rpc->next_deadline)
-        rpc->next_deadline = pending->deadline_us;
-}
-
-enum yr_end yr_pending_wait(struct yr_call *call, struct yr_pending *pending)
-{
-    struct yr_pending **head = bucket(call->rpc, pending->msg);
-    pending->waiting = true;
-    pending->next_wait = *head;
-    *head = pending;
-    if (pending->client == NULL) { // gone meanwhile
-        pending->deadline_us = 0;
-        call->rpc->next_deadline = 0;
-    } else if (pending->timeout_ms > 0) {
-        yr_pending_set_deadline(call->rpc, pending, pending->timeout_ms);
-    }
-    return YR_END_LATER;
-}
-
-static void state_reached(struct yr_rpc *rpc, const struct yr_event *event)
-{
-    for (struct yr_pending *at = *bucket(rpc, event->msg), *next; at != NULL; at = next) {
-        next = at->next_wait;
-        if (memcmp(at->msg, event->msg, YR_MSG_ID_LEN) != 0 || event->state < at->wait)
-            continue; // FAILED and CANCELLED end every wait
-        wait_remove(rpc, at);
-        at->err = YR_OK;
-        pending_finish(rpc, at);
-    }
-}
-
 void yr_rpc_tick(struct yr_rpc *rpc)
 {
     const yr_us now = rpc->env.now(rpc->env.ctx).mono_us;
 
-    if (now >= rpc->next_deadline) {
-        yr_us next = YR_NEVER;
-        for (size_t i = 0; i < rpc->pending_count; i++) {
-            struct yr_pending *pending = rpc->pending[i];
-            if (!pending->used)
-                continue;
-            if (now >= pending->deadline_us) {
-                if (pending->waiting)
-                    wait_remove(rpc, pending);
-                pending->deadline_us = YR_NEVER;
-                pending->outstanding = 0; // a DONE that still comes finds no ticket
-                pending->err = YR_EAGAIN;
-                pending_finish(rpc, pending);
-            } else if (pending->deadline_us < next) {
-                next = pending->deadline_us;
-            }
-        }
-        rpc->next_deadline = next;
-    }
+    yr_pending_expire(rpc, now);
+    if (now >= turns_deadline(rpc))
+        run_turns(rpc);
     if (now >= rpc->pump_at)
         yr_rpc_pump(rpc);
 }
 
 yr_us yr_rpc_deadline(const struct yr_rpc *rpc)
 {
-    return rpc->next_deadline < rpc->pump_at ? rpc->next_deadline : rpc->pump_at;
-}
+    const yr_us turns = turns_deadline(rpc),
+                other = rpc->next_deadline < rpc->pump_at ? rpc->next_deadline : rpc->pump_at;
 
-/* ---- events ---- */
+    return turns < other ? turns : other;
+}
 
 void yr_rpc_event(struct yr_rpc *rpc, const struct yr_event *event)
 {
     if (event->kind == YR_EV_FRIEND || event->kind == YR_EV_DONE)
         yr_names_stale(&rpc->names);
     if (event->kind == YR_EV_DONE) {
-        pending_done(rpc, event->ticket, event->err, event);
+        yr_pending_done(rpc, event->ticket, event->err, event);
         return;
     }
     if (event->kind == YR_EV_STATE)
-        state_reached(rpc, event);
+        yr_pending_reached(rpc, event);
     yr_rpc_publish(rpc, event);
 }

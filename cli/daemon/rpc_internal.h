@@ -33,7 +33,8 @@ enum yr_end { YR_END_OK, YR_END_FAILED, YR_END_LATER };
 struct yr_method {
     const char *name;
     enum yr_end (*run)(struct yr_call *call);
-    bool open; /* needs an unlocked vault and an identity */
+    bool open;  /* needs an unlocked vault and an identity */
+    bool heavy; /* may take milliseconds: runs within a budget */
     const struct yr_param *params;
     const char *result, *help;
 };
@@ -66,6 +67,7 @@ struct yr_call {
 struct yr_pending {
     struct yr_rpc_client *client; /* NULL: it has gone */
     json_t *id;                   /* owned */
+    json_t *params;               /* owned; of a request that waits for its turn, else NULL */
     const struct yr_method *method;
     /** Makes the answer; YR_END_LATER: it has put itself on the list of waits. */
     enum yr_end (*finish)(struct yr_call *call, struct yr_pending *pending);
@@ -82,7 +84,7 @@ struct yr_pending {
     uint32_t timeout_ms;   /* of wait; 0: none */
     yr_us deadline_us;
     json_t *keep;                        /* owned; what the finish needs of the request */
-    struct yr_pending *next, *next_wait; /* free list; waits with the same hash */
+    struct yr_pending *next, *next_wait; /* free list, turns; waits with the same hash */
 };
 
 /** Take a slot for the answer of `call`; holds one `outstanding`.  NULL: this client has too many,
@@ -101,6 +103,20 @@ enum yr_end yr_call_release(struct yr_call *call, struct yr_pending *pending);
 enum yr_end yr_pending_wait(struct yr_call *call, struct yr_pending *pending);
 /** Let tick finish it with YR_EAGAIN at pending->deadline_us. */
 void yr_pending_set_deadline(struct yr_rpc *rpc, struct yr_pending *pending, uint64_t timeout_ms);
+
+/** Give a slot back, with what it owns. */
+void yr_pending_free(struct yr_rpc *rpc, struct yr_pending *pending);
+/** One command of a ticket is done; event NULL: there is no more to say.  Unknown tickets are
+ *  ignored. */
+void yr_pending_done(struct yr_rpc *rpc, uint64_t ticket, enum yr_err err,
+                     const struct yr_event *event);
+/** A message has got somewhere: answer who waits for that. */
+void yr_pending_reached(struct yr_rpc *rpc, const struct yr_event *event);
+/** Finish what ran out of time. */
+void yr_pending_expire(struct yr_rpc *rpc, yr_us now);
+/** A client has gone: its requests are answered to nobody. */
+void yr_pending_orphan(struct yr_rpc *rpc, struct yr_rpc_client *client);
+void yr_pending_clear(struct yr_rpc *rpc);
 
 /* ---- the server ---- */
 
@@ -124,6 +140,7 @@ struct yr_rpc_client {
     struct yr_rpc_client *next;
     bool greeted;
     unsigned pending_count, sub_count;
+    struct yr_pending *turns, **turns_end; /* heavy requests, oldest first */
 };
 
 #define YR_WAIT_BUCKETS 1024
@@ -142,6 +159,10 @@ struct yr_rpc {
     struct yr_pending *free_pending;
     struct yr_pending *waits[YR_WAIT_BUCKETS];
     yr_us next_deadline; /* no pending deadline is before it */
+    int64_t budget_us;   /* what heavy requests may take at once; below 0: they wait */
+    yr_us budget_at;     /* when it was last filled */
+    size_t turn_count;   /* requests that wait for their turn */
+    yr_us turns_at;      /* not looked at before */
     bool behind;         /* some subscription is not live */
     yr_us pump_at;
 
@@ -167,6 +188,8 @@ enum yr_end yr_call_fail(struct yr_call *call, int code, const char *format, ...
 enum yr_end yr_call_err(struct yr_call *call, enum yr_err err);
 void yr_call_hint(struct yr_call *call, const char *format, ...) YR_PRINTF(2);
 enum yr_end yr_call_ok(struct yr_call *call, json_t *result);
+/** Tell the end of a call to whoever asked; a client that has gone is told nothing. */
+void yr_call_answer(struct yr_call *call, enum yr_end end);
 
 /* ---- parameters, already checked against the method's table ---- */
 
@@ -232,57 +255,65 @@ void yr_rpc_unsubscribe_all(struct yr_rpc *rpc, struct yr_rpc_client *client);
 
 /* ---- handlers ---- */
 
-/*    X(function, "method", needs an identity, result, what it does) */
-#define YR_METHOD_MAP(X)                                                                          \
-    X(hello, "hello", false, "{version, api, profile, state, features, pid}",                     \
-      "agree on the version of this interface; required before events.subscribe")                 \
-    X(identity_create, "identity.create", false, "identity", "make this profile's identity")      \
-    X(identity_get, "identity.get", true, "identity", "who we are")                               \
-    X(identity_set, "identity.set", true, "identity", "change the own name or status text")       \
-    X(vault_unlock, "vault.unlock", false, "status", "open the store with the passphrase")        \
-    X(vault_lock, "vault.lock", false, "status", "close all links and wipe the keys")             \
-    X(invite_create, "invite.create", true, "invite",                                             \
-      "a link for one person; qr holds the same invite for a QR code")                            \
-    X(invite_list, "invite.list", true, "{invites: [invite]}", "own invites")                     \
-    X(invite_revoke, "invite.revoke", true, "invite", "an open invite works no more")             \
-    X(friend_add, "friend.add", true, "friend or request", "accept an invite link")               \
-    X(friend_list, "friend.list", true, "{friends: [friend]}", "friends in order of addition")    \
-    X(friend_get, "friend.get", true, "friend", "one friend, with the fingerprint to compare")    \
-    X(friend_set, "friend.set", true, "friend", "rename or mute")                                 \
-    X(friend_verify, "friend.verify", true, "friend", "the fingerprints were compared")           \
-    X(friend_block, "friend.block", true, "friend", "no link with this friend until unblocked")   \
-    X(friend_remove, "friend.remove", true, "{}", "end the friendship; the friend sees silence")  \
-    X(request_list, "request.list", true, "{requests: [request]}", "links being added")           \
-    X(request_reject, "request.reject", true, "{}", "give up a link being added")                 \
-    X(message_send, "message.send", true, "message",                                              \
-      "write a text; answered when it is on disk, or when `wait` is reached")                     \
-    X(message_list, "message.list", true, "{messages: [message], more}",                          \
-      "history, oldest first: the last `limit`; more: there are earlier ones")                    \
-    X(message_get, "message.get", true, "message", "one message and its way so far")              \
-    X(message_edit, "message.edit", true, "message", "change an own text")                        \
-    X(message_delete, "message.delete", true, "{messages: [message]}", "delete messages")         \
-    X(message_react, "message.react", true, "message", "set or take back a reaction")             \
-    X(message_why, "message.why", true, "why", "why a message or a friend is where it is")        \
-    X(read_get, "read.get", true, "{unread: [unread]}", "what is unread")                         \
-    X(read_set, "read.set", true, "unread", "move the read marker")                               \
-    X(net_status, "net.status", false, "status", "the state of this node")                        \
-    X(net_ping, "net.ping", true, "ping", "one round trip over the link to a friend")             \
-    X(peer_list, "peer.list", true, "{peers: [peer]}", "configured peers and live links")         \
-    X(peer_add, "peer.add", true, "peer", "an address at which friends and inviters are tried")   \
-    X(peer_remove, "peer.remove", true, "{}", "forget such an address")                           \
-    X(config_get, "config.get", false, "config", "a running value")                               \
-    X(config_set, "config.set", false, "config", "write a value to the profile's file, apply it") \
-    X(config_list, "config.list", false, "{configs: [config]}", "all running values")             \
-    X(events_subscribe, "events.subscribe", true, "{sub, cursor}",                                \
-      "tell what happens, as notifications `event`")                                              \
-    X(events_unsubscribe, "events.unsubscribe", true, "{}", "end a subscription")                 \
-    X(daemon_stop, "daemon.stop", false, "{}", "end the daemon")                                  \
-    X(daemon_reload, "daemon.reload", false, "{}", "read the configuration again")                \
-    X(rpc_list, "rpc.list", false, "{methods: [name]}", "the methods there are")                  \
-    X(rpc_describe, "rpc.describe", false, "{method, help, params, result}", "one method")        \
-    X(complete, "complete", false, "{words: [string]}", "words for command line completion")
+/*    X(function, "method", needs an identity, may take long, result, what it does) */
+#define YR_METHOD_MAP(X)                                                                           \
+    X(hello, "hello", false, false, "{version, api, profile, state, features, pid}",               \
+      "agree on the version of this interface; required before events.subscribe")                  \
+    X(identity_create, "identity.create", false, false, "identity",                                \
+      "make this profile's identity")                                                              \
+    X(identity_get, "identity.get", true, false, "identity", "who we are")                         \
+    X(identity_set, "identity.set", true, false, "identity", "change the own name or status text") \
+    X(vault_unlock, "vault.unlock", false, false, "status", "open the store with the passphrase")  \
+    X(vault_lock, "vault.lock", false, false, "status", "close all links and wipe the keys")       \
+    X(invite_create, "invite.create", true, false, "invite",                                       \
+      "a link for one person; qr holds the same invite for a QR code")                             \
+    X(invite_list, "invite.list", true, false, "{invites: [invite]}", "own invites")               \
+    X(invite_revoke, "invite.revoke", true, false, "invite", "an open invite works no more")       \
+    X(friend_add, "friend.add", true, false, "friend or request", "accept an invite link")         \
+    X(friend_list, "friend.list", true, true, "{friends: [friend]}",                               \
+      "friends in order of addition")                                                              \
+    X(friend_get, "friend.get", true, false, "friend",                                             \
+      "one friend, with the fingerprint to compare")                                               \
+    X(friend_set, "friend.set", true, false, "friend", "rename or mute")                           \
+    X(friend_verify, "friend.verify", true, false, "friend", "the fingerprints were compared")     \
+    X(friend_block, "friend.block", true, false, "friend",                                         \
+      "no link with this friend until unblocked")                                                  \
+    X(friend_remove, "friend.remove", true, false, "{}",                                           \
+      "end the friendship; the friend sees silence")                                               \
+    X(request_list, "request.list", true, false, "{requests: [request]}", "links being added")     \
+    X(request_reject, "request.reject", true, false, "{}", "give up a link being added")           \
+    X(message_send, "message.send", true, false, "message",                                        \
+      "write a text; answered when it is on disk, or when `wait` is reached")                      \
+    X(message_list, "message.list", true, true, "{messages: [message], more}",                     \
+      "history, oldest first: the last `limit`; more: there are earlier ones")                     \
+    X(message_get, "message.get", true, false, "message", "one message and its way so far")        \
+    X(message_edit, "message.edit", true, false, "message", "change an own text")                  \
+    X(message_delete, "message.delete", true, true, "{messages: [message]}", "delete messages")    \
+    X(message_react, "message.react", true, false, "message", "set or take back a reaction")       \
+    X(message_why, "message.why", true, false, "why", "why a message or a friend is where it is")  \
+    X(read_get, "read.get", true, false, "{unread: [unread]}", "what is unread")                   \
+    X(read_set, "read.set", true, false, "unread", "move the read marker")                         \
+    X(net_status, "net.status", false, false, "status", "the state of this node")                  \
+    X(net_ping, "net.ping", true, false, "ping", "one round trip over the link to a friend")       \
+    X(peer_list, "peer.list", true, true, "{peers: [peer]}", "configured peers and live links")    \
+    X(peer_add, "peer.add", true, false, "peer",                                                   \
+      "an address at which friends and inviters are tried")                                        \
+    X(peer_remove, "peer.remove", true, false, "{}", "forget such an address")                     \
+    X(config_get, "config.get", false, false, "config", "a running value")                         \
+    X(config_set, "config.set", false, true, "config",                                             \
+      "write a value to the profile's file, apply it")                                             \
+    X(config_list, "config.list", false, false, "{configs: [config]}", "all running values")       \
+    X(events_subscribe, "events.subscribe", true, true, "{sub, cursor}",                           \
+      "tell what happens, as notifications `event`")                                               \
+    X(events_unsubscribe, "events.unsubscribe", true, false, "{}", "end a subscription")           \
+    X(daemon_stop, "daemon.stop", false, false, "{}", "end the daemon")                            \
+    X(daemon_reload, "daemon.reload", false, true, "{}", "read the configuration again")           \
+    X(rpc_list, "rpc.list", false, false, "{methods: [name]}", "the methods there are")            \
+    X(rpc_describe, "rpc.describe", false, false, "{method, help, params, result}", "one method")  \
+    X(complete, "complete", false, true, "{words: [string]}", "words for command line completion")
 
-#define X(function, name, open, result, help) enum yr_end yr_rpc_##function(struct yr_call *call);
+#define X(function, name, open, heavy, result, help) \
+    enum yr_end yr_rpc_##function(struct yr_call *call);
 YR_METHOD_MAP(X)
 #undef X
 

@@ -104,8 +104,8 @@ PARAMS(complete, STR("kind", true, 0, 0, "target, message, invite, peer or key")
        STR("prefix", true, 0, 128, "what is typed so far"));
 
 static const struct yr_method methods[] = {
-#define X(function, name, open, result, help) \
-    {name, yr_rpc_##function, open, params_##function, result, help},
+#define X(function, name, open, heavy, result, help) \
+    {name, yr_rpc_##function, open, heavy, params_##function, result, help},
     YR_METHOD_MAP(X)
 #undef X
 };

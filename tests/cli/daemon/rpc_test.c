@@ -390,6 +390,85 @@ static void one_client_cannot_have_more_than_its_share_pending(void **state)
     begin(w, "message.send", "{\"target\":\"bob\",\"text\":\"hi\"}");
 }
 
+static void heavy_requests_of_one_client_leave_room_for_others(void **state)
+{
+    static const char heavy[] = "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"friend.list\"}",
+                      light[] = "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"rpc.list\"}";
+    struct world *w = *state;
+    size_t before;
+
+    w->drift = 30000; // at each look at the clock: friend.list seems to take long
+    say(w, heavy);
+    w->drift = 0;
+    for (int i = 0; i < 99; i++)
+        say(w, heavy);
+    assert_int_equal(w->conn.lines, 1);
+    assert_int_equal(w->conn.holds, 99);
+    before = w->conn.lines;
+    say(w, light); // is answered at once
+    assert_int_equal(w->conn.lines, before + 1);
+
+    yr_rpc_line(w->rpc, w->other, heavy, strlen(heavy));
+    assert_int_equal(w->other_conn.lines, 0);
+    w->drift = 3000;
+    for (int i = 0; i < 5 && w->other_conn.lines == 0; i++) {
+        if (yr_rpc_deadline(w->rpc) > w->now.mono_us)
+            w->now.mono_us = yr_rpc_deadline(w->rpc);
+        yr_rpc_tick(w->rpc);
+    }
+    assert_int_equal(w->other_conn.lines, 1); // its turn came before the others' hundred
+    assert_in_range(w->conn.lines, before + 1, before + 20);
+    while (yr_rpc_deadline(w->rpc) != YR_NEVER) {
+        if (yr_rpc_deadline(w->rpc) > w->now.mono_us)
+            w->now.mono_us = yr_rpc_deadline(w->rpc);
+        yr_rpc_tick(w->rpc);
+    }
+    assert_int_equal(w->conn.lines, 101);
+    assert_int_equal(w->conn.holds, 0);
+}
+
+static void a_client_that_leaves_takes_its_turns_along(void **state)
+{
+    static const char heavy[] = "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"friend.list\"}";
+    struct world *w = *state;
+
+    w->drift = 30000;
+    for (int i = 0; i < 10; i++)
+        say(w, heavy);
+    const size_t lines = w->conn.lines;
+    assert_in_range(lines, 1, 5);
+    assert_true(yr_rpc_deadline(w->rpc) != YR_NEVER);
+    yr_rpc_client_gone(w->rpc, w->client);
+    assert_true(yr_rpc_deadline(w->rpc) == YR_NEVER);
+    yr_rpc_tick(w->rpc);
+    assert_int_equal(w->conn.lines, lines);
+    w->client = yr_rpc_client_new(w->rpc, &w->conn);
+}
+
+static void lists_wait_while_their_reader_does_not_read(void **state)
+{
+    static const char heavy[] = "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"message.list\"}";
+    struct world *w = *state;
+
+    w->conn.unsent = YR_RPC_UNSENT_HIGH;
+    say(w, heavy);
+    yr_rpc_line(w->rpc, w->other, heavy, strlen(heavy)); // another one is not concerned
+    assert_int_equal(w->other_conn.lines, 1);
+    for (int i = 0; i < 10; i++) {
+        assert_true(yr_rpc_deadline(w->rpc) != YR_NEVER);
+        if (yr_rpc_deadline(w->rpc) > w->now.mono_us)
+            w->now.mono_us = yr_rpc_deadline(w->rpc);
+        yr_rpc_tick(w->rpc);
+    }
+    assert_in_range(w->now.mono_us, 1100000, 2000000); // without spinning
+    assert_int_equal(w->conn.lines, 0);
+    w->conn.unsent = 0;
+    w->now.mono_us = yr_rpc_deadline(w->rpc);
+    yr_rpc_tick(w->rpc);
+    assert_int_equal(w->conn.lines, 1);
+    assert_true(yr_rpc_deadline(w->rpc) == YR_NEVER);
+}
+
 static void a_done_event_that_nobody_waits_for_is_ignored(void **state)
 {
     struct world *w = *state;
@@ -806,6 +885,9 @@ int main(void)
         T(waiting_for_read_needs_read_receipts),
         T(read_is_never_shown_while_receipts_are_off),
         T(one_client_cannot_have_more_than_its_share_pending),
+        T(heavy_requests_of_one_client_leave_room_for_others),
+        T(a_client_that_leaves_takes_its_turns_along),
+        T(lists_wait_while_their_reader_does_not_read),
         T(a_done_event_that_nobody_waits_for_is_ignored),
         T(a_message_is_found_by_a_prefix_that_is_unique),
         T(a_whole_id_with_stray_bits_at_its_end_is_no_id),
