@@ -52,7 +52,8 @@ YR_MUST_USE enum yr_err yr_chat_open(struct yr_chats *chats, const uint8_t conv[
 YR_MUST_USE enum yr_err yr_chat_drop(struct yr_chats *chats, const uint8_t conv[YR_ID_LEN],
                                      bool history);
 
-/** A text or action of ours.  reply_to NULL or zero: none.  key: idempotence key (<= 64 bytes; used
+/** A text or action of ours.  A note to self (conv = self) is DELIVERED at once: its reader's disk
+ *  is this one.  reply_to NULL or zero: none.  key: idempotence key (<= 64 bytes; used
  *  within 24 h before: that message's id, YR_EEXIST).  id receives the new id.
  *  Errors: YR_ESIZE (empty or > YR_TEXT_MAX), YR_EINVAL (not UTF-8), YR_ENOENT (unknown reply_to),
  *  YR_ENOFRIEND, YR_EEXIST, what deliver returns. */
@@ -64,14 +65,20 @@ YR_MUST_USE enum yr_err yr_chat_send(struct yr_chats *chats, struct yr_now now,
 YR_MUST_USE enum yr_err yr_chat_edit(struct yr_chats *chats, struct yr_now now,
                                      const uint8_t id[YR_MSG_ID_LEN], const void *text, size_t len);
 /** local: only here (any message); else one of ours, everywhere; one that nobody has yet becomes
- *  CANCELLED and never leaves. */
+ *  CANCELLED (events STATE and DELETE) and never leaves, nor do its edits.  What is deleted already
+ *  is no error.  Errors: YR_ENOENT; YR_EDENIED (not ours); YR_ENOFRIEND. */
 YR_MUST_USE enum yr_err yr_chat_delete(struct yr_chats *chats, struct yr_now now,
                                        const uint8_t id[YR_MSG_ID_LEN], bool local);
-/** emoji: 1..YR_EMOJI_MAX bytes of UTF-8. */
+/** emoji: 1..YR_EMOJI_MAX bytes of UTF-8.  Setting it again, or taking back none, does nothing.
+ *  Errors: YR_ENOENT; YR_EDENIED (deleted, or a system line); YR_EFULL: YR_REACTIONS_MAX;
+ *  YR_ESIZE; YR_EINVAL; YR_ENOFRIEND. */
 YR_MUST_USE enum yr_err yr_chat_react(struct yr_chats *chats, struct yr_now now,
                                       const uint8_t id[YR_MSG_ID_LEN], const void *emoji,
                                       size_t len, bool remove);
-/** Move our read marker (never back).  id NULL or zero: to the end.  receipts: tell the author. */
+/** Move our read marker to `id` (never back; NULL or zero: to the end).  All at or above it in
+ *  display order becomes read; a message that comes late and stands above the marker is unread
+ * until the next read at or below it.  receipts: tell the author.  Nothing to read is no error.
+ *  Errors: YR_ENOENT; YR_ENOFRIEND. */
 YR_MUST_USE enum yr_err yr_chat_read(struct yr_chats *chats, struct yr_now now,
                                      const uint8_t conv[YR_ID_LEN], const uint8_t *id,
                                      bool receipts);
@@ -85,11 +92,14 @@ struct yr_chat_aside {
     struct yr_plain plain;   /* lent from the source bytes */
 };
 
-/** An authenticated plaintext from `author` in `conv` (B.7 map).  Total: bytes that do not decode
- *  are stored as "could not be read" when they carry an id, and never fail the link.
- *  Texts are queued for a delivered receipt (yr_chats_flush).
+/** An authenticated plaintext from `author` in `conv` (B.7 map).  Total, and never a reason to
+ * close the link: bytes that do not decode leave a line "a message could not be read", at most one
+ * a minute and conversation, and are YR_EPROTO.  A type that this version does not know stands in
+ *  the history as a SYSTEM line when it has an incarnation, as messages do; else it is told like
+ *  bytes that do not decode.
+ *  Texts are queued for a delivered receipt (yr_chats_flush), those seen before too.
  *  Errors: YR_EEXIST: an id seen before (same content: harmless; other content: counted);
- *  YR_EPROTO: dropped; YR_ENOMEM; YR_EIO. */
+ *  YR_EPROTO: dropped and counted, also for a conversation that is not open; YR_ENOMEM; YR_EIO. */
 YR_MUST_USE enum yr_err yr_chat_receive(struct yr_chats *chats, struct yr_now now,
                                         const uint8_t conv[YR_ID_LEN],
                                         const uint8_t author[YR_ID_LEN], const uint8_t *plain,

@@ -18,8 +18,9 @@ void yr_events_free(struct yr_events *events);
 YR_MUST_USE enum yr_err yr_events_start(struct yr_events *events);
 
 /** Number and store `event` (its cursor is set) as part of the present transaction; told when that
- *  is durable.  DONE, PRESENCE and NET events are not stored: they take the last cursor and are
- * told when what is pending now is durable (DONE) or at once. Errors: YR_ENOMEM. */
+ *  is durable.  DONE, PRESENCE and NET events are not stored: they are told when what is pending
+ *  now is durable (DONE) or at once, with the cursor of the last kept event told before them.
+ *  Errors: YR_ENOMEM. */
 YR_MUST_USE enum yr_err yr_events_append(struct yr_events *events, struct yr_event *event);
 
 /** The next event to tell, in order of append; false when none is durable yet. */
@@ -29,6 +30,8 @@ bool yr_events_next(struct yr_events *events, struct yr_event *out);
  *  waited are forgotten.  Before yr_events_start. */
 void yr_events_fail(struct yr_events *events, enum yr_err err);
 
+/** The last kept event that was told: replay (yr_events_after) reaches up to it, what comes after
+ * it will come out of yr_events_next. */
 uint64_t yr_events_cursor(const struct yr_events *events);
 /** See yr_node_event_after. */
 YR_MUST_USE enum yr_err yr_events_after(struct yr_events *events, uint64_t cursor,
