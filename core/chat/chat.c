@@ -598,32 +598,45 @@ enum yr_err yr_chat_edit(struct yr_chats *chats, struct yr_now now, const uint8_
     return err;
 }
 
+// What a cancelled message cited is cited by nobody now, and so on through others cancelled.
+static enum yr_err cite_again(struct yr_chats *chats, struct yr_conv *conv,
+                              const struct yr_record *record)
+{
+    uint8_t ids[4 * YR_PARENTS_MAX][YR_MSG_ID_LEN]; // more than that is not remembered
+    size_t count = record->parent_count;
+    struct yr_weight weight;
+    struct yr_record parent;
+    struct yr_index index;
+
+    memcpy(ids, record->parents, sizeof record->parents);
+    for (size_t i = 0; i < count; i++) {
+        enum yr_err err = yr_index_get(chats, ids[i], &index);
+
+        if (err == YR_ENOENT || (err == YR_OK && memcmp(index.conv, conv->id, YR_ID_LEN) != 0))
+            continue;
+        if (err != YR_OK || (err = yr_record_at(chats, ids[i], &index, &parent)) != YR_OK ||
+            (err = yr_order_weigh(chats, conv, &parent, &weight)) != YR_OK)
+            return err;
+        yr_conv_cite(conv, parent.id); // it may be a head already
+        if (parent.state != YR_STATE_CANCELLED)
+            yr_conv_add(conv, &weight.spot, true);
+        else
+            for (size_t k = 0; k < parent.parent_count && count < YR_COUNT(ids); k++)
+                memcpy(ids[count++], parent.parents[k], YR_MSG_ID_LEN);
+    }
+    return YR_OK;
+}
+
 // Nobody has it: no message of ours may cite it.
 static enum yr_err uncite(struct yr_chats *chats, struct yr_conv *conv,
                           const struct yr_record *record)
 {
     const size_t heads = conv->head_count;
-    struct yr_weight weight;
-    struct yr_record parent;
-    struct yr_index index;
-    enum yr_err err;
 
     yr_conv_cite(conv, record->id);
     if (conv->head_count == heads) // cited already, by a message that does not come back
         return YR_OK;
-    for (size_t i = 0; i < record->parent_count; i++) {
-        err = yr_index_get(chats, record->parents[i], &index);
-        if (err == YR_ENOENT || (err == YR_OK && memcmp(index.conv, conv->id, YR_ID_LEN) != 0))
-            continue;
-        if (err != YR_OK ||
-            (err = yr_record_get(chats, conv->id, &index.place, &parent)) != YR_OK ||
-            (err = yr_order_weigh(chats, conv, &parent, &weight)) != YR_OK)
-            return err;
-        yr_conv_cite(conv, parent.id); // once only
-        if (parent.state != YR_STATE_CANCELLED)
-            yr_conv_add(conv, &weight.spot, true);
-    }
-    return YR_OK;
+    return cite_again(chats, conv, record);
 }
 
 static enum yr_err cancel(struct yr_chats *chats, struct yr_now now, struct yr_conv *conv,

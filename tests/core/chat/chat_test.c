@@ -587,6 +587,35 @@ static void operations_wait_for_their_target_in_every_one_of_720_orders(void **s
     assert_string_equal(first.reactions[0].emoji, "-");
 }
 
+static void an_edit_that_waited_keeps_its_text_whatever_waited_beside_it(void **state)
+{
+    const uint8_t target[YR_MSG_ID_LEN] = {7};
+    uint8_t id[YR_MSG_ID_LEN] = {1};
+    struct yr_plain op = {.type = YR_PLAIN_EDIT,
+                          .id = id,
+                          .target = target,
+                          .hlc = 5,
+                          .text = (const uint8_t *)"the edit",
+                          .text_len = 8};
+    const struct yr_plain text = text_of(target, 1, "original");
+
+    assert_int_equal(talker_take(&bob, &alice, &op), YR_OK);
+    id[0] = 2; // looked at after it
+    op.hlc = 4;
+    op.text = (const uint8_t *)"an older edit";
+    op.text_len = 13;
+    assert_int_equal(talker_take(&bob, &alice, &op), YR_OK);
+    id[0] = 3;
+    op.type = YR_PLAIN_REACTION;
+    op.text = (const uint8_t *)"++++";
+    op.text_len = 4;
+    op.on = true;
+    assert_int_equal(talker_take(&bob, &alice, &op), YR_OK);
+    assert_int_equal(talker_take(&bob, &alice, &text), YR_OK);
+    assert_string_equal(see(&bob, target)->text, "the edit");
+    assert_string_equal(message.reactions[0].emoji, "++++");
+}
+
 static void operations_that_wait_are_bounded_and_counted_once(void **state)
 {
     const uint8_t target[YR_MSG_ID_LEN] = {0xff};
@@ -656,6 +685,23 @@ static void a_text_nobody_has_yet_is_cancelled_and_never_leaves(void **state)
     struct yr_plain receipt = {.type = YR_PLAIN_READ, .id = next, .ids = {id}, .id_count = 1};
     assert_int_equal(talker_take(&alice, &bob, &receipt), YR_OK);
     assert_int_equal(see(&alice, id)->state, YR_STATE_CANCELLED);
+}
+
+static void what_was_cited_by_cancelled_texts_alone_is_cited_again(void **state)
+{
+    uint8_t first[YR_MSG_ID_LEN], second[YR_MSG_ID_LEN];
+    struct yr_plain plain;
+
+    talker_say(&alice, &bob, "before", NULL);
+    alice.recallable = true;
+    talker_say(&alice, &bob, "oops", first);
+    talker_say(&alice, &bob, "oops again", second);
+    assert_int_equal(yr_chat_delete(alice.chats, alice.now, first, false), YR_OK);
+    assert_int_equal(yr_chat_delete(alice.chats, alice.now, second, false), YR_OK);
+    talker_say(&alice, &bob, "after", NULL);
+    assert_int_equal(yr_plain_decode(&plain, alice.out[3].bytes, alice.out[3].len), YR_OK);
+    assert_int_equal(plain.parent_count, 1);
+    assert_memory_equal(plain.parents[0], alice.out[0].id, YR_MSG_ID_LEN);
 }
 
 static void a_text_that_has_left_is_deleted_by_a_tombstone(void **state)
@@ -731,6 +777,11 @@ static void what_cannot_be_read_is_said_once_a_minute(void **state)
         yr_chat_receive(bob.chats, bob.now, alice.id, alice.id, (const uint8_t *)"junk", 4, &aside),
         YR_EPROTO);
     assert_int_equal(lines(&bob, &alice, YR_MSG_SYSTEM), 2);
+    bob.now.wall_ms -= INT64_C(86400000); // a clock that goes back does not silence it for a day
+    assert_int_equal(
+        yr_chat_receive(bob.chats, bob.now, alice.id, alice.id, (const uint8_t *)"junk", 4, &aside),
+        YR_EPROTO);
+    assert_int_equal(lines(&bob, &alice, YR_MSG_SYSTEM), 3);
     yr_chat_unread(bob.chats, alice.id, &unread);
     assert_int_equal(unread.count, 0);
     assert_int_equal(bob.out_count, 0); // and nothing is acknowledged
@@ -896,8 +947,10 @@ int main(void)
         TEST(reacting_twice_or_taking_back_nothing_sends_nothing),
         TEST(forged_operations_are_refused_now_and_when_they_waited),
         TEST(operations_wait_for_their_target_in_every_one_of_720_orders),
+        TEST(an_edit_that_waited_keeps_its_text_whatever_waited_beside_it),
         TEST(operations_that_wait_are_bounded_and_counted_once),
         TEST(a_text_nobody_has_yet_is_cancelled_and_never_leaves),
+        TEST(what_was_cited_by_cancelled_texts_alone_is_cited_again),
         TEST(a_text_that_has_left_is_deleted_by_a_tombstone),
         TEST(profiles_prekeys_and_noops_are_handed_to_the_owner),
         TEST(what_cannot_be_read_is_said_once_a_minute),

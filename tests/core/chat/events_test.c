@@ -178,6 +178,10 @@ static void after_a_failed_commit_done_says_so_and_the_rest_is_forgotten(void **
     yr_events_fail(t.events, YR_ENOSPC);
     yr_rows_reset(t.rows);
     assert_int_equal(yr_events_start(t.events), YR_OK);
+    append(YR_EV_PRESENCE, "");
+    assert_true(talker_event(&t, &event));
+    assert_int_equal(event.cursor, 0); // event 1 is still to be told
+    assert_int_equal(yr_events_after(t.events, 0, &event, &gap), YR_ENOENT);
     assert_true(talker_event(&t, &event));
     assert_int_equal(event.kind, YR_EV_FRIEND);
     assert_int_equal(event.cursor, 1);
