@@ -191,6 +191,28 @@ enum yr_exit yr_cmd_react(struct yr_cli *cli)
 
 /* ---- why ---- */
 
+/** "to bob: accepted, not yet delivered", "bob: offline": the record itself has ids only. */
+static void add_subject(struct yr_cli *cli, struct yr_buf *text, const json_t *why)
+{
+    const char *subject = yr_json_str(why, "subject", ""), *state = yr_json_str(why, "state", "");
+    const bool message = strlen(subject) == 26;
+    struct yr_client_error err = {0};
+    json_t *record = message ? yr_client_call(cli->client, "message.get",
+                                              json_pack("{s:s}", "id", subject), &err)
+                             : yr_client_call(cli->client, "friend.get",
+                                              json_pack("{s:s}", "friend", subject), &err);
+    const json_t *named = message ? json_object_get(record, "target") : record;
+
+    if (message)
+        yr_buf_adds(text, yr_json_bool(record, "own", true) ? "to " : "from ");
+    yr_add_name(text, yr_json_str(named, "name", subject));
+    yr_buf_addf(text, ": %s", state);
+    if (message && strcmp(state, "accepted") == 0)
+        yr_buf_adds(text, ", not yet delivered");
+    json_decref(record);
+    yr_client_error_clear(&err);
+}
+
 static void show_why(struct yr_cli *cli, const json_t *why)
 {
     struct yr_buf text = {0};
@@ -198,9 +220,7 @@ static void show_why(struct yr_cli *cli, const json_t *why)
     yr_ms next_ms;
     size_t i;
 
-    yr_add_flat(&text, yr_json_str(why, "subject", ""));
-    yr_buf_adds(&text, ": ");
-    yr_add_flat(&text, yr_json_str(why, "state", ""));
+    add_subject(cli, &text, why);
     json_array_foreach(json_object_get(why, "steps"), i, step)
     {
         yr_buf_adds(&text, "\n  ");
@@ -209,8 +229,11 @@ static void show_why(struct yr_cli *cli, const json_t *why)
         yr_add_flat(&text, yr_json_str(step, "text", ""));
     }
     if (yr_rfc3339_read(yr_json_str(why, "next", ""), &next_ms)) {
-        yr_buf_adds(&text, "\n  next try in ");
-        yr_span_add(&text, next_ms > yr_wall_ms() ? next_ms - yr_wall_ms() : 0);
+        const yr_ms left = next_ms - yr_wall_ms();
+
+        yr_buf_adds(&text, left < 1000 ? "\n  next try at once" : "\n  next try in ");
+        if (left >= 1000)
+            yr_span_add(&text, left);
     }
     yr_out_say(&cli->out, "%s", yr_buf_str(&text));
     yr_buf_clear(&text);
@@ -288,7 +311,8 @@ enum yr_exit yr_cmd_why(struct yr_cli *cli)
     }
     if (why != NULL) {
         yr_out_json(&cli->out, why);
-        show_why(cli, why);
+        if (!cli->out.json)
+            show_why(cli, why);
     }
     json_decref(why);
     free(waiting);

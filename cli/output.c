@@ -124,18 +124,29 @@ bool yr_out_human(const struct yr_out *out)
 
 /* ---- writing ---- */
 
-/** For a terminal that is not UTF-8: what it cannot show becomes '?'. */
-static void write_to(const struct yr_out *out, FILE *file, bool tty, const char *bytes, size_t len)
+/** For a terminal that is not UTF-8: what it cannot show becomes '?', and the first time that is
+ *  said. */
+static void write_ascii(FILE *file, const char *bytes, size_t len)
 {
+    static bool warned;
     struct yr_buf ascii = {0};
 
-    if (!tty || out->utf8 || out->json) {
-        fwrite(bytes, 1, len, file);
-        return;
-    }
     yr_safe_ascii(&ascii, bytes, len);
-    fwrite(ascii.at, 1, ascii.len, file);
+    if (!warned && (ascii.len != len || memcmp(yr_buf_str(&ascii), bytes, len) != 0)) {
+        warned = true;
+        fflush(file);
+        fputs("yaari: warning: this locale is not UTF-8; what it cannot show is '?'\n", stderr);
+    }
+    fwrite(yr_buf_str(&ascii), 1, ascii.len, file);
     yr_buf_clear(&ascii);
+}
+
+static void write_to(const struct yr_out *out, FILE *file, bool tty, const char *bytes, size_t len)
+{
+    if (!tty || out->utf8 || out->json)
+        fwrite(bytes, 1, len, file);
+    else
+        write_ascii(file, bytes, len);
 }
 
 void yr_out_write(struct yr_out *out, const char *bytes, size_t len)

@@ -814,6 +814,29 @@ def test_log_on_a_terminal_has_days_names_and_states(pair):
     assert re.fullmatch(r"\d\d:\d\d  [0-9a-z]{6}  alice  on a terminal  delivered", lines[1]), shown
 
 
+def test_a_terminal_gets_no_sequence_but_our_own(pair):
+    alice, bob = pair
+    hostile = "\x1b]52;c;aGk=\x07\x1b[2J\x1bP0q\x9b31m\u202egnp \x1b[6n\x0e\r\x08"
+    message = alice.json("send", "bob", hostile)[0]["id"]
+    wait_for(lambda: hostile in bob.texts("alice"))
+    for args in (["log", "--no-pager"], ["tail", "-n", "3", "-C", "3"], ["show", message], ["log", "--ids", "-n", "5"],
+                 ["inbox"], ["friend", "list"], ["why", "alice"]):
+        shown, code = on_tty(bob, *args, "--color", "always", env={"PAGER": "cat"})
+        assert code == 0
+        rest = re.sub(r"\x1b\[[0-9;]*m", "", shown).replace("\r\n", "\n")
+        assert not UNSAFE.search(rest), (args, rest)
+
+
+def test_why_says_to_whom_and_what(nodes):
+    alice, bob = nodes("alice").init(), nodes("bob").init()
+    alice.befriend(bob)
+    assert alice.ok("why").out == "every message of yours is delivered\n"
+    bob.stop()
+    alice.ok("send", "bob", "hello")
+    assert alice.ok("why").out.startswith("to bob: accepted, not yet delivered\n  ")
+    assert alice.ok("why", "bob").out.startswith("bob: offline\n  ")
+
+
 def test_long_output_goes_to_the_pager(pair):
     alice, _ = pair
     alice.ok("send", "@me", "--each-line", stdin="\n".join("x" * 10 for _ in range(40)))
@@ -848,6 +871,7 @@ def test_a_locale_without_utf8_gets_ascii(pair):
     alice.ok("send", "@me", "café")
     shown, _ = on_tty(alice, "log", "@me", "-n", "1", "--no-pager", env={"LC_ALL": "POSIX"})
     assert "caf?" in shown and shown.isascii()
+    assert shown.count("warning: this locale is not UTF-8") == 1
     assert "café" in alice.ok("log", "@me", "-n", "1", env={"LC_ALL": "POSIX"}).out
 
 
