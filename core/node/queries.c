@@ -63,24 +63,27 @@ static void friend_info(const struct yr_node *n, unsigned slot, struct yr_friend
 
 bool yr_node_friend_at(const struct yr_node *n, size_t i, struct yr_friend_info *out)
 {
-    uint32_t after = 0;
+    struct {
+        uint32_t order;
+        unsigned slot;
+    } sorted[YR_FRIENDS_MAX];
+    size_t count = 0;
 
-    for (size_t rank = 0;; rank++) { // by order of addition; slots are reused
-        const struct yr_friend *next = NULL;
-        for (size_t k = 0; k < YR_FRIENDS_MAX; k++) {
-            const struct yr_friend *f = &n->friends[k];
-            if (f->used && !f->pending && f->order >= after &&
-                (next == NULL || f->order < next->order))
-                next = f;
-        }
-        if (next == NULL)
-            return false;
-        if (rank == i) {
-            friend_info(n, (unsigned)(next - n->friends), out);
-            return true;
-        }
-        after = next->order + 1;
+    for (unsigned slot = 0; slot < YR_FRIENDS_MAX; slot++) { // slots are reused, else in order
+        const struct yr_friend *f = &n->friends[slot];
+        size_t at = count;
+        if (!f->used || f->pending)
+            continue;
+        for (; at > 0 && sorted[at - 1].order > f->order; at--)
+            sorted[at] = sorted[at - 1];
+        sorted[at].order = f->order;
+        sorted[at].slot = slot;
+        count++;
     }
+    if (i >= count)
+        return false;
+    friend_info(n, sorted[i].slot, out);
+    return true;
 }
 
 enum yr_err yr_node_friend(const struct yr_node *n, const uint8_t id[YR_ID_LEN],
