@@ -6,7 +6,7 @@
 #define UNREADABLE_TEXT "a message could not be read"
 #define UNKNOWN_TEXT    "a message needs a newer version of yaari"
 
-/** One plaintext on its way in. */
+// One plaintext on its way in.
 struct incoming {
     struct yr_now now;
     struct yr_conv *conv;
@@ -90,12 +90,10 @@ static enum yr_err acknowledge(struct yr_chats *chats, const struct incoming *in
 // ---- texts ----
 
 // A text, or what a later version says in its place: it has a place in the order all the same.
-static void record_of(const struct yr_chats *chats, const struct incoming *in,
-                      struct yr_record *out)
+static void record_of(const struct incoming *in, struct yr_record *out)
 {
     const struct yr_plain *plain = in->plain;
 
-    (void)chats;
     yr_record_clear(out);
     memcpy(out->id, plain->id, YR_MSG_ID_LEN);
     memcpy(out->author, in->author, YR_ID_LEN);
@@ -159,7 +157,7 @@ static enum yr_err receive_text(struct yr_chats *chats, const struct incoming *i
 
     if (err != YR_ENOENT)
         return err == YR_OK ? seen_before(chats, in, &index) : err;
-    record_of(chats, in, record);
+    record_of(in, record);
     if ((err = yr_order_weigh(chats, conv, record, &weight)) != YR_OK)
         return err;
     yr_place_make(&place, weight.spot.eff, record->author, record->seq);

@@ -1,6 +1,7 @@
 /* core/chat/state.h: what the files of this room share.  No other room includes it.
  *
- *     chat.c     conversations as a set, what we say, the flush
+ *     chat.c     conversations as a set, the flush
+ *     say.c      what we say
  *     receive.c  what others say
  *     order.c    where a message stands, and what moves when an ancestor comes late
  *     marker.c   what was read
@@ -70,6 +71,9 @@ void yr_chats_count(struct yr_chats *chats, enum yr_chat_counter counter);
 /** The open conversation, or NULL. */
 struct yr_conv *yr_chats_conv(struct yr_chats *chats, const uint8_t conv[YR_ID_LEN]);
 bool yr_msg_id_ok(const uint8_t *id); /* there, and not zero */
+void yr_chats_fresh_id(struct yr_chats *chats, uint8_t id[YR_MSG_ID_LEN]);
+/** Is it the note to self? */
+bool yr_chats_is_self(const struct yr_chats *chats, const struct yr_conv *conv);
 
 /** Append an event about a message; *cursor (may be NULL) receives its cursor. */
 YR_MUST_USE enum yr_err yr_chats_tell(struct yr_chats *chats, struct yr_now now,

@@ -1,0 +1,459 @@
+/* What we say: texts, lines of the node, and operations on what was said. */
+#include "core/chat/state.h"
+
+#include "core/crypto/kdf.h"
+
+#define KEY_MAX        64
+#define KEY_VERSION    1
+#define KEY_LIFE_MS    (24 * 3600 * INT64_C(1000))
+#define KEYS_LOOKED_AT 2 /* old idempotence keys looked at for each new one */
+
+// ---- idempotence keys ----
+
+// Old keys leave while new ones come: a few are looked at for each.
+static enum yr_err purge_keys(struct yr_chats *chats, yr_ms wall_ms)
+{
+    for (int i = 0; i < KEYS_LOOKED_AT; i++) {
+        uint8_t row[128];
+        struct yr_rd rd;
+        yr_ms used_ms;
+        enum yr_err err = yr_rows_seek(chats->rows, YR_TABLE_SENDKEY, NULL, 0, YR_SEEK_GT,
+                                       &chats->purged, row, sizeof row);
+
+        if (err == YR_ENOENT) {
+            chats->purged.suffix_len = 0; // from the beginning, the next time
+            return YR_OK;
+        }
+        if (err != YR_OK)
+            return err;
+        rd = yr_rd_init(row, chats->purged.value_len);
+        yr_rd_skip(&rd, 1 + YR_MSG_ID_LEN);
+        used_ms = (yr_ms)yr_rd_u64(&rd);
+        if ((rd.bad || wall_ms - KEY_LIFE_MS > used_ms) &&
+            (err = yr_rows_del(chats->rows, YR_TABLE_SENDKEY, NULL, 0, chats->purged.suffix,
+                               chats->purged.suffix_len)) != YR_OK)
+            return err;
+    }
+    return YR_OK;
+}
+
+// YR_EEXIST: it was used less than a day ago, for *id.
+static enum yr_err check_key(struct yr_chats *chats, yr_ms wall_ms, const uint8_t hash[YR_HASH16],
+                             uint8_t id[YR_MSG_ID_LEN])
+{
+    uint8_t row[128], used_id[YR_MSG_ID_LEN];
+    struct yr_rd rd;
+    yr_ms used_ms;
+    size_t len;
+    enum yr_err err =
+        yr_rows_get(chats->rows, YR_TABLE_SENDKEY, NULL, 0, hash, YR_HASH16, row, sizeof row, &len);
+
+    if (err != YR_OK)
+        return err == YR_ENOENT ? YR_OK : err;
+    rd = yr_rd_init(row, len);
+    if (yr_rd_u8(&rd) != KEY_VERSION)
+        return YR_ECORRUPT;
+    yr_rd_copy(&rd, used_id, sizeof used_id);
+    used_ms = (yr_ms)yr_rd_u64(&rd);
+    if (!yr_rd_done(&rd))
+        return YR_ECORRUPT;
+    if (wall_ms - KEY_LIFE_MS > used_ms) // a clock that went back keeps a key longer, never shorter
+        return YR_OK;
+    memcpy(id, used_id, sizeof used_id);
+    return YR_EEXIST;
+}
+
+static enum yr_err put_key(struct yr_chats *chats, yr_ms wall_ms, const uint8_t hash[YR_HASH16],
+                           const uint8_t id[YR_MSG_ID_LEN])
+{
+    uint8_t row[1 + YR_MSG_ID_LEN + 8];
+    struct yr_wr wr = yr_wr_init(row, sizeof row);
+    enum yr_err err = purge_keys(chats, wall_ms);
+
+    if (err != YR_OK)
+        return err;
+    yr_wr_u8(&wr, KEY_VERSION);
+    yr_wr_bytes(&wr, id, YR_MSG_ID_LEN);
+    yr_wr_u64(&wr, (uint64_t)wall_ms);
+    return yr_rows_put(chats->rows, YR_TABLE_SENDKEY, NULL, 0, hash, YR_HASH16, row,
+                       yr_wr_len(&wr));
+}
+
+// ---- texts ----
+
+static enum yr_err check_text(const void *text, size_t len, size_t max)
+{
+    if (len == 0 || len > max)
+        return YR_ESIZE;
+    return yr_utf8_ok(text, len) ? YR_OK : YR_EINVAL;
+}
+
+// Our heads as parents, at most YR_PARENTS_MAX: those that stand lowest.
+static void cite_heads(const struct yr_conv *conv, struct yr_record *record)
+{
+    bool taken[YR_HEADS_MAX] = {false};
+
+    while (record->parent_count < YR_PARENTS_MAX && record->parent_count < conv->head_count) {
+        size_t best = YR_HEADS_MAX;
+
+        for (size_t i = 0; i < conv->head_count; i++)
+            if (!taken[i] && (best == YR_HEADS_MAX || conv->heads[i].eff > conv->heads[best].eff))
+                best = i;
+        taken[best] = true;
+        memcpy(record->parents[record->parent_count++], conv->heads[best].id, YR_MSG_ID_LEN);
+    }
+}
+
+static void plain_of(const struct yr_record *record, struct yr_plain *out)
+{
+    memset(out, 0, sizeof *out);
+    out->type = YR_PLAIN_TEXT;
+    out->id = record->id;
+    out->hlc = record->hlc;
+    out->seq = record->seq;
+    out->incarnation = record->incarnation;
+    for (size_t i = 0; i < record->parent_count; i++)
+        out->parents[i] = record->parents[i];
+    out->parent_count = record->parent_count;
+    out->reply_to = yr_msg_id_ok(record->reply_to) ? record->reply_to : NULL;
+    out->flags = record->kind == YR_MSG_ACTION ? YR_PLAIN_ACTION : 0;
+    out->text = record->text;
+    out->text_len = record->text_len;
+}
+
+// The record of a new message of ours; the conversation's counters are not touched yet.
+static void own_record(struct yr_chats *chats, struct yr_now now, const struct yr_conv *conv,
+                       bool action, const void *text, size_t len, const uint8_t *reply_to,
+                       struct yr_record *out)
+{
+    yr_record_clear(out);
+    yr_chats_fresh_id(chats, out->id);
+    memcpy(out->author, chats->self, YR_ID_LEN);
+    memcpy(out->incarnation, chats->incarnation, YR_INCARNATION_LEN);
+    if (reply_to != NULL)
+        memcpy(out->reply_to, reply_to, YR_MSG_ID_LEN);
+    out->own = true;
+    out->kind = action ? YR_MSG_ACTION : YR_MSG_TEXT;
+    out->state = YR_STATE_ACCEPTED;
+    out->hlc = yr_hlc_next(conv->hlc, now.wall_ms);
+    out->seq = conv->seq + 1;
+    out->received_ms = now.wall_ms;
+    out->text = text;
+    out->text_len = len;
+    if (yr_chats_is_self(chats, conv)) { // its only reader's disk is this one
+        out->state = YR_STATE_DELIVERED;
+        out->delivered_ms = now.wall_ms;
+    }
+    cite_heads(conv, out);
+}
+
+static enum yr_err check_send(struct yr_chats *chats, const struct yr_conv *conv, const void *text,
+                              size_t len, const uint8_t *reply_to, size_t key_len)
+{
+    struct yr_index index;
+    enum yr_err err;
+
+    if (conv == NULL)
+        return YR_ENOFRIEND;
+    if (key_len > KEY_MAX)
+        return YR_ESIZE;
+    if ((err = check_text(text, len, YR_TEXT_MAX)) != YR_OK || !yr_msg_id_ok(reply_to))
+        return err;
+    if ((err = yr_index_get(chats, reply_to, &index)) != YR_OK)
+        return err;
+    return memcmp(index.conv, conv->id, YR_ID_LEN) == 0 ? YR_OK : YR_ENOENT;
+}
+
+enum yr_err yr_chat_send(struct yr_chats *chats, struct yr_now now,
+                         const uint8_t conv_id[YR_ID_LEN], bool action, const void *text,
+                         size_t len, const uint8_t *reply_to, const void *key, size_t key_len,
+                         uint8_t id[YR_MSG_ID_LEN])
+{
+    struct yr_conv *conv = yr_chats_conv(chats, conv_id);
+    struct yr_record *record = &chats->record;
+    uint8_t hash[YR_HASH16];
+    struct yr_weight weight;
+    struct yr_place place;
+    struct yr_plain plain;
+    enum yr_err err;
+
+    if ((err = check_send(chats, conv, text, len, reply_to, key_len)) != YR_OK)
+        return err;
+    if (key_len > 0) {
+        yr_hash16(hash, key, key_len);
+        if ((err = check_key(chats, now.wall_ms, hash, id)) != YR_OK)
+            return err;
+    }
+    own_record(chats, now, conv, action, text, len, reply_to, record);
+    if ((err = yr_order_weigh(chats, conv, record, &weight)) != YR_OK)
+        return err;
+    plain_of(record, &plain);
+    if ((err = yr_chats_post(chats, conv, &plain)) != YR_OK)
+        return err;
+
+    conv->hlc = record->hlc;
+    conv->seq = record->seq;
+    conv->dirty = true;
+    chats->job_count = 0; // nobody waits for an id that was just made
+    yr_place_make(&place, weight.spot.eff, record->author, record->seq);
+    if ((key_len > 0 && (err = put_key(chats, now.wall_ms, hash, record->id)) != YR_OK) ||
+        (err = yr_chats_tell(chats, now, YR_EV_MESSAGE, conv, record->id, record->state,
+                             &record->cursor)) != YR_OK ||
+        (err = yr_order_add(chats, conv, record, &weight, &place)) != YR_OK)
+        return err;
+    memcpy(id, record->id, YR_MSG_ID_LEN);
+    return YR_OK;
+}
+
+enum yr_err yr_chats_line(struct yr_chats *chats, struct yr_now now, struct yr_conv *conv,
+                          const uint8_t author[YR_ID_LEN], const char *text)
+{
+    struct yr_record *record = &chats->record;
+    struct yr_index index = {.epoch = 0};
+    enum yr_err err;
+
+    yr_record_clear(record);
+    yr_chats_fresh_id(chats, record->id);
+    memcpy(record->author, author, YR_ID_LEN);
+    record->own = memcmp(author, chats->self, YR_ID_LEN) == 0;
+    record->kind = YR_MSG_SYSTEM;
+    record->state = YR_STATE_DELIVERED;
+    record->hlc = conv->hlc = yr_hlc_next(conv->hlc, now.wall_ms);
+    record->seq = UINT64_C(1) << 63 | ++conv->note_count; // no place another message could have
+    record->received_ms = now.wall_ms;
+    record->text = (const uint8_t *)text;
+    record->text_len = YR_MIN(strlen(text), YR_TEXT_MAX);
+    conv->dirty = true;
+    memcpy(index.conv, conv->id, YR_ID_LEN);
+    // At the end, as things are now.  It is nobody's parent, so it moves nothing of others.
+    yr_place_make(&index.place, YR_MAX(record->hlc, conv->eff_max), chats->self, record->seq);
+    if ((err = yr_chats_tell(chats, now, YR_EV_MESSAGE, conv, record->id, record->state,
+                             &record->cursor)) != YR_OK ||
+        (err = yr_record_put(chats, conv->id, &index.place, record)) != YR_OK)
+        return err;
+    return yr_index_put(chats, record->id, &index);
+}
+
+enum yr_err yr_chat_note(struct yr_chats *chats, struct yr_now now,
+                         const uint8_t conv_id[YR_ID_LEN], const char *text)
+{
+    struct yr_conv *conv = yr_chats_conv(chats, conv_id);
+
+    if (conv == NULL)
+        return YR_ENOFRIEND;
+    return yr_chats_line(chats, now, conv, chats->self, text);
+}
+
+// ---- operations of ours ----
+
+// The message an operation of ours is about, in an open conversation.
+static enum yr_err find_target(struct yr_chats *chats, const uint8_t id[YR_MSG_ID_LEN],
+                               struct yr_index *index, struct yr_conv **conv)
+{
+    enum yr_err err = yr_record_find(chats, id, index, &chats->record);
+
+    if (err != YR_OK)
+        return err;
+    *conv = yr_chats_conv(chats, index->conv);
+    return *conv != NULL ? YR_OK : YR_ENOFRIEND;
+}
+
+static struct yr_change own_change(struct yr_chats *chats, struct yr_now now,
+                                   const struct yr_conv *conv, enum yr_plain_type type,
+                                   const uint8_t target[YR_MSG_ID_LEN])
+{
+    struct yr_change change = {.type = type};
+
+    yr_chats_fresh_id(chats, change.id);
+    memcpy(change.target, target, YR_MSG_ID_LEN);
+    memcpy(change.author, chats->self, YR_ID_LEN);
+    change.hlc = yr_hlc_next(conv->hlc, now.wall_ms);
+    change.seq = conv->seq + 1;
+    return change;
+}
+
+static enum yr_err post_change(struct yr_chats *chats, const struct yr_conv *conv,
+                               const struct yr_change *change)
+{
+    struct yr_plain plain = {.type = change->type,
+                             .id = change->id,
+                             .hlc = change->hlc,
+                             .seq = change->seq,
+                             .incarnation = chats->incarnation,
+                             .target = change->target,
+                             .text = change->text,
+                             .text_len = change->text_len,
+                             .on = change->on};
+
+    return yr_chats_post(chats, conv, &plain);
+}
+
+// Post it, apply it to chats->record, store and tell.
+static enum yr_err carry_out(struct yr_chats *chats, struct yr_now now, struct yr_conv *conv,
+                             const struct yr_index *index, const struct yr_change *change,
+                             enum yr_event_kind kind)
+{
+    struct yr_record *record = &chats->record;
+    bool visible, stored;
+    enum yr_err err;
+
+    if ((err = post_change(chats, conv, change)) != YR_OK)
+        return err;
+    conv->hlc = change->hlc;
+    conv->seq = change->seq;
+    conv->dirty = true;
+    if ((err = yr_record_apply(record, change, &visible, &stored)) != YR_OK)
+        return err;
+    if (stored && (err = yr_record_put(chats, conv->id, &index->place, record)) != YR_OK)
+        return err;
+    return yr_chats_tell(chats, now, kind, conv, record->id, record->state, NULL);
+}
+
+static void recall(struct yr_chats *chats, const struct yr_conv *conv,
+                   const uint8_t id[YR_MSG_ID_LEN], bool *done)
+{
+    *done = !yr_chats_is_self(chats, conv) && yr_msg_id_ok(id) &&
+            chats->ops->recall(chats->ops->ctx, conv->id, id);
+}
+
+enum yr_err yr_chat_edit(struct yr_chats *chats, struct yr_now now, const uint8_t id[YR_MSG_ID_LEN],
+                         const void *text, size_t len)
+{
+    struct yr_record *record = &chats->record;
+    uint8_t before[YR_MSG_ID_LEN];
+    struct yr_change change;
+    struct yr_index index;
+    struct yr_conv *conv;
+    bool recalled;
+    enum yr_err err;
+
+    if ((err = check_text(text, len, YR_TEXT_MAX)) != YR_OK ||
+        (err = find_target(chats, id, &index, &conv)) != YR_OK)
+        return err;
+    if (!record->own || record->deleted || record->kind == YR_MSG_SYSTEM)
+        return YR_EDENIED;
+    memcpy(before, record->edit_id, sizeof before);
+    change = own_change(chats, now, conv, YR_PLAIN_EDIT, id);
+    change.text = text;
+    change.text_len = len;
+    err = carry_out(chats, now, conv, &index, &change, YR_EV_EDIT);
+    if (err == YR_OK)
+        recall(chats, conv, before, &recalled); // nobody needs the one before any more
+    return err;
+}
+
+// What a cancelled message cited is cited by nobody now, and so on through others cancelled.
+static enum yr_err cite_again(struct yr_chats *chats, struct yr_conv *conv,
+                              const struct yr_record *record)
+{
+    uint8_t ids[4 * YR_PARENTS_MAX][YR_MSG_ID_LEN]; // more than that is not remembered
+    size_t count = record->parent_count;
+    struct yr_weight weight;
+    struct yr_record parent;
+    struct yr_index index;
+
+    memcpy(ids, record->parents, sizeof record->parents);
+    for (size_t i = 0; i < count; i++) {
+        enum yr_err err = yr_index_get(chats, ids[i], &index);
+
+        if (err == YR_ENOENT || (err == YR_OK && memcmp(index.conv, conv->id, YR_ID_LEN) != 0))
+            continue;
+        if (err != YR_OK || (err = yr_record_at(chats, ids[i], &index, &parent)) != YR_OK ||
+            (err = yr_order_weigh(chats, conv, &parent, &weight)) != YR_OK)
+            return err;
+        yr_conv_cite(conv, parent.id); // it may be a head already
+        if (parent.state != YR_STATE_CANCELLED)
+            yr_conv_add(conv, &weight.spot, true);
+        else
+            for (size_t k = 0; k < parent.parent_count && count < YR_COUNT(ids); k++)
+                memcpy(ids[count++], parent.parents[k], YR_MSG_ID_LEN);
+    }
+    return YR_OK;
+}
+
+// Nobody has it: no message of ours may cite it.
+static enum yr_err uncite(struct yr_chats *chats, struct yr_conv *conv,
+                          const struct yr_record *record)
+{
+    const size_t heads = conv->head_count;
+
+    yr_conv_cite(conv, record->id);
+    if (conv->head_count == heads) // cited already, by a message that does not come back
+        return YR_OK;
+    return cite_again(chats, conv, record);
+}
+
+static enum yr_err cancel(struct yr_chats *chats, struct yr_now now, struct yr_conv *conv,
+                          const struct yr_index *index)
+{
+    struct yr_record *record = &chats->record;
+    bool recalled;
+    enum yr_err err;
+
+    recall(chats, conv, record->edit_id, &recalled); // its text must not leave either
+    yr_record_erase(record);
+    record->state = YR_STATE_CANCELLED;
+    if ((err = yr_record_put(chats, conv->id, &index->place, record)) != YR_OK ||
+        (err = uncite(chats, conv, record)) != YR_OK ||
+        (err = yr_chats_tell(chats, now, YR_EV_STATE, conv, record->id, record->state, NULL)) !=
+            YR_OK)
+        return err;
+    return yr_chats_tell(chats, now, YR_EV_DELETE, conv, record->id, record->state, NULL);
+}
+
+enum yr_err yr_chat_delete(struct yr_chats *chats, struct yr_now now,
+                           const uint8_t id[YR_MSG_ID_LEN], bool local)
+{
+    struct yr_record *record = &chats->record;
+    struct yr_change change;
+    struct yr_index index;
+    struct yr_conv *conv;
+    bool recalled = false;
+    enum yr_err err = find_target(chats, id, &index, &conv);
+
+    if (err != YR_OK)
+        return err;
+    if (!local && (!record->own || record->kind == YR_MSG_SYSTEM))
+        return YR_EDENIED;
+    if (record->deleted)
+        return YR_OK;
+    if (local) {
+        yr_record_erase(record);
+        err = yr_record_put(chats, conv->id, &index.place, record);
+        return err != YR_OK
+                   ? err
+                   : yr_chats_tell(chats, now, YR_EV_DELETE, conv, id, record->state, NULL);
+    }
+    if (record->state == YR_STATE_ACCEPTED)
+        recall(chats, conv, id, &recalled);
+    if (recalled)
+        return cancel(chats, now, conv, &index);
+    change = own_change(chats, now, conv, YR_PLAIN_DELETE, id);
+    return carry_out(chats, now, conv, &index, &change, YR_EV_DELETE);
+}
+
+enum yr_err yr_chat_react(struct yr_chats *chats, struct yr_now now,
+                          const uint8_t id[YR_MSG_ID_LEN], const void *emoji, size_t len,
+                          bool remove)
+{
+    struct yr_record *trial = &chats->moving;
+    struct yr_change change;
+    struct yr_index index;
+    struct yr_conv *conv;
+    bool visible, stored;
+    enum yr_err err;
+
+    if ((err = check_text(emoji, len, YR_EMOJI_MAX)) != YR_OK ||
+        (err = find_target(chats, id, &index, &conv)) != YR_OK)
+        return err;
+    if (chats->record.deleted)
+        return YR_EDENIED;
+    change = own_change(chats, now, conv, YR_PLAIN_REACTION, id);
+    change.text = emoji;
+    change.text_len = len;
+    change.on = !remove;
+    *trial = chats->record; // would anything change?
+    if ((err = yr_record_apply(trial, &change, &visible, &stored)) != YR_OK || !visible)
+        return err;
+    return carry_out(chats, now, conv, &index, &change, YR_EV_REACTION);
+}
