@@ -31,7 +31,7 @@ struct sim_node {
     struct yr_mem mem;
     struct yr_rng rng;
     uint64_t draws, life, commits, next_ticket;
-    uint64_t crash_commit;
+    uint64_t crash_commit, allocs, refuse_at;
     bool crash_after, crashed_at;
     uint8_t vk[32], id[32];
     yr_ms skew_ms;
@@ -184,7 +184,8 @@ void sim_free(struct sim *sim)
         yr_node_free(sn->node);
         for (int k = 0; k < YR_MEM_COUNT; k++)
             check(sn->mem.used[k] == 0, "a node left memory behind");
-        yr_memstore_free(sn->store);
+        if (sn->store != NULL)
+            yr_memstore_free(sn->store);
         free(sn);
     }
     for (size_t i = 0; i < sim->count; i++)
@@ -398,15 +399,18 @@ void sim_run(struct sim *sim, yr_us duration_us)
 
 static void *mem_realloc(void *ctx, void *ptr, size_t size)
 {
-    (void)ctx;
+    struct sim_node *sn = ctx;
+
     if (size == 0) {
         free(ptr);
         return NULL;
     }
+    if (++sn->allocs == sn->refuse_at)
+        return NULL;
     return realloc(ptr, size);
 }
 
-static void start(struct sim *sim, struct sim_node *sn)
+static enum yr_err start(struct sim *sim, struct sim_node *sn)
 {
     struct yr_node_opts opts = yr_node_opts_default();
     enum yr_err err;
@@ -422,9 +426,14 @@ static void start(struct sim *sim, struct sim_node *sn)
     sn->tick_at = YR_NEVER;
     err = yr_node_unlock(sn->node, sim_now(sim, sn->index), sn->vk,
                          yr_memstore_shred_file(sn->store));
-    check(err == YR_OK, yr_strerror(err));
+    if (err != YR_OK) {
+        yr_node_free(sn->node);
+        sn->node = NULL;
+        return err;
+    }
     yr_node_addrs(sn->node, sim_now(sim, sn->index), &sn->addr, 1);
     drain(sim, sn);
+    return YR_OK;
 }
 
 unsigned sim_add(struct sim *sim, const char *nick)
@@ -439,14 +448,16 @@ unsigned sim_add(struct sim *sim, const char *nick)
     sn->sim = sim;
     sn->index = i;
     sn->mem.realloc = mem_realloc;
+    sn->mem.ctx = sn;
     for (int k = 0; k < YR_MEM_COUNT; k++)
         sn->mem.cap[k] = (size_t)256 << 20;
     sn->rng = (struct yr_rng){node_random, sn};
     sn->store = yr_memstore_new();
-    sn->addr = (struct yr_addr){.family = 4, .ip = {10, 0, 0, (uint8_t)(i + 1)}, .port = PORT};
+    sn->addr = (struct yr_addr){.family = 4, .port = PORT};
+    memcpy(sn->addr.ip, (uint8_t[]){10, 0, (uint8_t)(i / 250), (uint8_t)(i % 250 + 1)}, 4);
     for (size_t k = 0; k < sizeof sn->vk; k++)
         sn->vk[k] = (uint8_t)draw(sim, STREAM_KEY, i, k);
-    start(sim, sn);
+    check(start(sim, sn) == YR_OK, "a node could not start");
     (void)sim_do(sim, i, &cmd);
     yr_node_self(sn->node, &self);
     memcpy(sn->id, self.id, sizeof sn->id);
@@ -510,8 +521,69 @@ bool sim_alive(const struct sim *sim, unsigned node)
 
 void sim_restart(struct sim *sim, unsigned node)
 {
+    const enum yr_err err = sim_try_restart(sim, node);
+
+    check(err == YR_OK, yr_strerror(err));
+}
+
+enum yr_err sim_try_restart(struct sim *sim, unsigned node)
+{
     check(!sim_alive(sim, node), "the node is up");
-    start(sim, sim->nodes[node]);
+    return start(sim, sim->nodes[node]);
+}
+
+void sim_relock(struct sim *sim, unsigned node)
+{
+    struct sim_node *sn = sim->nodes[node];
+    enum yr_err err;
+
+    yr_node_lock(sn->node, sim_now(sim, node));
+    drain(sim, sn);
+    sim_run(sim, 2 * sim->opts.commit_us); // what was at the store is answered
+    err = yr_node_unlock(sn->node, sim_now(sim, node), sn->vk, yr_memstore_shred_file(sn->store));
+    check(err == YR_OK, yr_strerror(err));
+    drain(sim, sn);
+}
+
+void sim_retire(struct sim *sim, unsigned node)
+{
+    struct sim_node *sn = sim->nodes[node];
+
+    sim_crash(sim, node);
+    for (int k = 0; k < YR_MEM_COUNT; k++)
+        check(sn->mem.used[k] == 0, "a node left memory behind");
+    yr_memstore_free(sn->store);
+    sn->store = NULL;
+    sn->addr.port = 1; // where nothing goes
+}
+
+uint64_t sim_allocs(const struct sim *sim, unsigned node)
+{
+    return sim->nodes[node]->allocs;
+}
+
+void sim_refuse_at(struct sim *sim, unsigned node, uint64_t alloc)
+{
+    sim->nodes[node]->refuse_at = alloc;
+}
+
+size_t sim_mem_used(const struct sim *sim, unsigned node)
+{
+    size_t used = 0;
+
+    for (int k = 0; k < YR_MEM_COUNT; k++)
+        used += sim->nodes[node]->mem.used[k];
+    return used;
+}
+
+void sim_set_commit(struct sim *sim, yr_us commit_us)
+{
+    sim->opts.commit_us = commit_us;
+}
+
+void sim_drain(struct sim *sim, unsigned node)
+{
+    drain(sim, sim->nodes[node]);
 }
 
 uint64_t sim_commits(const struct sim *sim, unsigned node)
@@ -578,6 +650,12 @@ struct yr_event sim_do(struct sim *sim, unsigned node, const struct yr_cmd *cmd)
 size_t sim_recorded(const struct sim *sim)
 {
     return sim->recorded_count;
+}
+
+const uint8_t *sim_packet(const struct sim *sim, size_t i, size_t *len)
+{
+    *len = sim->recorded[i].len;
+    return sim->recorded[i].bytes;
 }
 
 void sim_replay(struct sim *sim, size_t i, unsigned node)

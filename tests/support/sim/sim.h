@@ -12,7 +12,7 @@
 #include "tests/support/store_memory.h"
 #include "yaari/node.h"
 
-#define SIM_NODES_MAX    32
+#define SIM_NODES_MAX    320
 #define SIM_PACKETS_KEPT 20000
 
 struct sim;
@@ -59,12 +59,29 @@ void sim_crash(struct sim *sim, unsigned node);
 bool sim_alive(const struct sim *sim, unsigned node);
 /** Read the store again and go on. */
 void sim_restart(struct sim *sim, unsigned node);
+/** The same, where it may fail: what unlock said; after an error the node stays down. */
+enum yr_err sim_try_restart(struct sim *sim, unsigned node);
+/** Lock the vault and open it again, in the same process. */
+void sim_relock(struct sim *sim, unsigned node);
+/** It never comes back: node and store are given back. */
+void sim_retire(struct sim *sim, unsigned node);
 /** How many commits this node's store has made or been asked for, over all its lives. */
 uint64_t sim_commits(const struct sim *sim, unsigned node);
 /** Crash the node at its k-th commit from the beginning: before it is made, or after it but before
  *  the node hears of it.  0: never. */
 void sim_crash_at(struct sim *sim, unsigned node, uint64_t commit, bool after);
 bool sim_crashed_at(const struct sim *sim, unsigned node);
+
+/** How many allocations this node has asked for, over all its lives. */
+uint64_t sim_allocs(const struct sim *sim, unsigned node);
+/** Refuse the k-th allocation from the beginning, once.  0: none. */
+void sim_refuse_at(struct sim *sim, unsigned node, uint64_t alloc);
+/** Bytes the node holds now. */
+size_t sim_mem_used(const struct sim *sim, unsigned node);
+/** From now on a commit takes this long. */
+void sim_set_commit(struct sim *sim, yr_us commit_us);
+/** Carry out what a node wants done after a test has spoken to its parts directly. */
+void sim_drain(struct sim *sim, unsigned node);
 
 /** Give a command; its ticket. err receives what the node said at once. */
 uint64_t sim_command(struct sim *sim, unsigned node, const struct yr_cmd *cmd, enum yr_err *err);
@@ -81,6 +98,8 @@ bool sim_run_until(struct sim *sim, yr_us limit_us, bool (*until)(struct sim *si
 /** Packets recorded so far, and one of them sent to `node` again, from an address of nobody's. */
 size_t sim_recorded(const struct sim *sim);
 void sim_replay(struct sim *sim, size_t i, unsigned node);
+/** A recorded packet; lent. */
+const uint8_t *sim_packet(const struct sim *sim, size_t i, size_t *len);
 /** Bytes into the node from a stranger's address. */
 void sim_inject(struct sim *sim, unsigned node, const uint8_t *bytes, size_t len);
 /** Packets that nodes sent to nobody's address: answers a stranger got. */
