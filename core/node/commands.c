@@ -326,6 +326,8 @@ enum yr_err yr_node_command(struct yr_node *n, struct yr_now now, const struct y
         return YR_ELOCKED;
     if (n->failing)
         return n->fail_err;
+    if (n->tripped != YR_OK)
+        return n->tripped;
     if (cmd->kind == YR_CMD_PING)
         return n->has_identity ? ping(n, cmd, ticket) : YR_ENOID;
     if ((size_t)cmd->kind >= YR_COUNT(commands))
@@ -335,5 +337,6 @@ enum yr_err yr_node_command(struct yr_node *n, struct yr_now now, const struct y
     err = commands[cmd->kind].run(n, cmd, &done);
     if (err == YR_OK)
         yr_node_event(n, &done);
+    yr_node_trip(n, err);
     return err;
 }

@@ -252,7 +252,7 @@ void yr_friend_remove(struct yr_node *n, struct yr_friend *f, bool history)
     yr_links_remove(n->links, slot, n->now);
     yr_paths_remove(n->paths, slot);
     yr_delivery_remove(n->delivery, slot);
-    (void)!yr_chat_drop(n->chats, id, history);
+    yr_node_trip(n, yr_chat_drop(n->chats, id, history));
     yr_rows_del(n->rows, YR_TABLE_FRIEND, NULL, 0, id, 32);
     yr_rows_del(n->rows, YR_TABLE_CLOCK, NULL, 0, id, 32);
     yr_rows_del(n->rows, YR_TABLE_ADDR, NULL, 0, id, 32);
@@ -284,7 +284,8 @@ static void push_plain(struct yr_node *n, struct yr_friend *f, struct yr_plain *
     plain->id = id;
     plain->hlc = (uint64_t)YR_MAX(n->now.wall_ms, 0) << 16;
     if (yr_plain_encode(plain, bytes, sizeof bytes, &len) == YR_OK)
-        (void)!yr_delivery_push(n->delivery, n->now, yr_friend_slot(n, f), id, bytes, len);
+        yr_node_trip(n,
+                     yr_delivery_push(n->delivery, n->now, yr_friend_slot(n, f), id, bytes, len));
 }
 
 void yr_friend_tell_profile(struct yr_node *n, struct yr_friend *f)
@@ -604,7 +605,7 @@ static void new_device(struct yr_node *n, struct yr_friend *f, const struct yr_c
     if (memcmp(f->dev, c->dev, 32) == 0)
         return;
     f->trust = YR_TRUST_INVITE;
-    (void)!yr_chat_note(n->chats, n->now, f->id, "device key changed");
+    yr_node_trip(n, yr_chat_note(n->chats, n->now, f->id, "device key changed"));
 }
 
 static enum yr_err contact_met(void *ctx, struct yr_now now, const struct yr_contact *c)
@@ -632,6 +633,7 @@ static enum yr_err contact_met(void *ctx, struct yr_now now, const struct yr_con
     memset(&f->probe_clock, 0, sizeof f->probe_clock);
     if ((err = yr_delivery_meet(n->delivery, now, yr_friend_slot(n, f), c, f->pair.out)) != YR_OK ||
         (err = enter(n, f)) != YR_OK || (err = yr_chat_open(n->chats, f->id)) != YR_OK) {
+        yr_node_trip(n, err);
         if (!known)
             yr_friend_remove(n, f, false);
         return err;
@@ -733,6 +735,9 @@ static enum yr_err delivery_plain(void *ctx, struct yr_now now, unsigned slot, c
         yr_contacts_settled(n->contacts, f->id);
         f->settled = true;
     }
+    // The session has moved on already: a machine that could not keep what it opened must forget
+    // that too, or the friend's second copy would count as a duplicate and be acknowledged.
+    yr_node_trip(n, err);
     if (err != YR_OK)
         return err;
     if (aside.type == YR_PLAIN_PROFILE) {

@@ -78,6 +78,15 @@ void yr_node_event(struct yr_node *n, struct yr_event *event)
     (void)!yr_events_append(n->events, event);
 }
 
+void yr_node_trip(struct yr_node *n, enum yr_err err)
+{
+    const bool machine =
+        err == YR_ENOMEM || err == YR_EIO || err == YR_ECORRUPT || err == YR_ELOCKED;
+
+    if (machine && n->tripped == YR_OK)
+        n->tripped = err;
+}
+
 void yr_node_set_read_receipts(struct yr_node *n, bool on)
 {
     n->opts.read_receipts = on;
@@ -133,6 +142,7 @@ enum yr_err yr_node_unlock(struct yr_node *n, struct yr_now now, const uint8_t v
     }
     n->unlocked = true;
     n->failing = false;
+    n->tripped = YR_OK;
     n->rotate_us = now.mono_us + ROTATE_US;
     return YR_OK;
 }
@@ -160,6 +170,7 @@ static void fail(struct yr_node *n, enum yr_err err)
     yr_events_fail(n->events, err);
     yr_node_unload(n);
     yr_rows_reset(n->rows);
+    n->tripped = YR_OK;
     n->failing = true;
     n->fail_err = err;
     n->retry_wait_us = YR_MIN(YR_MAX(n->retry_wait_us * 2, RETRY_US_MIN), RETRY_US_MAX);
@@ -190,7 +201,8 @@ void yr_node_recv(struct yr_node *n, struct yr_now now, const struct yr_addr *fr
 {
     n->now = now;
     n->received++;
-    if (!n->has_identity || n->failing || !n->opts.online || len == 0 || len > YR_PACKET_MAX) {
+    if (!n->has_identity || n->failing || n->tripped != YR_OK || !n->opts.online || len == 0 ||
+        len > YR_PACKET_MAX) {
         n->dropped++;
         return;
     }
@@ -230,7 +242,8 @@ void yr_node_stored(struct yr_node *n, struct yr_now now, uint64_t token, enum y
         n->retry_wait_us = 0;
         yr_beacon_hurry(n);
     }
-    release(n);
+    if (n->tripped == YR_OK)
+        release(n);
 }
 
 static void tick_pings(struct yr_node *n)
@@ -257,7 +270,7 @@ static void close_some(struct yr_node *n)
 void yr_node_tick(struct yr_node *n, struct yr_now now)
 {
     n->now = now;
-    if (!n->unlocked)
+    if (!n->unlocked || n->tripped != YR_OK)
         return;
     if (n->failing) {
         probe_store(n);
@@ -281,8 +294,8 @@ yr_us yr_node_deadline(const struct yr_node *n)
 {
     yr_us due = YR_NEVER;
 
-    if (!n->unlocked)
-        return YR_NEVER;
+    if (!n->unlocked || n->tripped != YR_OK)
+        return YR_NEVER; // tripped: the store's answer goes on
     if (n->failing)
         return n->retry_us;
     due = YR_MIN(due, n->rotate_us);
@@ -328,6 +341,8 @@ static bool poll_store(struct yr_node *n, struct yr_effect *out)
         return false;
     if (yr_rows_broken(n->rows))
         fail(n, YR_ENOMEM);
+    if (n->tripped != YR_OK && !yr_rows_busy(n->rows))
+        fail(n, n->tripped);
     if (yr_rows_keyfile(n->rows, &key)) {
         out->kind = YR_FX_KEYFILE;
         out->token = key.token;
@@ -338,8 +353,9 @@ static bool poll_store(struct yr_node *n, struct yr_effect *out)
     if (yr_rows_busy(n->rows))
         return false; // one commit at a time: the rest of the work joins the next
     if (n->has_identity && !n->failing) {
-        if (yr_chats_flush(n->chats, n->now) != YR_OK) {
-            fail(n, YR_ENOMEM);
+        enum yr_err err = yr_chats_flush(n->chats, n->now);
+        if (err != YR_OK) {
+            fail(n, err);
             return false;
         }
         yr_delivery_flush(n->delivery);
@@ -352,7 +368,7 @@ static bool poll_store(struct yr_node *n, struct yr_effect *out)
 static bool poll_send(struct yr_node *n, struct yr_effect *out, uint8_t *buf, size_t cap)
 {
     out->kind = YR_FX_SEND;
-    if (!n->has_identity || n->failing || !n->opts.online)
+    if (!n->has_identity || n->failing || n->tripped != YR_OK || !n->opts.online)
         return false;
     if ((out->len = yr_contacts_poll(n->contacts, &out->to, buf, cap)) > 0 ||
         (out->len = yr_paths_poll(n->paths, &out->to, buf, cap)) > 0 ||

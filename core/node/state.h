@@ -90,6 +90,7 @@ struct yr_node {
     bool failing;
     enum yr_err fail_err;
     yr_us retry_us, retry_wait_us;
+    enum yr_err tripped; /* half a change is pending: see yr_node_trip */
 
     yr_us rotate_us; /* next rotation of the erasable key */
 
@@ -111,6 +112,11 @@ YR_MUST_USE enum yr_err yr_node_load(struct yr_node *n);
 /** Forget everything that was read from the store. */
 void yr_node_unload(struct yr_node *n);
 void yr_node_event(struct yr_node *n, struct yr_event *event);
+/** Something failed in the middle of a change: what is pending must never be committed and what is
+ *  in memory is no longer true.  From here on nothing is taken in or given out until the store has
+ *  answered what it has; then everything is as after a failed commit.  Only errors of the machine
+ *  count; others are ignored. */
+void yr_node_trip(struct yr_node *n, enum yr_err err);
 
 /* friends.c */
 unsigned yr_friend_slot(const struct yr_node *n, const struct yr_friend *f);
