@@ -2,25 +2,28 @@
 
 #include "core/base/mem.h"
 
-#define VERSION      1
-#define KIND_INVITE  1
-#define SUITE        1
-#define INIT_LEN     132
-#define INIT_MAC_AT  (INIT_LEN - 16)
-#define RESP_LEN     (4 + 4 + 4 + 32 + 16)
-#define FIN_HEAD     12
-#define DATA_HEAD    8
-#define M1_PAYLOAD   20 /* tai64n 12 | nonce u64 */
-#define HELLO_MAX    800
-#define MEETINGS_MAX 16
-#define QUEUE_MAX    64
-#define CANDIDATES   (YR_HINTS_MAX + YR_PEERS_MAX + 8)
+#define VERSION       1
+#define KIND_INVITE   1
+#define SUITE         1
+#define INIT_LEN      132
+#define INIT_MAC_AT   (INIT_LEN - 16)
+#define RESP_LEN      (4 + 4 + 4 + 32 + 16)
+#define FIN_HEAD      12
+#define DATA_HEAD     8
+#define M1_PAYLOAD    20 /* tai64n 12 | nonce u64 */
+#define HELLO_MAX     800
+#define MEETINGS_MAX  16
+#define MEETINGS_EACH 2 /* of one invite: who holds one cannot keep the others waiting */
+#define FOUND_MAX     8
+#define QUEUE_MAX     64
+#define CANDIDATES    (YR_HINTS_MAX + FOUND_MAX + YR_PEERS_MAX)
 
 #define ANSWER_US     (10 * YR_S) /* how long message 2 waits for message 3 */
 #define DONE_US       (60 * YR_S) /* how long the same message 3 gets the same answer */
 #define FIN_TRIES     6           /* message 3: 1, 2, 4, 8, 16 s, then from the start */
 #define FAILED_US     (3600 * YR_S)
-#define BUCKET_BURST  8 /* handshakes per invite, then 4 a second */
+#define ASK_GAP_US    (500 * YR_MS) /* a new try makes answers to the last one worthless */
+#define BUCKET_BURST  8             /* handshakes per invite, then 4 a second */
 #define INVITE_ROOM   (YR_INVITES_MAX + YR_SPENT_MAX)
 #define EXPIRY_MS_MAX (366LL * 86400 * 1000)
 #define KEEP_MS       (7LL * 86400 * 1000) /* an ended invite stays in the list for a week */
@@ -50,7 +53,7 @@ struct meeting {
     struct invite *invite;
     struct yr_noise noise;
     uint32_t own_index, peer_index, day;
-    yr_us until_us;
+    yr_us begun_us, until_us;
     struct yr_addr fin_from;
     uint8_t fin_hash[YR_HASH_LEN];
     uint8_t data[DATA_HEAD + HELLO_MAX + YR_TAG_LEN];
@@ -66,7 +69,7 @@ struct add {
     yr_ms created_ms;
     enum yr_add_state state;
     enum yr_err why;
-    struct yr_addr found[CANDIDATES]; // heard on the LAN
+    struct yr_addr found[FOUND_MAX]; // heard on the LAN, newest last
     size_t found_count;
     struct yr_addr tried;
     struct yr_noise noise;
@@ -77,7 +80,7 @@ struct add {
     size_t fin_len;
     struct yr_addr fin_to;
     unsigned tries;
-    yr_us next_us;
+    yr_us asked_us, next_us;
 };
 
 struct packet_out {
@@ -466,14 +469,35 @@ static bool take_token(struct invite *in, struct yr_now now)
     return true;
 }
 
-static struct meeting *free_meeting(struct yr_contacts *c, struct yr_now now)
+// A place for one more of this invite: at its bound the one of its own that ends first makes room.
+static struct meeting *free_meeting(struct yr_contacts *c, const struct invite *in,
+                                    struct yr_now now)
+{
+    struct meeting *place = NULL, *first = NULL;
+    size_t own = 0;
+
+    for (size_t i = 0; i < MEETINGS_MAX; i++) {
+        struct meeting *m = &c->meetings[i];
+        if (!m->used || m->until_us <= now.mono_us) {
+            place = m;
+        } else if (m->invite == in) {
+            own++;
+            if (first == NULL || m->until_us < first->until_us)
+                first = m;
+        }
+    }
+    if (own >= MEETINGS_EACH)
+        place = first;
+    if (place != NULL)
+        yr_wipe(place, sizeof *place);
+    return place;
+}
+
+static void end_meetings(struct yr_contacts *c, const struct invite *in)
 {
     for (size_t i = 0; i < MEETINGS_MAX; i++)
-        if (!c->meetings[i].used || c->meetings[i].until_us <= now.mono_us) {
+        if (c->meetings[i].used && c->meetings[i].invite == in)
             yr_wipe(&c->meetings[i], sizeof c->meetings[i]);
-            return &c->meetings[i];
-        }
-    return NULL;
 }
 
 // Message 2 leaves once the clock of message 1 is durable: a replay after a crash finds it used.
@@ -491,6 +515,7 @@ static void answer_init(struct yr_contacts *c, struct yr_now now, struct meeting
     if (yr_noise_write(&m->noise, seed, NULL, 0, e_and_tag, sizeof e_and_tag, &len) != YR_OK ||
         store_invite(c, m->invite) != YR_OK ||
         (p = queue_packet(c, from, yr_rows_pending(c->rows))) == NULL) {
+        yr_wipe(seed, sizeof seed);
         yr_wipe(m, sizeof *m);
         return;
     }
@@ -503,6 +528,7 @@ static void answer_init(struct yr_contacts *c, struct yr_now now, struct meeting
     yr_wr_bytes(&wr, e_and_tag, len);
     p->len = yr_wr_len(&wr);
     m->used = true;
+    m->begun_us = now.mono_us;
     m->until_us = now.mono_us + ANSWER_US;
     yr_wipe(seed, sizeof seed);
 }
@@ -544,7 +570,7 @@ static void recv_init(struct yr_contacts *c, struct yr_now now, const struct yr_
         c->counters[DROP_BUCKET]++;
         return;
     }
-    if ((m = free_meeting(c, now)) == NULL) {
+    if ((m = free_meeting(c, in, now)) == NULL) {
         c->counters[DROP_ROOM]++;
         return;
     }
@@ -607,6 +633,7 @@ static enum yr_err make_friend(struct yr_contacts *c, struct yr_now now, struct 
     k.inviter = true;
     k.ratchet = m->noise.e;
     k.day = m->day;
+    k.begun_us = m->begun_us;
     k.hello = *hello;
     k.addr = *from;
     memcpy(k.petname, in->petname, sizeof k.petname);
@@ -614,7 +641,8 @@ static enum yr_err make_friend(struct yr_contacts *c, struct yr_now now, struct 
     contact_keys(&k, &m->noise);
     err = c->ops.met(c->ops.ctx, now, &k);
     if (err == YR_OK) {
-        in->state = YR_INVITE_USED;
+        if (in->state == YR_INVITE_OPEN) // a leaked one stays marked
+            in->state = YR_INVITE_USED;
         memcpy(in->by_id, cert->id, 32);
         memcpy(in->by_dev, cert->dev, 32);
         err = store_invite(c, in);
@@ -653,21 +681,42 @@ static bool write_data(struct yr_contacts *c, struct meeting *m, const uint8_t i
     return ok;
 }
 
+static void finish_add(struct yr_contacts *c, struct yr_now now, struct add *a);
+
+// Our own unfinished add for this person, who is adding us.
+static struct add *own_add(struct yr_contacts *c, const uint8_t id[32])
+{
+    for (size_t i = 0; i < YR_ADDS_MAX; i++)
+        if (c->adds[i].used && c->adds[i].state != YR_ADD_FAILED &&
+            memcmp(c->adds[i].in.id, id, 32) == 0)
+            return &c->adds[i];
+    return NULL;
+}
+
 static void conclude(struct yr_contacts *c, struct yr_now now, struct meeting *m,
                      const struct yr_cert *cert, const struct yr_hello *hello,
                      const struct yr_addr *from)
 {
     struct invite *in = m->invite;
     enum reason reason = judge(c, in, cert);
+    struct add *own = own_add(c, cert->id);
     enum yr_err err = YR_OK;
     bool leaked = false;
 
     if (reason == NO_REASON) {
+        // Both add each other: our message 3 is out, and theirs counts only if our identity is
+        // the lower one.  They decide the same way, so both keep the same pair.
+        if (own != NULL && own->state == YR_ADD_WAITING && memcmp(c->self->id, cert->id, 32) > 0)
+            return;
         err = make_friend(c, now, m, cert, hello, from);
         if (err == YR_EFULL)
             reason = FULL;
+        else if (err == YR_EDENIED)
+            reason = SPENT;
         else if (err != YR_OK)
             return; // silence: message 3 comes again
+        else if (own != NULL)
+            finish_add(c, now, own);
     } else if (in->state == YR_INVITE_USED && !same_user(in, cert)) {
         in->state = YR_INVITE_LEAKED;
         leaked = true;
@@ -678,6 +727,7 @@ static void conclude(struct yr_contacts *c, struct yr_now now, struct meeting *m
         return;
     m->done = true;
     m->until_us = now.mono_us + DONE_US;
+    yr_wipe(&m->noise, sizeof m->noise); // the answer is sealed already
     queue_bytes(c, from, yr_rows_pending(c->rows), m->data, m->data_len);
     if (reason == NO_REASON || leaked)
         changed(c, now, in->keys.id);
@@ -697,7 +747,7 @@ static void recv_fin(struct yr_contacts *c, struct yr_now now, const struct yr_a
 {
     struct yr_rd rd = yr_rd_init(packet, len);
     uint8_t payload[YR_DATAGRAM_MAX], hash[YR_HASH_LEN];
-    struct yr_noise noise;
+    struct yr_noise noise, before;
     struct yr_hello hello;
     struct yr_cert cert;
     struct meeting *m;
@@ -729,10 +779,14 @@ static void recv_fin(struct yr_contacts *c, struct yr_now now, const struct yr_a
         c->counters[DROP_NOISE]++;
         goto out;
     }
+    before = m->noise;
     m->noise = noise;
     memcpy(m->fin_hash, hash, sizeof hash);
     m->fin_from = *from;
     conclude(c, now, m, &cert, &hello, from);
+    if (!m->done)
+        m->noise = before; // the same message 3 may come again
+    yr_wipe(&before, sizeof before);
 out:
     yr_wipe(&noise, sizeof noise);
     yr_wipe(payload, sizeof payload);
@@ -785,6 +839,7 @@ static void ask(struct yr_contacts *c, struct yr_now now, struct add *a)
     size_t n;
 
     a->state = YR_ADD_SEARCHING;
+    a->asked_us = now.mono_us;
     a->asked = false;
     a->fin_len = 0;
     if (count == 0)
@@ -853,6 +908,7 @@ static enum yr_err answer_resp(struct yr_contacts *c, struct yr_now now, struct 
     k.gen = a->in.gen;
     memcpy(k.ratchet_remote, a->noise.re, 32);
     k.day = a->day;
+    k.begun_us = now.mono_us;
     k.addr = *from;
     k.verified = a->verified;
     memcpy(k.petname, a->petname, sizeof k.petname);
@@ -960,17 +1016,18 @@ static void recv_data(struct yr_contacts *c, struct yr_now now, const struct yr_
 
 void yr_contacts_linked(struct yr_contacts *c, struct yr_now now, const uint8_t id[32])
 {
-    for (size_t i = 0; i < YR_ADDS_MAX; i++)
-        if (c->adds[i].used && c->adds[i].state == YR_ADD_WAITING &&
-            memcmp(c->adds[i].in.id, id, 32) == 0)
-            finish_add(c, now, &c->adds[i]);
+    struct add *a;
+
+    while ((a = own_add(c, id)) != NULL)
+        finish_add(c, now, a);
 }
 
 void yr_contacts_settled(struct yr_contacts *c, const uint8_t id[32])
 {
     for (size_t i = 0; i < INVITE_ROOM; i++) {
         struct invite *in = &c->invites[i];
-        if (in->used && !in->settled && in->state == YR_INVITE_USED &&
+        if (in->used && !in->settled &&
+            (in->state == YR_INVITE_USED || in->state == YR_INVITE_LEAKED) &&
             memcmp(in->by_id, id, 32) == 0) {
             in->settled = true;
             (void)store_invite(c, in);
@@ -978,10 +1035,19 @@ void yr_contacts_settled(struct yr_contacts *c, const uint8_t id[32])
     }
 }
 
+void yr_contacts_removed(struct yr_contacts *c, const uint8_t id[32])
+{
+    yr_contacts_settled(c, id);
+    for (size_t i = 0; i < INVITE_ROOM; i++)
+        if (c->invites[i].used && memcmp(c->invites[i].by_id, id, 32) == 0)
+            end_meetings(c, &c->invites[i]); // their answer said "friends"
+}
+
 /* ---- commands ---- */
 
 static void forget_invite(struct yr_contacts *c, struct invite *in)
 {
+    end_meetings(c, in); // the place may soon be another invite's
     (void)yr_rows_del(c->rows, YR_TABLE_INVITE, NULL, 0, in->keys.id, YR_INVITE_ID_LEN);
     yr_wipe(in, sizeof *in);
 }
@@ -1118,6 +1184,9 @@ enum yr_err yr_contacts_add(struct yr_contacts *c, struct yr_now now, const char
         a->next_us = YR_MIN(a->next_us, now.mono_us);
         return YR_OK;
     }
+    // One add for one person: two would make two pairs, and each side could keep another.
+    for (struct add *other; (other = own_add(c, in.id)) != NULL;)
+        finish_add(c, now, other);
     yr_wipe(a, sizeof *a);
     a->in = in;
     a->keys = keys;
@@ -1309,8 +1378,10 @@ static bool learn(struct add *a, const struct yr_addr *from)
     for (size_t i = 0; i < a->found_count; i++)
         if (yr_addr_eq(&a->found[i], from))
             return false;
-    if (a->found_count == YR_COUNT(a->found))
-        return false;
+    if (a->found_count == FOUND_MAX) { // neighbours may say it from many places: the newest count
+        memmove(a->found, a->found + 1, (FOUND_MAX - 1) * sizeof a->found[0]);
+        a->found_count--;
+    }
     a->found[a->found_count++] = *from;
     return true;
 }
@@ -1325,8 +1396,9 @@ bool yr_contacts_lan_heard(struct yr_contacts *c, struct yr_now now, size_t i,
             continue;
         if (k < INVITE_ROOM)
             return true; // whoever adds our invite waits to hear us
-        if (learn(&c->adds[k - INVITE_ROOM], from))
-            c->adds[k - INVITE_ROOM].next_us = now.mono_us;
+        struct add *a = &c->adds[k - INVITE_ROOM];
+        if (learn(a, from))
+            a->next_us = YR_MIN(a->next_us, YR_MAX(now.mono_us, a->asked_us + ASK_GAP_US));
         return false;
     }
     return false;

@@ -4,6 +4,13 @@
  *   inviter   OPEN --good m1, clock durable--> answered (10 s) --good m3, pair durable--> USED
  *   invitee   SEARCHING --m1 to every candidate, m2 back, pair durable--> m3 --verdict--> gone
  *
+ * Only the verdict makes the invitee's friend: it carries the certificate that binds the device key
+ * to the identity which the link names.  A link alone proves the device key, and whoever made the
+ * link could have put his own beside anybody's identity.
+ *
+ * Two who add each other at once agree on one pair without another packet: the invite of the lower
+ * identity counts.
+ *
  * Nothing is answered to anyone who does not hold the invite.  Keys of a spent or revoked invite
  * live until its expiry, so that a second use gets a refusal and is noticed. */
 #ifndef YR_CONTACTS_H
@@ -26,6 +33,7 @@ struct yr_contact {
     struct yr_keypair ratchet;      /* inviter: its ephemeral of message 2, the first ratchet key */
     uint8_t ratchet_remote[32];     /* invitee: the same, public */
     uint32_t day;                   /* of message 1, minus 1: where the time keys begin */
+    yr_us begun_us;                 /* when message 1 came (inviter), message 2 (invitee) */
     struct yr_hello hello;          /* inviter: what message 3 said; lent for the call */
     char petname[YR_NICK_MAX + 1];  /* chosen beforehand, may be empty */
     char invite_id[YR_INVITE_ID_LEN + 1];
@@ -39,8 +47,8 @@ struct yr_contact_ops {
     enum yr_err (*hello)(void *ctx, const uint8_t id[32], struct yr_hello *out);
     /** Inviter: message 3 was good.  Invitee: message 2 was good, message 3 is about to leave.
      *  Store the pair in the present transaction.  The invitee's friend counts only from `verdict`
-     *  or from the first link on.  Errors: YR_EFULL (refused with reason 3); others: stay silent.
-     */
+     *  on.  Errors: YR_EFULL (refused with reason 3); YR_EDENIED (refused with reason 1); others:
+     *  stay silent. */
     enum yr_err (*met)(void *ctx, struct yr_now now, const struct yr_contact *contact);
     /** Invitee: the inviter answered.  verdict 1: friends; else undo what `met` stored. */
     void (*verdict)(void *ctx, struct yr_now now, const uint8_t inviter[32],
@@ -81,11 +89,13 @@ YR_MUST_USE enum yr_err yr_contacts_add(struct yr_contacts *contacts, struct yr_
 /** Stop trying.  Errors: YR_ENOENT. */
 YR_MUST_USE enum yr_err yr_contacts_cancel(struct yr_contacts *contacts, struct yr_now now,
                                            const char *id, size_t len, uint8_t inviter[32]);
-/** The link to this inviter is up under the new pair: counts as verdict 1. */
+/** A friend of this identity is linked: adds that still look for it have nothing left to do. */
 void yr_contacts_linked(struct yr_contacts *contacts, struct yr_now now, const uint8_t id[32]);
 /** The first ratchet message of this invitee came, so it has the verdict on disk: from now on no
  *  new handshake on its invite replaces the pair. */
 void yr_contacts_settled(struct yr_contacts *contacts, const uint8_t id[32]);
+/** This friend is removed: an invite it used does not bring it back. */
+void yr_contacts_removed(struct yr_contacts *contacts, const uint8_t id[32]);
 
 /** A configured peer's address: every add is tried there too.  Replaces the list. */
 void yr_contacts_peers(struct yr_contacts *contacts, struct yr_now now, const struct yr_addr *addrs,

@@ -137,7 +137,7 @@ static enum yr_err add_cancel(struct yr_node *n, const struct yr_cmd *cmd, struc
         return err;
     f = yr_friend_find(n, inviter);
     if (f != NULL && f->pending)
-        yr_friend_remove(n, f, true);
+        yr_friend_remove(n, f, false);
     return YR_OK;
 }
 
@@ -237,6 +237,7 @@ static enum yr_err friend_remove(struct yr_node *n, const struct yr_cmd *cmd, st
     if (f == NULL)
         return YR_ENOFRIEND;
     memcpy(done->conv, f->id, 32);
+    yr_contacts_removed(n->contacts, f->id);
     yr_friend_changed(n, f, true);
     yr_friend_remove(n, f, (cmd->flags & YR_FLAG_FORGET) != 0);
     return YR_OK;

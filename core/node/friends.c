@@ -185,6 +185,16 @@ static enum yr_err load_addrs(struct yr_node *n, const struct yr_friend *f)
     return YR_OK;
 }
 
+// A blocked friend gets no link; nor does one whose certificate we have not seen.
+static void admit(struct yr_node *n, const struct yr_friend *f)
+{
+    const unsigned slot = yr_friend_slot(n, f);
+    const bool shut = f->blocked || f->pending;
+
+    yr_links_block(n->links, slot, shut, n->now);
+    yr_paths_want(n->paths, slot, !shut && !f->online, n->now);
+}
+
 // Enter a friend into the machines below.
 static enum yr_err enter(struct yr_node *n, struct yr_friend *f)
 {
@@ -195,10 +205,7 @@ static enum yr_err enter(struct yr_node *n, struct yr_friend *f)
     if (err != YR_OK)
         return err;
     yr_paths_set(n->paths, slot, &f->pair, &f->probe_clock, n->now);
-    if (f->blocked) {
-        yr_links_block(n->links, slot, true, n->now);
-        yr_paths_want(n->paths, slot, false, n->now);
-    }
+    admit(n, f);
     f->pings = PING_BURST;
     f->pings_us = n->now.mono_us;
     return YR_OK;
@@ -264,12 +271,9 @@ void yr_friend_remove(struct yr_node *n, struct yr_friend *f, bool history)
 
 void yr_friend_block(struct yr_node *n, struct yr_friend *f, bool blocked)
 {
-    const unsigned slot = yr_friend_slot(n, f);
-
     f->blocked = blocked;
     yr_friend_store(n, f);
-    yr_links_block(n->links, slot, blocked, n->now);
-    yr_paths_want(n->paths, slot, !blocked && !f->online, n->now);
+    admit(n, f);
     yr_friend_changed(n, f, false);
 }
 
@@ -346,13 +350,14 @@ static uint64_t link_clock(void *ctx, unsigned slot, const struct yr_clock *thei
     return yr_rows_pending(n->rows);
 }
 
-// The answer to our request, by FC_DATA or by the link itself.
+// The inviter has answered, and its certificate was good.
 static void activate(struct yr_node *n, struct yr_friend *f)
 {
     if (!f->pending)
         return;
     f->pending = false;
     yr_friend_store(n, f);
+    admit(n, f);
     yr_friend_changed(n, f, false);
     say_hello(n, f);
 }
@@ -365,7 +370,6 @@ static void link_up(void *ctx, unsigned slot)
 
     f->online = true;
     f->online_ms = f->last_seen_ms = n->now.wall_ms;
-    activate(n, f);
     yr_contacts_linked(n->contacts, n->now, f->id);
     yr_paths_want(n->paths, slot, false, n->now);
     tell_prekey(n, f);
@@ -546,7 +550,8 @@ static enum yr_err contact_hello(void *ctx, const uint8_t id[32], struct yr_hell
     if (f != NULL) {
         if (yr_delivery_prekey(n->delivery, n->now, yr_friend_slot(n, f), &prekey, &fresh) != YR_OK)
             return YR_ENOMEM;
-        s->used = false;
+        if (s->used && memcmp(s->id, id, 32) == 0)
+            yr_wipe(s, sizeof *s);
     } else {
         if (!s->used || memcmp(s->id, id, 32) != 0) {
             yr_prekey_new(&s->prekey, 1, (uint32_t)(n->now.wall_ms / 1000) + life_s, n->rng);
@@ -602,10 +607,27 @@ static struct yr_friend *new_friend(struct yr_node *n, const struct yr_contact *
 
 static void new_device(struct yr_node *n, struct yr_friend *f, const struct yr_contact *c)
 {
+    if (f->pending) { // the newest link we were given says how it is to be shown
+        f->trust = c->verified ? YR_TRUST_VERIFIED : YR_TRUST_INVITE;
+        memcpy(f->petname, c->petname, sizeof f->petname);
+        return;
+    }
     if (memcmp(f->dev, c->dev, 32) == 0)
         return;
     f->trust = YR_TRUST_INVITE;
     yr_node_trip(n, yr_chat_note(n->chats, n->now, f->id, "device key changed"));
+}
+
+// May this handshake replace the pair with a friend we have?
+static enum yr_err may_replace(const struct yr_friend *f, const struct yr_contact *c)
+{
+    const bool other = memcmp(f->dev, c->dev, 32) != 0;
+
+    if (f->pending) // nothing about its device is proven yet
+        return YR_OK;
+    if (c->gen < f->gen || (c->gen == f->gen && other))
+        return YR_EDENIED; // an older device, or a copy of this one's certificate: B.3
+    return f->begun_us != 0 && c->begun_us <= f->begun_us ? YR_EEXIST : YR_OK; // came late
 }
 
 static enum yr_err contact_met(void *ctx, struct yr_now now, const struct yr_contact *c)
@@ -618,6 +640,8 @@ static enum yr_err contact_met(void *ctx, struct yr_now now, const struct yr_con
 
     if (!known && (f = new_friend(n, c)) == NULL)
         return YR_EFULL;
+    if (known && (err = may_replace(f, c)) != YR_OK)
+        return err;
     if (known) { // nothing of the old pair goes on
         yr_links_remove(n->links, yr_friend_slot(n, f), now);
         if (f->online)
@@ -626,6 +650,7 @@ static enum yr_err contact_met(void *ctx, struct yr_now now, const struct yr_con
     }
     memcpy(f->dev, c->dev, 32);
     f->gen = c->gen;
+    f->begun_us = c->begun_us;
     f->settled = false;
     yr_pair_derive(&f->pair, 0, c->pair, n->self.id, f->id);
     memset(&f->clock_theirs, 0, sizeof f->clock_theirs);
@@ -648,6 +673,11 @@ static enum yr_err contact_met(void *ctx, struct yr_now now, const struct yr_con
     yr_paths_learn(n->paths, yr_friend_slot(n, f), &c->addr, YR_ADDR_LINKED, now);
     store_addrs(n, f);
     if (c->inviter) {
+        if (f->pending) { // we were adding them too
+            f->pending = false;
+            yr_friend_store(n, f);
+            admit(n, f);
+        }
         yr_friend_changed(n, f, false);
         yr_friend_tell_profile(n, f);
         dial(n, f, &c->addr);
@@ -666,7 +696,7 @@ static void contact_verdict(void *ctx, struct yr_now now, const uint8_t inviter[
         return;
     if (hello->verdict != 1) {
         if (f->pending)
-            yr_friend_remove(n, f, true);
+            yr_friend_remove(n, f, false); // there may be a history with them from before
         return;
     }
     take_hello(n, f, hello);

@@ -27,6 +27,8 @@ struct yr_friend {
     enum yr_trust trust;
     bool blocked;
     yr_ms created_ms, last_seen_ms, muted_until_ms;
+    yr_us
+        begun_us; /* the handshake that made the pair, as this process saw it; 0: an earlier one */
     struct yr_clock clock_theirs, clock_ours;
     struct yr_probe_clock probe_clock;
     bool online, close_soon;

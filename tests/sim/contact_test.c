@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "core/node/state.h"
 #include "tests/support/sim/sim.h"
 
 #define MINUTE (60 * YR_S)
@@ -302,6 +303,180 @@ static void a_friend_who_lost_us_is_met_again(void **state)
     sim_free(sim);
 }
 
+static void two_who_add_each_other_at_once_become_friends(void **state)
+{
+    for (uint64_t round = 0; round < 60; round++) {
+        struct sim_opts opts = sim_opts_default(100 + round);
+        struct sim *sim;
+        struct yr_invite_info of_a, of_b;
+        unsigned a, b;
+        opts.link.loss = round >= 30 ? 200 : 0;
+        sim = sim_new(&opts);
+        a = sim_add(sim, "alice");
+        b = sim_add(sim, "bob");
+        of_a = make_invite(sim, a, 3600 * 1000);
+        of_b = make_invite(sim, b, 3600 * 1000);
+        assert_int_equal(add(sim, a, of_b.link), YR_OK);
+        sim_run(sim, round % 30 * 5 * YR_MS);
+        (void)add(sim, b, of_a.link);
+        sim_run(sim, MINUTE); // whatever was half done is done
+        if (!sim_run_linked(sim, a, b, MINUTE))
+            fail_msg("no link: round %u", (unsigned)round);
+        sim_text(sim, a, b, "hello", NULL);
+        sim_text(sim, b, a, "hello", NULL);
+        sim_run(sim, MINUTE);
+        assert_int_equal(sim_history_count(sim, b, a), 2);
+        assert_int_equal(sim_history_count(sim, a, b), 2);
+        assert_int_equal(friends(sim, a), 1);
+        assert_int_equal(friends(sim, b), 1);
+        sim_free(sim);
+    }
+}
+
+static void two_invites_of_one_inviter_added_together_make_one_friend(void **state)
+{
+    for (uint64_t round = 0; round < 40; round++) {
+        struct sim_opts opts = sim_opts_default(200 + round);
+        struct sim *sim;
+        struct yr_invite_info one, two;
+        unsigned a, b;
+        opts.link =
+            (struct sim_link){.delay_us = 30 * YR_MS, .jitter_us = 30 * YR_MS, .reorder = 500};
+        opts.link.loss = round >= 20 ? 200 : 0;
+        sim = sim_new(&opts);
+        a = sim_add(sim, "alice");
+        b = sim_add(sim, "bob");
+        one = make_invite(sim, a, 3600 * 1000);
+        two = make_invite(sim, a, 3600 * 1000);
+        assert_int_equal(add(sim, b, one.link), YR_OK);
+        sim_run(sim, round % 20 * 8 * YR_MS);
+        assert_int_equal(add(sim, b, two.link), YR_OK);
+        sim_run(sim, MINUTE);
+        if (!sim_run_linked(sim, a, b, MINUTE))
+            fail_msg("no link: round %u", (unsigned)round);
+        sim_text(sim, a, b, "hello", NULL);
+        sim_text(sim, b, a, "hello", NULL);
+        sim_run(sim, MINUTE);
+        assert_int_equal(sim_history_count(sim, b, a), 2);
+        assert_int_equal(sim_history_count(sim, a, b), 2);
+        assert_int_equal(friends(sim, b), 1);
+        sim_free(sim);
+    }
+}
+
+// Whose invite it was has the friend, the other side does not know it yet.
+static bool inviter_has_friend(struct sim *sim, void *ctx)
+{
+    const unsigned *a = ctx;
+
+    return friends(sim, *a) == 1;
+}
+
+static void remove_before_link(yr_us wait_us)
+{
+    struct sim_opts opts = sim_opts_default(63);
+    struct sim *sim = sim_new(&opts);
+    unsigned a = sim_add(sim, "alice");
+    const unsigned b = sim_add(sim, "bob");
+    struct yr_cmd removal = {.kind = YR_CMD_FRIEND_REMOVE};
+    struct yr_invite_info info = make_invite(sim, a, 3600 * 1000);
+
+    assert_int_equal(add(sim, b, info.link), YR_OK);
+    assert_true(sim_run_until(sim, 10 * YR_S, inviter_has_friend, &a));
+    sim_cut(sim, a, b, true);
+    memcpy(removal.conv, sim_id(sim, b), YR_ID_LEN);
+    (void)sim_do(sim, a, &removal);
+    sim_run(sim, wait_us);
+    sim_cut(sim, a, b, false);
+    sim_run(sim, 5 * MINUTE);
+    assert_int_equal(friends(sim, a), 0);
+    assert_int_equal(friends(sim, b), 0); // and he is told so
+    sim_free(sim);
+}
+
+static void a_friend_removed_before_the_first_link_stays_removed(void **state)
+{
+    remove_before_link(0);
+    remove_before_link(90 * YR_S);
+}
+
+// Mallory's link names alice, with mallory's own key in it.
+static void a_link_that_names_somebody_else_makes_no_friend(void **state)
+{
+    for (int answer = 0; answer < 2; answer++) {
+        struct sim_opts opts = sim_opts_default(66);
+        struct sim *sim = sim_new(&opts);
+        const unsigned a = sim_add(sim, "alice"), b = sim_add(sim, "bob");
+        const unsigned m = sim_add(sim, "mallory");
+        struct yr_node *evil = sim_node(sim, m);
+        struct yr_invite_info info;
+        struct yr_invite invite;
+        memcpy(evil->self.id, sim_id(sim, a), 32);
+        yr_links_identity(evil->links, &evil->self);
+        info = make_invite(sim, m, 3600 * 1000);
+        assert_int_equal(yr_invite_decode(&invite, info.link, strlen(info.link)), YR_OK);
+        assert_memory_equal(invite.id, sim_id(sim, a), 32);
+        // without a certificate to show she says nothing and dials
+        sim_drop(sim, m, answer ? -1 : 0x08);
+        assert_int_equal(add(sim, b, info.link), YR_OK);
+        sim_run(sim, 5 * MINUTE);
+        assert_int_equal(friends(sim, b), 0);
+        assert_int_equal(sim_history_count(sim, b, a), 0);
+        sim_free(sim);
+    }
+}
+
+static void an_add_ends_with_the_link_whatever_it_was_doing(void **state)
+{
+    for (unsigned wait_s = 1; wait_s < 40; wait_s += 3) {
+        struct sim_opts opts = sim_opts_default(64);
+        struct sim *sim = sim_new(&opts);
+        unsigned a = sim_add(sim, "alice");
+        const unsigned b = sim_add(sim, "bob");
+        struct yr_invite_info info = make_invite(sim, a, 3600 * 1000);
+        struct yr_add_info left;
+        assert_int_equal(add(sim, b, info.link), YR_OK);
+        assert_true(sim_run_until(sim, 10 * YR_S, inviter_has_friend, &a));
+        sim_cut(sim, a, b, true); // the answer does not arrive
+        sim_run(sim, wait_s * YR_S);
+        sim_cut(sim, a, b, false);
+        assert_true(sim_run_linked(sim, a, b, 3 * MINUTE));
+        sim_run(sim, 2 * MINUTE);
+        assert_true(sim_linked(sim, a, b));
+        assert_false(add_info(sim, b, &left));
+        assert_int_equal(invite_info(sim, a, info.id).state, YR_INVITE_USED);
+        sim_free(sim);
+    }
+}
+
+static void an_add_cancelled_at_any_moment_leaves_nothing_or_a_friend(void **state)
+{
+    for (unsigned ms = 0; ms < 200; ms += 5) {
+        struct sim_opts opts = sim_opts_default(65);
+        struct sim *sim = sim_new(&opts);
+        const unsigned a = sim_add(sim, "alice"), b = sim_add(sim, "bob");
+        struct yr_invite_info info = make_invite(sim, a, 3600 * 1000), again;
+        struct yr_cmd cancel = {.kind = YR_CMD_ADD_CANCEL, .text = info.id, .text_len = 8};
+        struct yr_add_info left;
+        enum yr_err err;
+        assert_int_equal(add(sim, b, info.link), YR_OK);
+        sim_run(sim, ms * YR_MS);
+        (void)sim_command(sim, b, &cancel, &err);
+        sim_run(sim, MINUTE);
+        assert_false(add_info(sim, b, &left));
+        if (err == YR_OK) {
+            assert_int_equal(friends(sim, b), 0);
+            assert_false(sim_linked(sim, a, b));
+            again = make_invite(sim, a, 3600 * 1000); // and nothing stands in the way of a new one
+            assert_int_equal(add(sim, b, again.link), YR_OK);
+        } else {
+            assert_int_equal(err, YR_ENOENT);
+        }
+        assert_true(sim_run_linked(sim, a, b, MINUTE));
+        sim_free(sim);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -315,6 +490,12 @@ int main(void)
         cmocka_unit_test(a_stranger_gets_not_one_byte),
         cmocka_unit_test(a_removed_friend_finds_silence_and_may_come_back),
         cmocka_unit_test(a_friend_who_lost_us_is_met_again),
+        cmocka_unit_test(two_who_add_each_other_at_once_become_friends),
+        cmocka_unit_test(two_invites_of_one_inviter_added_together_make_one_friend),
+        cmocka_unit_test(a_friend_removed_before_the_first_link_stays_removed),
+        cmocka_unit_test(a_link_that_names_somebody_else_makes_no_friend),
+        cmocka_unit_test(an_add_ends_with_the_link_whatever_it_was_doing),
+        cmocka_unit_test(an_add_cancelled_at_any_moment_leaves_nothing_or_a_friend),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -37,6 +37,7 @@ struct sim_node {
     yr_ms skew_ms;
     struct yr_addr addr;
     unsigned moves;
+    int drop;      // first byte of packets that are lost; -1: none
     yr_us tick_at; // of the tick in the heap; YR_NEVER: none
     struct yr_event done[DONE_KEPT];
 };
@@ -266,7 +267,8 @@ static void carry(struct sim *sim, struct sim_node *from, const struct yr_addr *
         sim->strangers += yr_addr_eq(to, &nobody);
         return;
     }
-    if (sim->cut[from->index][dst] || draw(sim, STREAM_LINK, entity, 0) % 1000 < l->loss)
+    if (from->drop == bytes[0] || sim->cut[from->index][dst] ||
+        draw(sim, STREAM_LINK, entity, 0) % 1000 < l->loss)
         return;
     if (l->jitter_us > 0)
         at += draw(sim, STREAM_LINK, entity, 1) % l->jitter_us;
@@ -447,6 +449,7 @@ unsigned sim_add(struct sim *sim, const char *nick)
     sim->nodes[sim->node_count++] = sn;
     sn->sim = sim;
     sn->index = i;
+    sn->drop = -1;
     sn->mem.realloc = mem_realloc;
     sn->mem.ctx = sn;
     for (int k = 0; k < YR_MEM_COUNT; k++)
@@ -503,6 +506,11 @@ void sim_move(struct sim *sim, unsigned node)
 void sim_cut(struct sim *sim, unsigned a, unsigned b, bool cut)
 {
     sim->cut[a][b] = sim->cut[b][a] = cut;
+}
+
+void sim_drop(struct sim *sim, unsigned node, int first_byte)
+{
+    sim->nodes[node]->drop = first_byte;
 }
 
 void sim_crash(struct sim *sim, unsigned node)

@@ -54,6 +54,9 @@ struct yr_addr sim_addr(const struct sim *sim, unsigned node);
 /** Packets between the two pass, or not. */
 void sim_cut(struct sim *sim, unsigned a, unsigned b, bool cut);
 
+/** Packets of this node that begin with this byte are lost; -1: none. */
+void sim_drop(struct sim *sim, unsigned node, int first_byte);
+
 /** Power fails: memory and whatever was not committed are gone. */
 void sim_crash(struct sim *sim, unsigned node);
 bool sim_alive(const struct sim *sim, unsigned node);
