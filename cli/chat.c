@@ -31,7 +31,7 @@
 static struct termios cooked;
 static volatile sig_atomic_t raw;        // the terminal is ours and must be given back
 static volatile sig_atomic_t got_signal; // the first that asks to end
-static volatile sig_atomic_t got_resize, got_continue;
+static volatile sig_atomic_t got_resize, got_continue, got_suspend;
 static int wake_pipe[2] = {-1, -1};
 
 static void give_back(void)
@@ -68,6 +68,8 @@ static void on_signal(int number)
         got_resize = 1;
     else if (number == SIGCONT)
         got_continue = 1;
+    else if (number == SIGTSTP)
+        got_suspend = 1;
     else if (got_signal == 0)
         got_signal = number;
     if (write(wake_pipe[1], "", 1) < 0) {
@@ -86,7 +88,7 @@ static void on_fault(int number)
 
 static bool catch_signals(void)
 {
-    static const int ends[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGWINCH, SIGCONT};
+    static const int caught[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGWINCH, SIGCONT, SIGTSTP};
 #ifdef YAARI_SANITIZED // the sanitizers want these for their reports
     static const int faults[] = {SIGABRT};
 #else
@@ -98,8 +100,8 @@ static bool catch_signals(void)
         return false;
     memset(&action, 0, sizeof action);
     action.sa_handler = on_signal;
-    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++)
-        sigaction(ends[i], &action, NULL);
+    for (size_t i = 0; i < sizeof caught / sizeof caught[0]; i++)
+        sigaction(caught[i], &action, NULL);
     action.sa_handler = on_fault;
     for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++)
         sigaction(faults[i], &action, NULL);
@@ -332,10 +334,14 @@ static void reconnect(struct yr_talk *chat)
 
 static void suspend(struct yr_talk *chat)
 {
+    struct sigaction action = {.sa_handler = SIG_DFL}, ours;
+
     yr_talk_release(chat);
+    sigaction(SIGTSTP, &action, &ours);
     kill(0, SIGTSTP); // the whole job, as the terminal would
+    sigaction(SIGTSTP, &ours, NULL);
     yr_talk_take(chat);
-    got_continue = 0;
+    got_continue = got_suspend = 0;
 }
 
 static void on_edit(struct yr_talk *chat, enum yr_edit_event event)
@@ -391,6 +397,8 @@ static void after_signals(struct yr_talk *chat)
 
     while (read(wake_pipe[0], bytes, sizeof bytes) > 0)
         ;
+    if (got_suspend)
+        suspend(chat);
     if (got_continue && !chat->plain && chat->edit != NULL) {
         // stopped by another than our own Ctrl-Z: the shell has changed the terminal meanwhile
         got_continue = 0;

@@ -1,6 +1,7 @@
 /* chat_command.c: slash commands: the table, moving and texts. */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -217,6 +218,7 @@ static bool run_editor(const char *path)
         editor = "vi";
     child = fork();
     if (child == 0) {
+        signal(SIGPIPE, SIG_DFL);
         setenv("YAARI_EDITOR", editor, 1);
         execl("/bin/sh", "sh", "-c", "$YAARI_EDITOR \"$1\"", "sh", path, (char *)NULL);
         _exit(127);

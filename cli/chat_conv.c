@@ -304,8 +304,8 @@ static void show_day(struct yr_talk *chat, struct yr_talk_conv *conv, const json
 static void show_message(struct yr_talk *chat, struct yr_talk_conv *conv, const json_t *message,
                          unsigned number)
 {
-    struct yr_talk_style style = {&chat->cli->out, yr_talk_columns(chat), conv->shown, NULL,
-                                  number};
+    struct yr_talk_style style = {
+        &chat->cli->out, yr_talk_columns(chat), conv->shown, chat->self_id, NULL, number};
     const char *reply_to = yr_json_str(message, "reply_to", NULL);
     const json_t *answered = reply_to != NULL ? yr_talk_conv_message(conv, reply_to) : NULL;
     struct yr_buf line = {0}, snippet = {0};
@@ -370,8 +370,12 @@ static void show_header(struct yr_talk *chat, const struct yr_talk_conv *conv)
         for (size_t i = yr_columns(line.at, line.len) + keys_columns; i < columns; i++)
             yr_buf_addc(&line, ' ');
         yr_buf_adds(&line, keys);
+        chat->greeted = true;
     }
     yr_talk_print(chat, yr_buf_str(&line));
+    if (!chat->greeted && !chat->plain)
+        yr_talk_say(chat, "type /help");
+    chat->greeted = true;
     yr_buf_clear(&line);
 }
 

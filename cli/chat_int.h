@@ -40,6 +40,7 @@ struct yr_talk {
     struct yr_edit *edit;
     struct yr_buf screen; /* bytes not yet written */
     bool plain, leave;
+    bool greeted; /* it was said how to get help */
     bool running; /* the screen is ours; before, errors go to stderr and end us */
     enum yr_exit exit;
 

@@ -510,12 +510,18 @@ static void reload_settings(struct yr_talk *chat)
 void yr_talk_run_set(struct yr_talk *chat, const char *args)
 {
     char *key = yr_talk_word(&args);
+    const char *near = key != NULL ? yr_config_nearest(key) : NULL;
+    struct yr_buf hint = {0};
     json_t *record = NULL;
 
+    if (near != NULL)
+        yr_buf_addf(&hint, "did you mean '%s'?", near);
+    else
+        yr_buf_adds(&hint, "Tab behind '/set ' shows all");
     if (key == NULL)
-        yr_talk_fail(chat, NULL, "usage: /set KEY [VALUE]");
+        yr_talk_fail(chat, yr_buf_str(&hint), "usage: /set KEY [VALUE]");
     else if (yr_config_find(key) == YR_CFG_COUNT)
-        yr_talk_fail(chat, yr_config_nearest(key), "no setting of that name");
+        yr_talk_fail(chat, yr_buf_str(&hint), "no setting of that name");
     else if (args[0] == '\0')
         record = yr_talk_call(chat, "config.get", json_pack("{s:s}", "key", key));
     else
@@ -525,6 +531,7 @@ void yr_talk_run_set(struct yr_talk *chat, const char *args)
         say_setting(chat, record);
     if (record != NULL && args[0] != '\0')
         reload_settings(chat);
+    yr_buf_clear(&hint);
     json_decref(record);
     free(key);
 }

@@ -193,7 +193,7 @@ static void add_clock(struct yr_buf *out, const json_t *message, const struct yr
 }
 
 /** What is wrong with it or happened to it, behind the text. */
-static void add_marks(struct yr_buf *out, const json_t *message)
+static void add_marks(struct yr_buf *out, const json_t *message, const char *self_id)
 {
     const char *state = yr_json_str(message, "state", "");
     const json_t *reaction, *name;
@@ -213,8 +213,13 @@ static void add_marks(struct yr_buf *out, const json_t *message)
         yr_add_flat(out, yr_json_str(reaction, "emoji", ""));
         json_array_foreach(json_object_get(reaction, "from"), k, name)
         {
+            const char *id = json_string_value(json_array_get(json_object_get(reaction, "ids"), k));
+
             yr_buf_addc(out, ' ');
-            yr_add_name(out, json_string_value(name));
+            if (id != NULL && self_id != NULL && strcmp(id, self_id) == 0)
+                yr_buf_adds(out, "me");
+            else
+                yr_add_name(out, json_string_value(name));
         }
     }
 }
@@ -269,7 +274,7 @@ void yr_talk_message(struct yr_buf *out, const json_t *message, const struct yr_
             yr_buf_addf(&text, "(re: %s) ", style->reply != NULL ? style->reply : "...");
         yr_add_text(&text, yr_json_str(message, "text", ""));
     }
-    add_marks(&text, message);
+    add_marks(&text, message, style->self_id);
     yr_talk_fold(out, yr_buf_str(&lead), columns, yr_buf_str(&text), style->columns, indent);
     yr_buf_clear(&lead);
     yr_buf_clear(&text);

@@ -41,6 +41,7 @@ struct yr_talk_style {
     const struct yr_out *out; /* colours and times */
     size_t columns;           /* to fold at; 0: not at all */
     const char *speaker;      /* safe */
+    const char *self_id;      /* who "me" is; NULL: nobody */
     const char *reply;        /* what it answers, safe, one line; NULL: unknown or no reply */
     unsigned number;          /* shown as %N; 0: none */
 };

@@ -135,7 +135,7 @@ static void assert_message(json_t *message, const char *speaker, const char *rep
                            const char *want)
 {
     const struct yr_out options = {.utf8 = true, .time = {"short", true}};
-    const struct yr_talk_style style = {&options, 40, speaker, reply, number};
+    const struct yr_talk_style style = {&options, 40, speaker, "id1", reply, number};
     struct yr_buf out = {0};
 
     assert_non_null(message);
@@ -170,7 +170,8 @@ static void a_message_is_time_speaker_and_text(void **state)
 
 static void marks_say_what_became_of_it(void **state)
 {
-    json_t *reactions = json_pack("[{s:s,s:[s,s]}]", "emoji", "👍", "from", "carol", "dave");
+    json_t *reactions = json_pack("[{s:s,s:[s,s],s:[s,s]}]", "emoji", "👍", "from", "alice", "dave",
+                                  "ids", "id1", "id2");
 
     assert_message(with(message("x"), "edited", json_string("2026-11-22T15:50:00.000Z")), "bob",
                    NULL, 0, "15:44 bob: x (edited)");
@@ -183,7 +184,7 @@ static void marks_say_what_became_of_it(void **state)
     assert_message(with(message("yes"), "reply_to", json_string("abc")), "bob", NULL, 0,
                    "15:44 bob: (re: ...) yes");
     assert_message(with(message("x"), "reactions", reactions), "bob", NULL, 0,
-                   "15:44 bob: x  👍 carol dave");
+                   "15:44 bob: x  👍 me dave");
     assert_message(with(with(message("x"), "own", json_true()), "state", json_string("failed")),
                    "me", NULL, 0, "15:44 me: x (not delivered)");
     assert_message(with(message("x"), "own", json_true()), "me", NULL, 0, "15:44 me: x");
