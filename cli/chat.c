@@ -285,7 +285,8 @@ static bool subscribe(struct yr_talk *chat, uint64_t since)
     return true;
 }
 
-/** All events that are here. */
+/** All events that are here.  Any call may have set some aside, which no poll would tell of: so
+ * this comes before every wait, and once more after its own call. */
 static void take_events(struct yr_talk *chat)
 {
     struct yr_client_error err = {0};
@@ -293,16 +294,17 @@ static void take_events(struct yr_talk *chat)
 
     while (chat->connected) {
         event = yr_client_next_event(chat->cli->client, 0, &err);
-        if (event == NULL)
+        if (event != NULL)
+            yr_talk_event(chat, event);
+        else if (chat->current != NULL && chat->current->to_mark)
+            yr_talk_conv_mark(chat, chat->current);
+        else
             break;
-        yr_talk_event(chat, event);
         json_decref(event);
     }
     if (chat->connected && err.exit != 0 && err.exit != YR_EXIT_TEMPFAIL)
         fail_with(chat, &err);
     yr_client_error_clear(&err);
-    if (chat->connected && chat->current != NULL)
-        yr_talk_conv_mark(chat, chat->current);
 }
 
 static void reconnect(struct yr_talk *chat)
@@ -442,17 +444,20 @@ static int patience(struct yr_talk *chat)
 
 static void turn(struct yr_talk *chat)
 {
-    const int wait = patience(chat);
     struct pollfd fds[3] = {
         {.fd = STDIN_FILENO, .events = POLLIN},
         {.fd = wake_pipe[0], .events = POLLIN},
-        {.fd = chat->connected ? yr_client_fd(chat->cli->client) : -1, .events = POLLIN},
+        {.fd = -1, .events = POLLIN},
     };
-    int ready;
+    int ready, wait;
 
+    take_events(chat);
+    wait = patience(chat);
     yr_talk_flush(chat);
     if (chat->leave)
         return;
+    if (chat->connected)
+        fds[2].fd = yr_client_fd(chat->cli->client);
     ready = poll(fds, 3, wait);
     after_signals(chat);
     if (chat->leave)
@@ -461,8 +466,6 @@ static void turn(struct yr_talk *chat)
         yr_edit_idle(chat->edit);
         take_keys(chat);
     }
-    if (ready > 0 && fds[2].revents != 0)
-        take_events(chat);
     if (ready > 0 && fds[0].revents != 0)
         read_keys(chat);
     if (!chat->connected && yr_talk_now() >= chat->retry_at)

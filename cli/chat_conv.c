@@ -435,7 +435,10 @@ void yr_talk_conv_mark(struct yr_talk *chat, struct yr_talk_conv *conv)
 {
     json_t *params;
 
-    if (!conv->to_mark || !chat->connected || json_array_size(conv->recent) == 0)
+    if (!conv->to_mark || !chat->connected)
+        return;
+    conv->to_mark = false;
+    if (json_array_size(conv->recent) == 0)
         return;
     params = json_pack(
         "{s:s,s:s}", "target", yr_talk_conv_target(conv), "message",
