@@ -135,9 +135,11 @@ class Node:
     # ---- what tests ask for again and again ----
 
     def befriend(self, other):
+        """Become friends; both see the other online when this returns."""
         link = self.ok("invite", "--no-wait").out.strip()
-        result = other.ok("add", link)
-        return result
+        other.ok("add", link)
+        for one, two in ((self, other), (other, self)):
+            wait_for(lambda: two.name in [f["nick"] for f in one.json("friend", "list", "--online")])
 
     def texts(self, *args):
         return [m["text"] for m in self.json("log", *args)]
