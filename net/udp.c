@@ -22,19 +22,26 @@ struct control {
     _Alignas(struct cmsghdr) char bytes[CMSG_SPACE(sizeof(struct in6_pktinfo))];
 };
 
+// What waits for one socket is its own: when the way out of one family is full, the other goes on.
 struct sock {
     uv_poll_t poll;
     int fd;
     struct yr_addr bound;
     unsigned ifindex; // of a concrete address; 0: any
     bool wildcard, explicit_port, handle;
+    bool full;           // the system took no more; it says when it does again
+    size_t head, queued; // a ring of numbers of slots
+    uint16_t queue[YR_UDP_QUEUE];
 };
 
 struct slot {
     struct yr_addr to;
+    struct yr_addr local; // to send from; family 0: the system's choice
     uint16_t len;
     uint8_t bytes[YR_PACKET_MAX];
 };
+
+static_assert(YR_LISTEN_MAX * YR_UDP_QUEUE < UINT16_MAX, "numbers of slots");
 
 // How a peer's last datagram came in.
 struct heard {
@@ -48,13 +55,16 @@ struct yr_udp {
     struct sock socks[YR_LISTEN_MAX];
     size_t sock_count, handles_open;
     struct yr_host_stats stats;
-    bool want_write, paused, closing;
+    bool paused, closing;
     void (*on_closed)(void *ctx);
     void *closed_ctx;
     uint64_t seed;
     struct heard heard[HEARD];
-    size_t head, queued; // a ring; the slot after the last is the caller's room
-    struct slot slots[YR_UDP_QUEUE + 1];
+    // One slot more than all queues hold: the last free one is the caller's room.  What was given
+    // back last is used first, so that a quiet node touches a few of them only.
+    struct slot *slots;
+    uint16_t *free_slots;
+    size_t free_count;
     uint8_t rx[YR_UDP_BATCH][YR_PACKET_MAX];
 };
 
@@ -160,104 +170,114 @@ static void pin(struct msghdr *msg, struct control *control, const struct yr_add
     }
 }
 
-static void arm(struct yr_udp *udp);
+static void arm(struct yr_udp *udp, struct sock *sock);
+
+static struct slot *room(const struct yr_udp *udp)
+{
+    return &udp->slots[udp->free_slots[udp->free_count - 1]];
+}
 
 uint8_t *yr_udp_room(struct yr_udp *udp)
 {
-    return udp->slots[(udp->head + udp->queued) % YR_COUNT(udp->slots)].bytes;
+    return room(udp)->bytes;
 }
 
-static void drop_head(struct yr_udp *udp, size_t count)
+static struct slot *waiting(const struct yr_udp *udp, const struct sock *sock, size_t i)
 {
-    udp->queued -= count;
-    // An empty ring starts over, so that a quiet node touches a few of its slots only.
-    udp->head = udp->queued == 0 ? 0 : (udp->head + count) % YR_COUNT(udp->slots);
+    return &udp->slots[sock->queue[(sock->head + i) % YR_UDP_QUEUE]];
 }
 
-/** Hand one batch for one socket to the system.  false: its buffer is full. */
-static bool send_batch(struct yr_udp *udp)
+static void drop_head(struct yr_udp *udp, struct sock *sock, size_t count)
+{
+    for (; count > 0; count--) {
+        udp->free_slots[udp->free_count++] = sock->queue[sock->head];
+        sock->head = (sock->head + 1) % YR_UDP_QUEUE;
+        sock->queued--;
+    }
+}
+
+/** Hand one batch to the system.  false: the socket's buffer is full. */
+static bool send_batch(struct yr_udp *udp, struct sock *sock)
 {
     struct mmsghdr msgs[YR_UDP_BATCH];
     struct iovec iov[YR_UDP_BATCH];
     struct sockaddr_storage to[YR_UDP_BATCH];
     struct control control[YR_UDP_BATCH];
-    struct sock *sock = NULL;
-    size_t count = 0;
-    bool pinned_first = false;
+    const size_t count = YR_MIN(sock->queued, (size_t)YR_UDP_BATCH);
+    struct slot *first = waiting(udp, sock, 0);
 
     memset(msgs, 0, sizeof msgs);
-    for (; count < YR_MIN(udp->queued, (size_t)YR_UDP_BATCH); count++) {
-        struct slot *slot = &udp->slots[(udp->head + count) % YR_COUNT(udp->slots)];
-        struct yr_addr local;
-        struct sock *via = route(udp, &slot->to, &local);
-        struct msghdr *msg = &msgs[count].msg_hdr;
+    for (size_t i = 0; i < count; i++) {
+        struct slot *slot = waiting(udp, sock, i);
+        struct msghdr *msg = &msgs[i].msg_hdr;
 
-        if (count > 0 && via != sock)
-            break;
-        sock = via;
-        if (sock == NULL) { // a family we have no socket for
-            udp->stats.tx_dropped++;
-            drop_head(udp, 1);
-            return true;
-        }
-        iov[count] = (struct iovec){slot->bytes, slot->len};
-        msg->msg_name = &to[count];
-        msg->msg_namelen = yr_addr_to_sys(&slot->to, &to[count]);
-        msg->msg_iov = &iov[count];
+        iov[i] = (struct iovec){slot->bytes, slot->len};
+        msg->msg_name = &to[i];
+        msg->msg_namelen = yr_addr_to_sys(&slot->to, &to[i]);
+        msg->msg_iov = &iov[i];
         msg->msg_iovlen = 1;
-        pin(msg, &control[count], &local, local.family, 0);
-        if (count == 0)
-            pinned_first = local.family != 0;
+        pin(msg, &control[i], &slot->local, slot->local.family, 0);
     }
     const int sent = sendmmsg(sock->fd, msgs, (unsigned)count, MSG_DONTWAIT | MSG_NOSIGNAL);
     if (sent > 0) {
         for (size_t i = 0; i < (size_t)sent; i++)
             udp->stats.tx_bytes += iov[i].iov_len;
         udp->stats.tx_packets += (uint64_t)sent;
-        drop_head(udp, (size_t)sent);
+        drop_head(udp, sock, (size_t)sent);
         return true;
     }
     if (errno == EAGAIN || errno == EWOULDBLOCK)
         return false;
     if (errno == EINTR)
         return true;
-    if (pinned_first && (errno == EINVAL || errno == EADDRNOTAVAIL || errno == ENETUNREACH)) {
+    if (first->local.family != 0 &&
+        (errno == EINVAL || errno == EADDRNOTAVAIL || errno == ENETUNREACH)) {
         // The local address it came to is gone: let the system choose, once.
-        memset(heard_slot(udp, &udp->slots[udp->head].to), 0, sizeof(struct heard));
+        memset(heard_slot(udp, &first->to), 0, sizeof(struct heard));
+        first->local.family = 0;
         return true;
     }
     // Too large for the path, unreachable, forbidden: lost, as the network loses packets.
     udp->stats.tx_dropped++;
-    drop_head(udp, 1);
+    drop_head(udp, sock, 1);
     return true;
+}
+
+static void flush(struct yr_udp *udp, struct sock *sock)
+{
+    bool full = false;
+
+    while (sock->queued > 0 && !full)
+        full = !send_batch(udp, sock);
+    if (full != sock->full) {
+        sock->full = full;
+        arm(udp, sock);
+    }
 }
 
 void yr_udp_flush(struct yr_udp *udp)
 {
-    bool full = false;
-
-    while (udp->queued > 0 && !full)
-        full = !send_batch(udp);
-    if (full != udp->want_write) {
-        udp->want_write = full;
-        arm(udp);
-    }
+    for (size_t i = 0; i < udp->sock_count; i++)
+        if (!udp->socks[i].full) // those are flushed when the loop says that there is room
+            flush(udp, &udp->socks[i]);
 }
 
 void yr_udp_send(struct yr_udp *udp, const struct yr_addr *to, size_t len)
 {
-    struct slot *slot = &udp->slots[(udp->head + udp->queued) % YR_COUNT(udp->slots)];
+    struct slot *slot = room(udp);
+    struct sock *sock;
 
     YR_ASSERT(len > 0 && len <= YR_PACKET_MAX);
-    if (udp->queued == YR_UDP_QUEUE || (to->family != 4 && to->family != 6)) {
+    sock = route(udp, to, &slot->local);
+    if (sock == NULL || sock->queued == YR_UDP_QUEUE) { // a family we have no socket for, or full
         udp->stats.tx_dropped++;
         return;
     }
     slot->to = *to;
     slot->len = (uint16_t)len;
-    udp->queued++;
-    if (udp->queued >= YR_UDP_BATCH && !udp->want_write)
-        yr_udp_flush(udp);
+    sock->queue[(sock->head + sock->queued++) % YR_UDP_QUEUE] = udp->free_slots[--udp->free_count];
+    if (sock->queued >= YR_UDP_BATCH && !sock->full)
+        flush(udp, sock);
 }
 
 void yr_udp_send_via(struct yr_udp *udp, const struct yr_addr *to, unsigned ifindex,
@@ -379,34 +399,38 @@ static void on_poll(uv_poll_t *poll, int status, int events)
         int err = 0;
         socklen_t len = sizeof err;
         (void)getsockopt(sock->fd, SOL_SOCKET, SO_ERROR, &err, &len);
-        arm(udp);
+        arm(udp, sock);
         return;
     }
     if ((events & UV_WRITABLE) != 0)
-        yr_udp_flush(udp);
+        flush(udp, sock);
     if ((events & UV_READABLE) != 0 && !udp->paused)
         on_readable(udp, sock);
 }
 
-/** Ask the loop for what is wanted now. */
-static void arm(struct yr_udp *udp)
+/** Ask the loop for what is wanted of a socket now. */
+static void arm(struct yr_udp *udp, struct sock *sock)
 {
-    const int events = (udp->paused ? 0 : UV_READABLE) | (udp->want_write ? UV_WRITABLE : 0);
+    const int events = (udp->paused ? 0 : UV_READABLE) | (sock->full ? UV_WRITABLE : 0);
 
     if (udp->closing)
         return;
-    for (size_t i = 0; i < udp->sock_count; i++) {
-        if (events == 0)
-            uv_poll_stop(&udp->socks[i].poll);
-        else
-            YR_ASSERT(uv_poll_start(&udp->socks[i].poll, events, on_poll) == 0);
-    }
+    if (events == 0)
+        uv_poll_stop(&sock->poll);
+    else
+        YR_ASSERT(uv_poll_start(&sock->poll, events, on_poll) == 0);
+}
+
+static void arm_all(struct yr_udp *udp)
+{
+    for (size_t i = 0; i < udp->sock_count; i++)
+        arm(udp, &udp->socks[i]);
 }
 
 void yr_udp_pause(struct yr_udp *udp, bool pause)
 {
     udp->paused = pause;
-    arm(udp);
+    arm_all(udp);
 }
 
 // ---- opening ----
@@ -571,6 +595,18 @@ static void take_listen(struct yr_udp *udp, const struct yr_udp_opts *opts)
     }
 }
 
+static enum yr_err make_slots(struct yr_udp *udp, struct yr_net_fail *fail)
+{
+    udp->free_count = udp->sock_count * YR_UDP_QUEUE + 1;
+    udp->slots = calloc(udp->free_count, sizeof *udp->slots);
+    udp->free_slots = calloc(udp->free_count, sizeof *udp->free_slots);
+    if (udp->slots == NULL || udp->free_slots == NULL)
+        return yr_net_fail(fail, YR_ENOMEM, 0, "no memory for sockets");
+    for (size_t i = 0; i < udp->free_count; i++)
+        udp->free_slots[i] = (uint16_t)i;
+    return YR_OK;
+}
+
 enum yr_err yr_udp_open(struct yr_udp **out, const struct yr_udp_opts *opts,
                         struct yr_net_fail *fail)
 {
@@ -591,6 +627,8 @@ enum yr_err yr_udp_open(struct yr_udp **out, const struct yr_udp_opts *opts,
     yr_random(yr_rng_system(), &udp->seed, sizeof udp->seed);
     take_listen(udp, opts);
     err = bind_all(udp, fail);
+    if (err == YR_OK)
+        err = make_slots(udp, fail);
     for (size_t i = 0; i < udp->sock_count && err == YR_OK; i++) {
         struct sock *sock = &udp->socks[i];
         const int uv = uv_poll_init(opts->loop, &sock->poll, sock->fd);
@@ -606,7 +644,7 @@ enum yr_err yr_udp_open(struct yr_udp **out, const struct yr_udp_opts *opts,
         yr_udp_close(udp, NULL, NULL);
         return err;
     }
-    arm(udp);
+    arm_all(udp);
     *out = udp;
     return YR_OK;
 }
@@ -650,6 +688,8 @@ static void finish(struct yr_udp *udp)
     for (size_t i = 0; i < udp->sock_count; i++)
         if (udp->socks[i].fd >= 0)
             close(udp->socks[i].fd);
+    free(udp->slots);
+    free(udp->free_slots);
     free(udp);
     if (on_closed != NULL)
         on_closed(ctx);
@@ -676,8 +716,9 @@ void yr_udp_close(struct yr_udp *udp, void (*on_closed)(void *ctx), void *ctx)
         finish(udp);
         return;
     }
-    yr_udp_flush(udp);
     udp->closing = true;
+    for (size_t i = 0; i < udp->sock_count; i++)
+        flush(udp, &udp->socks[i]);
     for (size_t i = 0; i < udp->sock_count; i++)
         if (udp->socks[i].handle)
             uv_close((uv_handle_t *)&udp->socks[i].poll, on_handle_closed);

@@ -15,7 +15,7 @@
 #include "yaari/host.h"
 
 #define YR_UDP_BATCH 64  /* datagrams a system call */
-#define YR_UDP_QUEUE 512 /* datagrams that wait for a full socket buffer; more are dropped */
+#define YR_UDP_QUEUE 512 /* datagrams that wait for a socket's full buffer; more are dropped */
 
 struct yr_udp;
 

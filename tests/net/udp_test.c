@@ -18,11 +18,14 @@
 
 // Stands before the C library's, so that a test can fill the socket's buffer.
 static bool buffer_full;
+static int full_domain; // AF_INET, AF_INET6: sockets of that family only
 static size_t send_calls;
 int sendmmsg(int fd, struct mmsghdr *msgs, unsigned count, int flags)
 {
+    int domain = 0;
+    (void)getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &(socklen_t){sizeof domain});
     send_calls++;
-    if (buffer_full) {
+    if (buffer_full || domain == full_domain) {
         errno = EAGAIN;
         return -1;
     }
@@ -213,6 +216,39 @@ static void a_full_socket_buffer_queues_up_to_the_bound_and_loses_nothing_below_
     buffer_full = false;
     close_one(&loop, &a);
     close_one(&loop, &b);
+    loop_end(&loop);
+}
+
+static void a_full_buffer_of_one_family_does_not_hold_up_the_other(void **state)
+{
+    struct test_loop loop;
+    struct inbox a, b4, b6;
+    struct yr_addr to4, to6;
+    struct yr_host_stats stats = {0};
+
+    if (!have_ipv6())
+        skip();
+    loop_start(&loop);
+    open_at(&loop, &a, NULL);
+    to4 = open_at(&loop, &b4, "127.0.0.1");
+    to6 = open_at(&loop, &b6, "::1");
+    full_domain = AF_INET;
+    for (uint32_t i = 0; i < YR_UDP_QUEUE + 7; i++)
+        say(&a, &to4, &i, sizeof i);
+    for (uint32_t i = 0; i < 10; i++)
+        say(&a, &to6, &i, sizeof i);
+    yr_udp_flush(a.udp);
+    b6.want = 10;
+    assert_true(loop_until(&loop, &b6.done, GUARD_MS));
+    assert_true(b6.in_order);
+    assert_int_equal(b4.count, 0);
+    yr_udp_stats(a.udp, &stats);
+    assert_int_equal(stats.tx_dropped, 7); // the bound is the socket's own
+    full_domain = 0;
+    assert_true(loop_until(&loop, &b4.done, GUARD_MS));
+    close_one(&loop, &a);
+    close_one(&loop, &b4);
+    close_one(&loop, &b6);
     loop_end(&loop);
 }
 
@@ -452,6 +488,7 @@ int main(void)
         cmocka_unit_test(a_datagram_goes_out_and_its_answer_comes_in),
         cmocka_unit_test(many_datagrams_come_in_order_in_few_calls),
         cmocka_unit_test(a_full_socket_buffer_queues_up_to_the_bound_and_loses_nothing_below_it),
+        cmocka_unit_test(a_full_buffer_of_one_family_does_not_hold_up_the_other),
         cmocka_unit_test(a_datagram_too_long_or_empty_is_dropped_and_counted),
         cmocka_unit_test(a_closed_port_at_the_other_end_disturbs_nobody),
         cmocka_unit_test(an_answer_leaves_from_the_address_that_was_asked),
