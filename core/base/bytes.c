@@ -155,6 +155,29 @@ void yr_wr_u64be(struct yr_wr *wr, uint64_t v)
     write_be(wr, v, 8);
 }
 
+void yr_wr_text16(struct yr_wr *wr, const char *text)
+{
+    const size_t len = strlen(text);
+
+    wr->bad |= len > UINT16_MAX;
+    yr_wr_u16(wr, (uint16_t)len);
+    yr_wr_bytes(wr, text, len);
+}
+
+void yr_rd_text16(struct yr_rd *rd, char *out, size_t cap)
+{
+    const size_t len = yr_rd_u16(rd);
+    const uint8_t *text = yr_rd_bytes(rd, len);
+
+    out[0] = '\0';
+    if (text != NULL && (len >= cap || (len > 0 && memchr(text, '\0', len) != NULL)))
+        rd->bad = true;
+    if (rd->bad)
+        return;
+    yr_copy(out, text, len);
+    out[len] = '\0';
+}
+
 #define ADDR_FLAG 0x80u
 
 void yr_wr_addr(struct yr_wr *wr, const struct yr_addr *addr, bool flag)

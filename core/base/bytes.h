@@ -66,6 +66,12 @@ void yr_wr_u64(struct yr_wr *wr, uint64_t v);
 void yr_wr_u16be(struct yr_wr *wr, uint16_t v);
 void yr_wr_u64be(struct yr_wr *wr, uint64_t v);
 
+/** A text as `len u16 | bytes`, without its NUL.  Bad when it is over 65,535 bytes. */
+void yr_wr_text16(struct yr_wr *wr, const char *text);
+/** Into `out` with a NUL; `cap` (>= 1) counts it.  Bad, and `out` empty, when the text is cut
+ * short, does not fit, or has a NUL in it. */
+void yr_rd_text16(struct yr_rd *rd, char *out, size_t cap);
+
 /** An address as `kind u8 (4|6; bit 7: `flag`) | ip | port u16le`: 7 or 19 bytes. */
 void yr_wr_addr(struct yr_wr *wr, const struct yr_addr *addr, bool flag);
 /** flag may be NULL.  *addr is zeroed when the bytes are bad. */

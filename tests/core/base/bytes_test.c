@@ -132,6 +132,75 @@ static void an_empty_source_is_done_at_once(void **state)
     assert_false(yr_rd_done(&rd));
 }
 
+static void a_text_comes_back_as_it_was_written(void **state)
+{
+    static const char *const texts[] = {"", "x", "\xe0\xa4\xaf\xe0\xa4\xbe\xe0\xa4\xb0"};
+
+    for (size_t i = 0; i < YR_COUNT(texts); i++) {
+        const size_t len = strlen(texts[i]);
+        char buf[16], out[16];
+        struct yr_wr wr = yr_wr_init(buf, 2 + len);
+        struct yr_rd rd;
+
+        yr_wr_text16(&wr, texts[i]);
+        assert_true(yr_wr_ok(&wr));
+        assert_int_equal(yr_wr_len(&wr), 2 + len);
+        rd = yr_rd_init(buf, 2 + len);
+        memset(out, 'q', sizeof out);
+        yr_rd_text16(&rd, out, len + 1); // the NUL just fits
+        assert_true(yr_rd_done(&rd));
+        assert_string_equal(out, texts[i]);
+        assert_true(out[len + 1] == 'q');
+
+        wr = yr_wr_init(buf, 1 + len);
+        yr_wr_text16(&wr, texts[i]);
+        assert_false(yr_wr_ok(&wr));
+    }
+}
+
+static void a_text_that_is_cut_or_too_long_or_has_a_nul_in_it_is_refused(void **state)
+{
+    static const uint8_t bytes[] = {4, 0, 'a', 'b', 'c', 'd'};
+    static const uint8_t with_nul[] = {2, 0, 'a', 0};
+    char out[8];
+    struct yr_rd rd;
+
+    for (size_t cut = 0; cut < sizeof bytes; cut++) {
+        rd = yr_rd_init(bytes, cut);
+        strcpy(out, "before");
+        yr_rd_text16(&rd, out, sizeof out);
+        assert_true(rd.bad);
+        assert_string_equal(out, "");
+    }
+    for (size_t cap = 1; cap <= 4; cap++) {
+        rd = yr_rd_init(bytes, sizeof bytes);
+        memset(out, 'q', sizeof out);
+        yr_rd_text16(&rd, out, cap);
+        assert_true(rd.bad);
+        assert_string_equal(out, "");
+        assert_true(out[1] == 'q');
+    }
+    rd = yr_rd_init(with_nul, sizeof with_nul);
+    yr_rd_text16(&rd, out, sizeof out);
+    assert_true(rd.bad);
+}
+
+static void a_text_of_more_than_its_length_can_say_is_not_written(void **state)
+{
+    static char text[UINT16_MAX + 2], buf[UINT16_MAX + 16];
+    struct yr_wr wr = yr_wr_init(buf, sizeof buf);
+
+    memset(text, 'x', UINT16_MAX + 1);
+    yr_wr_text16(&wr, text);
+    assert_false(yr_wr_ok(&wr));
+    assert_int_equal(yr_wr_len(&wr), 0);
+    text[UINT16_MAX] = '\0';
+    wr = yr_wr_init(buf, sizeof buf);
+    yr_wr_text16(&wr, text);
+    assert_true(yr_wr_ok(&wr));
+    assert_int_equal(yr_wr_len(&wr), 2 + UINT16_MAX);
+}
+
 static void an_address_of_an_unknown_family_is_refused(void **state)
 {
     uint8_t bytes[19] = {0};
@@ -319,6 +388,9 @@ int main(void)
         cmocka_unit_test(bytes_left_over_are_not_done),
         cmocka_unit_test(a_writer_without_room_writes_nothing_more),
         cmocka_unit_test(an_empty_source_is_done_at_once),
+        cmocka_unit_test(a_text_comes_back_as_it_was_written),
+        cmocka_unit_test(a_text_that_is_cut_or_too_long_or_has_a_nul_in_it_is_refused),
+        cmocka_unit_test(a_text_of_more_than_its_length_can_say_is_not_written),
         cmocka_unit_test(an_address_of_an_unknown_family_is_refused),
         cmocka_unit_test(every_code_point_but_nul_and_surrogates_is_utf8),
         cmocka_unit_test(overlong_and_cut_sequences_are_not_utf8),
