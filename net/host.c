@@ -267,6 +267,8 @@ static void drain(struct yr_host *host)
         uint8_t *room = host->udp != NULL ? yr_udp_room(host->udp) : scratch;
         if (yr_node_poll(host->node, now, &fx, room, YR_PACKET_MAX)) {
             look = carry_out(host, &fx, room) || look;
+            if (fx.kind == YR_FX_EVENT) // who was told may have asked for more, later than `now`
+                now = yr_clock_now();
         } else {
             now = yr_clock_now();
             if (ticks++ == TICKS_MAX || !due(host, now))

@@ -40,14 +40,22 @@ struct yr_node {
     uint8_t last[64];
     size_t last_len;
     yr_us deadline;
+    yr_us now_us;  // of the last call
     yr_us late_us; // how long after its deadline the last tick came
     bool early;    // a tick came before its deadline
 };
 
 static struct yr_node *fake; // the one made last
 static enum yr_err fake_unlock_err;
+static bool fake_time_went_back; // between two calls to the same node
 static char fake_beacon[32] =
     "#"; // the only one it takes: other nodes of this machine send some too
+
+static inline void fake_time(struct yr_node *n, struct yr_now now)
+{
+    fake_time_went_back = fake_time_went_back || now.mono_us < n->now_us;
+    n->now_us = now.mono_us;
+}
 
 static inline struct yr_effect *fake_push(struct yr_node *n, enum yr_effect_kind kind)
 {
@@ -110,7 +118,7 @@ enum yr_err yr_node_unlock(struct yr_node *n, struct yr_now now, const uint8_t v
     const uint8_t *value;
     size_t len;
 
-    (void)now;
+    fake_time(n, now);
     (void)vk;
     if (fake_unlock_err != YR_OK)
         return fake_unlock_err;
@@ -125,14 +133,14 @@ enum yr_err yr_node_unlock(struct yr_node *n, struct yr_now now, const uint8_t v
 
 void yr_node_close(struct yr_node *n, struct yr_now now)
 {
-    (void)now;
+    fake_time(n, now);
     if (n->last_from.family != 0)
         fake_send(n, YR_FX_SEND, &n->last_from, "bye", 3);
 }
 
 void yr_node_lock(struct yr_node *n, struct yr_now now)
 {
-    (void)now;
+    fake_time(n, now);
     n->locks++;
     n->unlocked = n->has_identity = false;
 }
@@ -140,7 +148,7 @@ void yr_node_lock(struct yr_node *n, struct yr_now now)
 void yr_node_recv(struct yr_node *n, struct yr_now now, const struct yr_addr *from,
                   const uint8_t *bytes, size_t len)
 {
-    (void)now;
+    fake_time(n, now);
     if (bytes[0] == '#' && (len != strlen(fake_beacon) || memcmp(bytes, fake_beacon, len) != 0))
         return;
     n->recvs++;
@@ -153,7 +161,7 @@ void yr_node_recv(struct yr_node *n, struct yr_now now, const struct yr_addr *fr
 
 void yr_node_stored(struct yr_node *n, struct yr_now now, uint64_t token, enum yr_err err)
 {
-    (void)now;
+    fake_time(n, now);
     if ((token & 1ull << 63) != 0) {
         n->keyfile_answer = token & ~(1ull << 63);
         n->keyfile_err = err;
@@ -182,6 +190,7 @@ void yr_node_stored(struct yr_node *n, struct yr_now now, uint64_t token, enum y
 
 void yr_node_tick(struct yr_node *n, struct yr_now now)
 {
+    fake_time(n, now);
     n->ticks++;
     n->early = n->early || now.mono_us < n->deadline;
     n->late_us = now.mono_us - n->deadline;
@@ -195,7 +204,7 @@ yr_us yr_node_deadline(const struct yr_node *n)
 
 void yr_node_addrs(struct yr_node *n, struct yr_now now, const struct yr_addr *addrs, size_t count)
 {
-    (void)now;
+    fake_time(n, now);
     n->addr_calls++;
     n->addr_count = count;
     memcpy(n->addrs, addrs, YR_MIN(count, YR_COUNT(n->addrs)) * sizeof *addrs);
@@ -207,7 +216,7 @@ enum yr_err yr_node_command(struct yr_node *n, struct yr_now now, const struct y
     const bool identity = cmd->kind == YR_CMD_IDENTITY_NEW;
     struct fake_txn *t = n->txns;
 
-    (void)now;
+    fake_time(n, now);
     if (!identity && cmd->kind != YR_CMD_SEND)
         return YR_EINVAL;
     while (t->waits)
@@ -232,7 +241,7 @@ enum yr_err yr_node_command(struct yr_node *n, struct yr_now now, const struct y
 bool yr_node_poll(struct yr_node *n, struct yr_now now, struct yr_effect *out, uint8_t *buf,
                   size_t cap)
 {
-    (void)now;
+    fake_time(n, now);
     n->polls++;
     if (n->fx_count == 0)
         return false;

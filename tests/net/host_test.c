@@ -137,6 +137,7 @@ static void finish(struct run *r)
     assert_true(r->closed || loop_until(&r->loop, &r->closed, GUARD_MS));
     loop_end(&r->loop);
     assert_null(fake);
+    assert_false(fake_time_went_back);
 }
 
 static void identity(struct run *r)
@@ -794,6 +795,8 @@ static void killed_anywhere_making_an_identity_can_be_run_again(void **state)
 static int new_dir(void **state)
 {
     static unsigned n;
+
+    fake_time_went_back = false;
     snprintf(dir, sizeof dir, "%s/%u", base, n++);
     snprintf(other_dir, sizeof other_dir, "%s-b", dir);
     snprintf(aside, sizeof aside, "%s.key", dir);
