@@ -526,7 +526,9 @@ static enum yr_err check_dir(const char *dir)
         return yr_errno_err(errno);
     if (!S_ISDIR(st.st_mode))
         return YR_EINVAL;
-    return st.st_uid == geteuid() && (st.st_mode & 07777) == 0700 ? YR_OK : YR_EDENIED;
+    // Set-group-id comes from the parent and opens the folder to nobody.
+    return st.st_uid == geteuid() && (st.st_mode & 07777 & ~(mode_t)S_ISGID) == 0700 ? YR_OK
+                                                                                     : YR_EDENIED;
 }
 
 // LMDB syncs its file, but not the names that lead to it.

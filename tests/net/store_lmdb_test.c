@@ -238,7 +238,23 @@ static void a_folder_that_others_may_enter_is_refused(void **state)
         assert_int_equal(try_open(path_of("store")), YR_EDENIED);
     }
     assert_int_equal(chmod(path_of("store"), 0700), 0);
-    assert_int_equal(try_open(path_of("store")), YR_OK);
+}
+
+static void a_folder_whose_parent_hands_its_group_down_is_fine(void **state)
+{
+    const char *home = path_of("home");
+    char dir[128];
+    struct stat st;
+
+    snprintf(dir, sizeof dir, "%s/store", home);
+    assert_int_equal(mkdir(home, 0700), 0);
+    assert_int_equal(chmod(home, 02700), 0); // set-group-id: what is made in it has the bit too
+    assert_int_equal(try_open(dir), YR_OK);
+    assert_int_equal(stat(dir, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0700);
+    assert_int_equal(try_open(dir), YR_OK);
+    remove_store(dir);
+    rmdir(home);
 }
 
 static void a_folder_of_another_user_is_refused(void **state)
@@ -856,6 +872,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(a_new_store_is_for_its_owner_alone),
         T(a_folder_that_others_may_enter_is_refused),
+        T(a_folder_whose_parent_hands_its_group_down_is_fine),
         T(a_folder_of_another_user_is_refused),
         T(what_is_no_folder_is_an_error),
         T(a_store_without_thread_commits_and_reads),
