@@ -252,6 +252,8 @@ static void error_from(struct yr_client_error *err, const json_t *answer)
     copy_text(err->hint, sizeof err->hint, data, "hint");
     if (err->name[0] == '\0')
         snprintf(err->name, sizeof err->name, "rpc_error");
+    if (err->message[0] == '\0')
+        snprintf(err->message, sizeof err->message, "the node's answer is not understood");
     err->data = json_incref(data);
 }
 

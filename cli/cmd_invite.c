@@ -1,82 +1,8 @@
-/* cli/cmd_invite.c: invite, add, request: how friends are made. */
-#include <signal.h>
-#include <stdlib.h>
+/* cli/cmd_invite.c: invite and its subcommands. */
 #include <string.h>
 
-#include "cli/cli.h"
+#include "cli/befriend.h"
 #include "cli/common/json.h"
-#include "yaari/node.h"
-
-#define INTERRUPTED ((enum yr_exit)130) /* what a shell says of a program that Ctrl-C ended */
-
-static volatile sig_atomic_t interrupted;
-
-static void on_interrupt(int sig)
-{
-    (void)sig;
-    interrupted = 1;
-}
-
-/** From here on Ctrl-C ends our waiting, not the program. */
-static void catch_interrupt(void)
-{
-    struct sigaction action = {.sa_handler = on_interrupt};
-
-    sigaction(SIGINT, &action, NULL);
-}
-
-/** "bob added (trust: invite)." */
-static void say_added(struct yr_cli *cli, const json_t *friend)
-{
-    struct yr_buf name = {0};
-
-    yr_add_name(&name, yr_json_str(friend, "name", "?"));
-    yr_out_json(&cli->out, friend);
-    yr_out_say(&cli->out, "%s added (trust: %s).", yr_buf_str(&name),
-               yr_json_str(friend, "trust", "?"));
-    yr_out_next(&cli->out, "Next: yaari chat %s", yr_buf_str(&name));
-    yr_buf_clear(&name);
-}
-
-static bool subscribe(struct yr_cli *cli, enum yr_exit *exit)
-{
-    struct yr_client_error err = {0};
-
-    if (yr_client_subscribe(cli->client, json_pack("{s:[s,s]}", "types", "request", "friend"), NULL,
-                            &err))
-        return true;
-    *exit = yr_cli_error(cli, &err);
-    return false;
-}
-
-/** Wait for any event until `deadline_ms` (wall clock; 0: for ever).
- *  YR_EXIT_OK: there was one, or a while has passed; INTERRUPTED; YR_EXIT_TEMPFAIL: the time is
- * over. */
-static enum yr_exit wait_event(struct yr_cli *cli, yr_ms deadline_ms)
-{
-    struct yr_client_error err = {0};
-    int wait_ms = 1000; // looks again by itself too: an expiry is no event
-    json_t *event;
-
-    if (deadline_ms > 0) {
-        const yr_ms left = deadline_ms - yr_wall_ms();
-
-        if (left <= 0)
-            return YR_EXIT_TEMPFAIL;
-        if (left < wait_ms)
-            wait_ms = (int)left;
-    }
-    if (interrupted)
-        return INTERRUPTED;
-    event = yr_client_next_event(cli->client, wait_ms, &err);
-    json_decref(event);
-    if (event == NULL && err.exit == YR_EXIT_UNAVAILABLE)
-        return yr_cli_error(cli, &err);
-    yr_client_error_clear(&err);
-    return interrupted ? INTERRUPTED : YR_EXIT_OK;
-}
-
-/* ---- invite ---- */
 
 static json_t *find_invite(struct yr_cli *cli, const char *id, enum yr_exit *exit)
 {
@@ -102,7 +28,7 @@ static enum yr_exit invite_ended(struct yr_cli *cli, const json_t *invite)
                            "the invite is %s, nobody came", state);
     friend = yr_cli_call(cli, "friend.get", json_pack("{s:s}", "friend", id), &exit);
     if (friend != NULL)
-        say_added(cli, friend);
+        yr_say_added(cli, friend);
     json_decref(friend);
     return exit;
 }
@@ -112,7 +38,7 @@ static enum yr_exit wait_until_used(struct yr_cli *cli, const char *id)
     const yr_ms deadline = cli->timeout_given ? yr_wall_ms() + cli->timeout_ms : 0;
     enum yr_exit exit = YR_EXIT_OK;
 
-    catch_interrupt();
+    yr_catch_interrupt();
     for (;;) {
         json_t *invite = find_invite(cli, id, &exit);
         const bool open = strcmp(yr_json_str(invite, "state", "gone"), "open") == 0;
@@ -120,9 +46,9 @@ static enum yr_exit wait_until_used(struct yr_cli *cli, const char *id)
         if (exit == YR_EXIT_OK && !open)
             exit = invite_ended(cli, invite);
         else if (exit == YR_EXIT_OK)
-            exit = wait_event(cli, deadline);
+            exit = yr_befriend_wait(cli, deadline);
         json_decref(invite);
-        if (exit == INTERRUPTED)
+        if (exit == YR_INTERRUPTED)
             yr_out_note(&cli->out, "\nThe link stays good: yaari invite list");
         if (exit == YR_EXIT_TEMPFAIL)
             return yr_cli_fail(cli, exit, "timeout", "yaari invite list",
@@ -186,7 +112,9 @@ enum yr_exit yr_cmd_invite_new(struct yr_cli *cli)
         exit = yr_cli_duration(cli, YR_F_invite_new_expires, 0, &expires_ms);
     if (exit == YR_EXIT_OK)
         exit = yr_cli_connect(cli);
-    if (exit != YR_EXIT_OK || (wait && !subscribe(cli, &exit))) {
+    if (exit == YR_EXIT_OK && wait)
+        exit = yr_befriend_subscribe(cli);
+    if (exit != YR_EXIT_OK) {
         json_decref(params);
         return exit;
     }
@@ -245,245 +173,4 @@ enum yr_exit yr_cmd_invite_list(struct yr_cli *cli)
 enum yr_exit yr_cmd_invite_revoke(struct yr_cli *cli)
 {
     return yr_cli_do(cli, "invite.revoke", json_pack("{s:s}", "id", yr_operand(cli, 0)));
-}
-
-/* ---- add ---- */
-
-static enum yr_exit read_link(struct yr_cli *cli, char **link)
-{
-    const char *given = yr_operand(cli, 0);
-    struct yr_buf buf = {0};
-    size_t start = 0;
-
-    if (strcmp(given, "-") == 0) {
-        char part[512];
-        const size_t n = fread(part, 1, sizeof part, stdin);
-
-        yr_buf_add(&buf, part, n);
-    } else {
-        yr_buf_adds(&buf, given);
-    }
-    while (buf.len > 0 && strchr(" \t\r\n", buf.at[buf.len - 1]) != NULL)
-        yr_buf_cut(&buf, buf.len - 1);
-    start = strspn(yr_buf_str(&buf), " \t\r\n");
-    *link = yr_strdup(yr_buf_str(&buf) + start);
-    yr_buf_clear(&buf);
-    return YR_EXIT_OK;
-}
-
-/** The request of this invite as it is now; NULL: there is none (any more). */
-static json_t *find_request(struct yr_cli *cli, const char *invite, enum yr_exit *exit)
-{
-    json_t *list = yr_cli_call(cli, "request.list", NULL, exit), *request, *found = NULL;
-    size_t i;
-
-    json_array_foreach(json_object_get(list, "requests"), i,
-                       request) if (strcmp(yr_json_str(request, "invite", ""), invite) == 0) found =
-        json_incref(request);
-    json_decref(list);
-    return found;
-}
-
-/** The friend with this id, or NULL if there is none yet. */
-static json_t *find_friend(struct yr_cli *cli, const char *id)
-{
-    struct yr_client_error err = {0};
-    json_t *friend =
-        yr_client_call(cli->client, "friend.get", json_pack("{s:s}", "friend", id), &err);
-
-    yr_client_error_clear(&err);
-    return friend;
-}
-
-static enum yr_exit request_failed(struct yr_cli *cli, const json_t *request)
-{
-    const char *reason = yr_json_str(request, "reason", "failed");
-    static const struct {
-        const char *reason, *text;
-    } texts[] = {
-        {"spent", "the link has been used already"},
-        {"revoked", "the link was revoked"},
-        {"expired", "the link has expired"},
-        {"full", "the other side has no room for more friends"},
-        {"own", "the link is your own"},
-    };
-    const char *text = "the other side refused";
-
-    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
-        if (strcmp(reason, texts[i].reason) == 0)
-            text = texts[i].text;
-    return yr_cli_fail(cli, YR_EXIT_DATAERR, "bad_link", "ask your friend for a new link",
-                       "not added: %s", text);
-}
-
-/** Each phase is one line, once. */
-static void show_phase(struct yr_cli *cli, const json_t *request, char *shown, size_t size)
-{
-    const char *state = yr_json_str(request, "state", "searching");
-    const char *tried = yr_json_str(request, "tried", "");
-    char phase[128];
-
-    snprintf(phase, sizeof phase, "%s %s", state, tried);
-    if (strcmp(phase, shown) == 0)
-        return;
-    snprintf(shown, size, "%s", phase);
-    if (strcmp(state, "waiting") == 0)
-        yr_out_note(&cli->out, "found%s%s, waiting for the answer", tried[0] == '\0' ? "" : " at ",
-                    tried);
-    else if (tried[0] != '\0')
-        yr_out_note(&cli->out, "trying %s", tried);
-}
-
-static enum yr_exit goes_on(struct yr_cli *cli, const json_t *request)
-{
-    yr_out_json(&cli->out, request);
-    yr_out_say(&cli->out, "looking for the inviter of %s; yaari request list shows progress",
-               yr_json_str(request, "invite", "?"));
-    return YR_EXIT_TEMPFAIL;
-}
-
-/** One look at how it stands.  *request is replaced by what it is now.
- *  YR_EXIT_OK: it goes on; YR_EXIT_NOTHING: they are a friend, said; else reported. */
-static enum yr_exit look(struct yr_cli *cli, const char *inviter, json_t **request)
-{
-    enum yr_exit exit;
-    json_t *now = find_request(cli, yr_json_str(*request, "invite", ""), &exit);
-    // asked in this order: a request goes when the friend comes
-    json_t *friend = exit == YR_EXIT_OK ? find_friend(cli, inviter) : NULL;
-
-    if (friend != NULL) {
-        say_added(cli, friend);
-        exit = YR_EXIT_NOTHING;
-    } else if (exit == YR_EXIT_OK &&
-               (now == NULL || strcmp(yr_json_str(now, "state", ""), "failed") == 0)) {
-        exit = request_failed(cli, now);
-    }
-    json_decref(friend);
-    if (now != NULL) {
-        json_decref(*request);
-        *request = now;
-    }
-    return exit;
-}
-
-static enum yr_exit wait_until_added(struct yr_cli *cli, const json_t *first, const char *inviter)
-{
-    const yr_ms deadline = yr_wall_ms() + (cli->timeout_given ? cli->timeout_ms : 60000);
-    json_t *request = json_deep_copy(first);
-    char shown[128] = "";
-    enum yr_exit exit = YR_EXIT_OK;
-
-    catch_interrupt();
-    while (exit == YR_EXIT_OK && (exit = look(cli, inviter, &request)) == YR_EXIT_OK) {
-        show_phase(cli, request, shown, sizeof shown);
-        exit = wait_event(cli, deadline);
-    }
-    if (exit == YR_EXIT_TEMPFAIL || exit == INTERRUPTED)
-        goes_on(cli, request);
-    if (exit == YR_EXIT_TEMPFAIL)
-        yr_out_note(&cli->out, "The node will go on in the background.");
-    json_decref(request);
-    return exit == YR_EXIT_NOTHING ? YR_EXIT_OK : exit;
-}
-
-static enum yr_exit add_link(struct yr_cli *cli, const char *link)
-{
-    char id8[9] = "", inviter[YR_ID_LEN * 2] = "", shown[9];
-    uint8_t id[YR_ID_LEN];
-    bool qr = false, verified = false;
-    json_t *params, *record;
-    enum yr_exit exit;
-
-    if (yr_link_check(link, strlen(link), id8, id, &qr) != YR_OK)
-        return yr_cli_fail(cli, YR_EXIT_DATAERR, "bad_link",
-                           "a link begins with yaari:i/ and has no blanks; copy it again",
-                           "this is no invite link, or a part of it is missing");
-    yr_id_text(inviter, id, YR_ID_LEN);
-    snprintf(shown, sizeof shown, "%.8s", inviter);
-    if (qr && yr_cli_can_ask(cli))
-        verified = yr_cli_confirm(cli, "Did you scan this from their screen?") == YR_EXIT_OK;
-    exit = yr_cli_connect(cli);
-    if (exit != YR_EXIT_OK || !subscribe(cli, &exit))
-        return exit;
-    params = json_pack("{s:s}", "link", link);
-    if (YR_ARG(cli, add_name) != NULL)
-        json_object_set_new(params, "name", json_string(YR_ARG(cli, add_name)));
-    if (YR_ARG(cli, add_message) != NULL)
-        json_object_set_new(params, "message", json_string(YR_ARG(cli, add_message)));
-    if (verified)
-        json_object_set_new(params, "verified", json_true());
-    record = yr_cli_call(cli, "friend.add", params, &exit);
-    if (record == NULL)
-        return exit;
-    if (strcmp(yr_json_str(record, "type", ""), "friend") == 0) {
-        say_added(cli, record);
-    } else if (YR_ARG(cli, add_no_wait) != NULL) {
-        exit = goes_on(cli, record);
-    } else {
-        yr_out_note(&cli->out, "Looking for %s ...", shown);
-        exit = wait_until_added(cli, record, inviter);
-    }
-    json_decref(record);
-    return exit;
-}
-
-enum yr_exit yr_cmd_add(struct yr_cli *cli)
-{
-    char *link = NULL;
-    enum yr_exit exit = read_link(cli, &link);
-
-    if (exit == YR_EXIT_OK)
-        exit = add_link(cli, link);
-    free(link);
-    return exit;
-}
-
-/* ---- request ---- */
-
-enum yr_exit yr_cmd_request_list(struct yr_cli *cli)
-{
-    enum yr_exit exit;
-    json_t *list = yr_cli_call(cli, "request.list", NULL, &exit), *request;
-    static const char *const heads[] = {"ID", "WHAT", "STATE", "FROM", "SINCE", "TRIED"};
-    struct yr_table table = yr_table_init(6, heads);
-    struct yr_buf cell = {0};
-    size_t i;
-
-    json_array_foreach(json_object_get(list, "requests"), i, request)
-    {
-        if (!yr_out_human(&cli->out)) {
-            yr_out_record(&cli->out, request);
-            continue;
-        }
-        yr_buf_cut(&cell, 0);
-        yr_tsv_field(&cell, json_object_get(request, "id"), false);
-        yr_table_add(&table, YR_ROLE_NONE, yr_buf_str(&cell));
-        yr_table_add(&table, YR_ROLE_NONE, yr_json_str(request, "what", ""));
-        yr_table_add(&table, YR_ROLE_NONE, yr_json_str(request, "state", ""));
-        yr_buf_cut(&cell, 0);
-        yr_add_name(&cell, yr_json_str(json_object_get(request, "from"), "name", "-"));
-        yr_table_add(&table, YR_ROLE_NICK, yr_buf_str(&cell));
-        yr_buf_cut(&cell, 0);
-        yr_add_ago(&cell, yr_json_str(request, "time", NULL));
-        yr_table_add(&table, YR_ROLE_TIME, yr_buf_str(&cell));
-        yr_buf_cut(&cell, 0);
-        yr_add_flat(&cell, yr_json_str(request, "text", yr_json_str(request, "tried", "-")));
-        yr_table_add(&table, YR_ROLE_NONE, yr_buf_str(&cell));
-    }
-    yr_table_print(&cli->out, &table);
-    yr_buf_clear(&cell);
-    json_decref(list);
-    return exit;
-}
-
-enum yr_exit yr_cmd_request_reject(struct yr_cli *cli)
-{
-    const char *text = yr_operand(cli, 0);
-    char *end;
-    const long long id = strtoll(text, &end, 10);
-
-    if (*text == '\0' || *end != '\0' || id <= 0)
-        return yr_cli_fail(cli, YR_EXIT_NOUSER, "no_such_target", "yaari request list",
-                           "no request '%s'", text);
-    return yr_cli_do(cli, "request.reject", json_pack("{s:I}", "id", (json_int_t)id));
 }

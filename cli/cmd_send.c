@@ -9,8 +9,9 @@
 #include "cli/common/json.h"
 #include "cli/common/utf8.h"
 
-#define TEXT_MAX YR_CLI_TEXT_MAX
-#define SLACK_MS 5000 /* how much longer than the node's own wait we wait for its answer */
+#define TEXT_MAX    YR_CLI_TEXT_MAX
+#define WAIT_MS_MAX 604800000 /* the node waits for 7 days at most */
+#define SLACK_MS    5000      /* how much longer than the node's own wait we wait for its answer */
 
 /** What all messages of one command share. */
 struct sending {
@@ -242,7 +243,7 @@ enum yr_exit yr_cmd_send(struct yr_cli *cli)
     const bool each_line = YR_ARG(cli, send_each_line) != NULL;
     struct sending how = {.target = yr_operand(cli, 0),
                           .wait = wait == NULL ? "accepted" : wait,
-                          .wait_ms = cli->timeout_ms};
+                          .wait_ms = cli->timeout_ms < WAIT_MS_MAX ? cli->timeout_ms : WAIT_MS_MAX};
     char *text = NULL;
     enum yr_exit exit;
 

@@ -128,7 +128,12 @@ void yr_help_command(struct yr_buf *out, enum yr_command_id id)
 
 void yr_help_group(struct yr_buf *out, enum yr_group_id group)
 {
-    yr_buf_addf(out, "yaari %s: %s\n\n", yr_groups[group].name, yr_groups[group].help);
+    if (yr_groups[group].bare != YR_CMD_none) {
+        yr_help_command(out, yr_groups[group].bare);
+        yr_buf_addf(out, "\nAll of yaari %s\n", yr_groups[group].name);
+    } else {
+        yr_buf_addf(out, "yaari %s: %s\n\n", yr_groups[group].name, yr_groups[group].help);
+    }
     for (int i = YR_CMD_any + 1; i < YR_CMD_COUNT; i++) {
         const struct yr_command_desc *command = &yr_commands[i];
         char head[96];
