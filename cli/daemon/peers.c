@@ -177,10 +177,8 @@ void yr_peers_apply_config(struct yr_daemon *daemon)
 {
     const struct yr_config_value *value = &daemon->config.values[YR_CFG_NET_BOOTSTRAP];
     struct yr_daemon_peer *peer, *next;
-    struct yr_self self;
 
-    yr_node_self(yr_host_node(daemon->host), &self);
-    if (!self.unlocked || !self.has_identity || daemon->stopping)
+    if (yr_host_state(daemon->host) != YR_HOST_OPEN || daemon->stopping)
         return;
     for (peer = daemon->peers; peer != NULL; peer = next) {
         next = peer->next;
