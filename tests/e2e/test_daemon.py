@@ -173,7 +173,7 @@ def test_a_configuration_with_mistakes_does_not_start(nodes):
     assert code == 78
     assert err.splitlines() == [
         "default.conf:2:1: unknown key 'lisetn' in [net] (did you mean 'listen'?)",
-        "default.conf:3:5: bad value 'perhaps' for 'net.lan': yes or no"]
+        "default.conf:3:7: bad value 'perhaps' for 'net.lan': yes or no"]
     assert refused(alice, "--check-config")[0] == 78
     assert refused(alice, "--config", "/nonexistent")[0] == 78
     assert refused(alice, "--listen", "nonsense")[0] == 78
