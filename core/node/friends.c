@@ -192,6 +192,7 @@ static void admit(struct yr_node *n, const struct yr_friend *f)
     const bool shut = f->blocked || f->pending;
 
     yr_links_block(n->links, slot, shut, n->now);
+    yr_paths_block(n->paths, slot, shut);
     yr_paths_want(n->paths, slot, !shut && !f->online, n->now);
 }
 

@@ -22,7 +22,7 @@ struct candidate {
 
 struct place {
     const struct yr_pair *pair; // NULL: the slot is empty
-    bool wanted;
+    bool wanted, blocked;
     struct yr_probe_clock clock;
     struct candidate list[YR_ADDRS_MAX];
     size_t count;
@@ -36,6 +36,7 @@ struct place {
 
 struct packet_out {
     struct yr_addr to;
+    unsigned slot;
     uint64_t token;
     uint8_t bytes[PACKET_LEN];
 };
@@ -105,8 +106,21 @@ void yr_paths_set(struct yr_paths *p, unsigned slot, const struct yr_pair *pair,
 
 void yr_paths_remove(struct yr_paths *p, unsigned slot)
 {
+    size_t kept = 0;
+
     YR_ASSERT(slot < YR_FRIENDS_MAX);
     memset(&p->places[slot], 0, sizeof p->places[slot]);
+    // After a failed commit the clocks in what waits are not durable, whatever token comes next.
+    for (size_t i = 0; i < p->queue_count; i++)
+        if (p->queue[i].slot != slot)
+            p->queue[kept++] = p->queue[i];
+    p->queue_count = kept;
+}
+
+void yr_paths_block(struct yr_paths *p, unsigned slot, bool blocked)
+{
+    YR_ASSERT(slot < YR_FRIENDS_MAX);
+    p->places[slot].blocked = blocked;
 }
 
 void yr_paths_want(struct yr_paths *p, unsigned slot, bool want, struct yr_now now)
@@ -228,6 +242,7 @@ static void queue_packet(struct yr_paths *p, const struct place *at, uint8_t typ
     }
     out = &p->queue[p->queue_count++];
     out->to = *to;
+    out->slot = (unsigned)(at - p->places);
     out->token = token;
     yr_wr_u64(&wr, ms);
     yr_wr_bytes(&wr, random, 16);
@@ -309,7 +324,7 @@ static const struct place *find_by_hint(const struct yr_paths *p, const uint8_t 
 
     for (unsigned i = 0; i < YR_FRIENDS_MAX; i++) {
         const struct yr_pair *pair = p->places[i].pair;
-        if (pair == NULL)
+        if (pair == NULL || p->places[i].blocked)
             continue;
         yr_siphash(want, pair->link_hint[1 - pair->out], nonce, YR_NONCE_LEN);
         if (yr_equal(want, hint, sizeof want))
@@ -375,11 +390,19 @@ static bool looking(const struct yr_paths *p, const struct place *at)
     return at->pair != NULL && at->wanted && at->count + p->peer_count > 0;
 }
 
+// A round goes to all candidates or waits: with many friends the queue is filled many times over,
+// and those behind must not lose their turn.
+static bool has_room(const struct yr_paths *p, const struct place *at)
+{
+    return QUEUE_MAX - p->queue_count >= at->count + p->peer_count;
+}
+static_assert(YR_ADDRS_MAX + YR_PEERS_MAX <= QUEUE_MAX, "a round fits");
+
 void yr_paths_tick(struct yr_paths *p, struct yr_now now)
 {
     for (unsigned slot = 0; slot < YR_FRIENDS_MAX; slot++) {
         struct place *at = &p->places[slot];
-        if (!looking(p, at) || at->next_us > now.mono_us)
+        if (!looking(p, at) || at->next_us > now.mono_us || !has_room(p, at))
             continue;
         ask_all(p, slot, now);
         at->next_us = now.mono_us + yr_backoff(at->rounds);
@@ -387,12 +410,13 @@ void yr_paths_tick(struct yr_paths *p, struct yr_now now)
     }
 }
 
+// Who finds no room is due again when the queue has been sent.
 yr_us yr_paths_deadline(const struct yr_paths *p)
 {
     yr_us due = YR_NEVER;
 
     for (unsigned slot = 0; slot < YR_FRIENDS_MAX; slot++)
-        if (looking(p, &p->places[slot]))
+        if (looking(p, &p->places[slot]) && has_room(p, &p->places[slot]))
             due = YR_MIN(due, p->places[slot].next_us);
     return due;
 }

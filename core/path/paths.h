@@ -44,8 +44,11 @@ void yr_paths_free(struct yr_paths *paths);
 /** Enter a friend; its first round of probes is due at once.  pair: borrowed until remove. */
 void yr_paths_set(struct yr_paths *paths, unsigned slot, const struct yr_pair *pair,
                   const struct yr_probe_clock *clock, struct yr_now now);
+/** Forget a friend, and what was queued for it. */
 void yr_paths_remove(struct yr_paths *paths, unsigned slot);
-/** Look for this friend or not (blocked, or linked). */
+/** Answer this friend's probes no more, or again. */
+void yr_paths_block(struct yr_paths *paths, unsigned slot, bool blocked);
+/** Look for this friend or not (blocked, or linked).  Its probes are answered all the same. */
 void yr_paths_want(struct yr_paths *paths, unsigned slot, bool want, struct yr_now now);
 /** Look at once (a message waits, the network changed): back-off starts again, at most every 2 s.
  */

@@ -195,7 +195,7 @@ static bool story_with_crash(uint64_t k, bool after, bool crash_a)
     const unsigned victim = crash_a ? a : b;
     struct want w = {a, b, 0};
     bool reached;
-    char text[32], unknown[32] = "none", *history;
+    char text[32], unknown[40] = "none", *history;
 
     sim_befriend(sim, a, b);
     sim_crash_at(sim, victim, sim_commits(sim, victim) + k, after);
