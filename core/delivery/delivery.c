@@ -6,6 +6,7 @@
 #define PREKEY_LIFE_S  (21u * 86400u)
 #define PREKEY_RENEW_S (7u * 86400u)
 #define ROW_VERSION    1
+#define SEARCH_BURST   32 /* searches over all days: 2,000 hashes each; then one a second */
 #define LETTER_HEAD    (1 + YR_MSG_ID_LEN + 4)
 #define SEALED_MAX     (YR_PLAIN_MAX + YR_RATCHET_OVERHEAD)
 #define LETTER_MAX     (LETTER_HEAD + YR_PLAIN_MAX + SEALED_MAX)
@@ -54,6 +55,8 @@ struct box {
     struct ack *acks;            // ACKS_MAX, allocated with the first one
     size_t ack_count;
     uint64_t received_token; // of the letter received last
+    double searches;         // left
+    yr_us searches_us;
 };
 
 enum counter {
@@ -153,6 +156,10 @@ void yr_delivery_reset(struct yr_delivery *d)
 {
     for (unsigned slot = 0; slot < YR_FRIENDS_MAX; slot++)
         free_box(d, slot);
+    yr_wipe(d->row, sizeof d->row); // texts, and what is left of them
+    yr_wipe(d->envelope, sizeof d->envelope);
+    yr_wipe(d->opened, sizeof d->opened);
+    yr_wipe(d->plain, sizeof d->plain);
 }
 
 void yr_delivery_free(struct yr_delivery *d)
@@ -176,6 +183,7 @@ static struct box *new_box(struct yr_delivery *d, unsigned slot, const uint8_t i
     memcpy(b->id, id, 32);
     b->out_dir = out_dir;
     b->next_order = 1;
+    b->searches = SEARCH_BURST;
     yr_skipped_init(&b->skipped, d->mem);
     d->boxes[slot] = b;
     return b;
@@ -651,6 +659,7 @@ void yr_delivery_up(struct yr_delivery *d, struct yr_now now, unsigned slot)
     if (b == NULL)
         return;
     b->up = true;
+    b->ack_count = 0; // of letters the last link brought, which come again by this one
     for (size_t i = 0; i < b->count; i++)
         at_window(b, i)->sent = false; // whatever the last link took, this one has not
     pump(d, b, slot, now);
@@ -730,20 +739,35 @@ static bool try_day(struct box *b, uint32_t day, const uint8_t tag[16])
     return hit;
 }
 
+static bool may_search(struct box *b, struct yr_now now)
+{
+    b->searches += (double)(now.mono_us - b->searches_us) / (double)YR_S;
+    b->searches_us = now.mono_us;
+    if (b->searches > SEARCH_BURST)
+        b->searches = SEARCH_BURST;
+    if (b->searches < 1)
+        return false;
+    b->searches--;
+    return true;
+}
+
 // The friend's clock picks the day, and may be wrong by any amount: all that can be derived count.
-static bool find_day(struct box *b, struct yr_now now, const uint8_t tag[16])
+// An honest one with a wrong clock costs one search a day, for the day found is remembered.
+static enum yr_err find_day(struct box *b, struct yr_now now, const uint8_t tag[16])
 {
     const uint32_t today = day_to_use(b, now);
 
     if (b->in_keys.valid && yr_equal(b->in_keys.tag, tag, 16))
-        return true;
+        return YR_OK;
+    if (!may_search(b, now))
+        return YR_EPROTO;
     if (try_day(b, today, tag) || try_day(b, today + 1, tag) ||
         (today > 0 && try_day(b, today - 1, tag)))
-        return true;
+        return YR_OK;
     for (uint32_t i = 0; i <= YR_TIMEKEY_REACH; i++)
         if (try_day(b, b->timekey.day + i, tag))
-            return true;
-    return false;
+            return YR_OK;
+    return YR_ENOENT;
 }
 
 // The friend confirmed a day: those too old for any envelope go, for good.
@@ -822,9 +846,9 @@ enum yr_err yr_delivery_receive(struct yr_delivery *d, struct yr_now now, unsign
         d->counters[DROP_FORM]++;
         return YR_OK;
     }
-    if (!find_day(b, now, tag)) {
+    if ((err = find_day(b, now, tag)) != YR_OK) {
         d->counters[DROP_TAG]++;
-        return YR_OK;
+        return err == YR_EPROTO ? err : YR_OK;
     }
     if (yr_envelope_open(b->in_keys.env, envelope, len, d->opened, sizeof d->opened, &kind, &body,
                          &body_len) != YR_OK) {
@@ -904,6 +928,14 @@ static void send_acks(struct yr_delivery *d, struct box *b, unsigned slot)
         memmove(b->acks, b->acks + sent, b->ack_count * sizeof *b->acks);
 }
 
+// Letters that found no memory, or came while one did, are tried again with the next commit.
+static bool has_to_pump(struct box *b)
+{
+    if (b->queued > b->count && b->count < YR_WINDOW_MAX)
+        return true;
+    return b->count > 0 && at_window(b, b->count - 1)->sealed == NULL && can_send(b);
+}
+
 void yr_delivery_release(struct yr_delivery *d, struct yr_now now, uint64_t durable)
 {
     d->durable = durable;
@@ -912,7 +944,34 @@ void yr_delivery_release(struct yr_delivery *d, struct yr_now now, uint64_t dura
         if (b == NULL || !b->up)
             continue;
         send_acks(d, b, slot);
-        send_window(d, b, slot, now);
+        if (has_to_pump(b))
+            pump(d, b, slot, now);
+        else
+            send_window(d, b, slot, now);
+    }
+}
+
+static void drop_prekeys(struct yr_delivery *d, struct box *b, uint64_t now_s)
+{
+    const size_t before = b->own_count;
+
+    // The newest stays whatever our clock says.
+    while (b->own_count > 1 && b->own[b->own_count - 1].exp_s < now_s)
+        yr_wipe(&b->own[--b->own_count], sizeof b->own[0]);
+    if (b->own_count != before)
+        put_prekeys(d, b);
+}
+
+void yr_delivery_daily(struct yr_delivery *d, struct yr_now now)
+{
+    const uint64_t now_s = (uint64_t)YR_MAX(now.wall_ms, 0) / 1000;
+
+    for (unsigned slot = 0; slot < YR_FRIENDS_MAX; slot++) {
+        struct box *b = d->boxes[slot];
+        if (b == NULL)
+            continue;
+        (void)yr_skipped_expire(&b->skipped, now_s);
+        drop_prekeys(d, b, now_s);
     }
 }
 
@@ -949,7 +1008,9 @@ enum yr_err yr_delivery_prekey(struct yr_delivery *d, struct yr_now now, unsigne
 
     if (b == NULL)
         return YR_ENOFRIEND;
-    *fresh = b->own_count == 0 || b->own[0].exp_s < now_s + PREKEY_LIFE_S - PREKEY_RENEW_S;
+    // The second: made while our clock was far ahead.
+    *fresh = b->own_count == 0 || b->own[0].exp_s < now_s + PREKEY_LIFE_S - PREKEY_RENEW_S ||
+             b->own[0].exp_s > now_s + PREKEY_LIFE_S;
     if (*fresh) {
         yr_prekey_new(&made, b->own_count > 0 ? b->own[0].id + 1 : 1, now_s + PREKEY_LIFE_S,
                       d->rng);

@@ -64,8 +64,9 @@ void yr_delivery_down(struct yr_delivery *delivery, unsigned slot);
 /** The chat channel has room again. */
 void yr_delivery_room(struct yr_delivery *delivery, struct yr_now now, unsigned slot);
 
-/** ENV_PUT.  Errors: YR_EPROTO: the friend sends more than a window without waiting: close the
- *  link; YR_ENOMEM, YR_EIO, YR_ECORRUPT: the store cannot take it. */
+/** ENV_PUT.  Errors: YR_EPROTO: the friend sends more than a window without waiting, or again and
+ *  again what no day's key opens: close the link; YR_ENOMEM, YR_EIO, YR_ECORRUPT: the store cannot
+ * take it. */
 YR_MUST_USE enum yr_err yr_delivery_receive(struct yr_delivery *delivery, struct yr_now now,
                                             unsigned slot, const uint8_t *envelope, size_t len);
 /** ENV_ACK.  Errors: YR_EPROTO. */
@@ -76,6 +77,9 @@ YR_MUST_USE enum yr_err yr_delivery_acked(struct yr_delivery *delivery, struct y
 void yr_delivery_flush(struct yr_delivery *delivery);
 /** Everything up to this token is durable: letters and acknowledgements that waited leave. */
 void yr_delivery_release(struct yr_delivery *delivery, struct yr_now now, uint64_t durable);
+
+/** Once a day: skipped keys and prekeys past their time go, for good. */
+void yr_delivery_daily(struct yr_delivery *delivery, struct yr_now now);
 
 /** Messages not yet acknowledged by the friend's node. */
 size_t yr_delivery_queued(const struct yr_delivery *delivery, unsigned slot);
