@@ -199,10 +199,14 @@ void yr_links_free(struct yr_links *links)
 
 void yr_links_identity(struct yr_links *links, const struct yr_identity *self)
 {
+    links->has_self = self != NULL;
+    if (self == NULL) {
+        yr_wipe(&links->self_device, sizeof links->self_device);
+        return;
+    }
     memcpy(links->self_id, self->id, sizeof links->self_id);
     links->self_gen = self->gen;
     links->self_device = self->device;
-    links->has_self = true;
 }
 
 static void rebuild_hints(struct yr_links *links)

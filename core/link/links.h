@@ -69,7 +69,7 @@ struct yr_links;
 YR_MUST_USE enum yr_err yr_links_new(struct yr_links **out, struct yr_mem *mem,
                                      const struct yr_rng *rng, const struct yr_link_ops *ops);
 void yr_links_free(struct yr_links *links);
-/** Who we are, once the vault is open; copied. */
+/** Who we are, once the vault is open; copied.  NULL: wipe it, dial and answer nobody. */
 void yr_links_identity(struct yr_links *links, const struct yr_identity *self);
 
 /** Enter a friend into slot (0..YR_FRIENDS_MAX-1).  All copied.
