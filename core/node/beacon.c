@@ -14,19 +14,24 @@
 #define BURST       3          /* at start and after a change: 0, 1 and 2 s */
 #define HEARD_BURST 20         /* beacons of others looked at, then 20 a second */
 
+static bool to_be_found(const struct yr_friend *f)
+{
+    return f->used && !f->online && !f->blocked && !f->pending;
+}
+
 static bool somebody(const struct yr_node *n)
 {
     uint8_t key[16];
 
     for (size_t i = 0; i < YR_FRIENDS_MAX; i++)
-        if (n->friends[i].used && !n->friends[i].online && !n->friends[i].blocked)
+        if (to_be_found(&n->friends[i]))
             return true;
     return yr_contacts_lan_key(n->contacts, 0, key);
 }
 
 static bool active(const struct yr_node *n)
 {
-    return n->opts.lan && n->opts.online && n->has_identity && !n->failing;
+    return n->opts.lan && n->opts.online && n->has_identity && !n->failing && n->tripped == YR_OK;
 }
 
 void yr_beacon_hurry(struct yr_node *n)
@@ -79,6 +84,7 @@ size_t yr_beacon_poll(struct yr_node *n, uint8_t *buf, size_t cap)
     struct yr_wr wr = yr_wr_init(buf, cap);
     uint8_t *nonce, key[16];
     size_t count = 0, padded;
+    uint32_t start;
 
     if (!n->beacon_due)
         return 0;
@@ -91,9 +97,10 @@ size_t yr_beacon_poll(struct yr_node *n, uint8_t *buf, size_t cap)
     memcpy(n->beacon_nonce, nonce, NONCE_LEN);
     for (size_t i = 0; yr_contacts_lan_key(n->contacts, i, key); i++)
         count = add_entry(&wr, key, nonce, count);
+    yr_random(n->rng, &start, sizeof start); // more friends than entries: others next time
     for (size_t i = 0; i < YR_FRIENDS_MAX; i++) {
-        const struct yr_friend *f = &n->friends[i];
-        if (f->used && !f->online && !f->blocked)
+        const struct yr_friend *f = &n->friends[(start + i) % YR_FRIENDS_MAX];
+        if (to_be_found(f))
             count = add_entry(&wr, f->pair.lan[f->pair.out], nonce, count);
     }
     padded = count <= 16 ? 16 : count <= 64 ? 64 : ENTRIES;
@@ -152,8 +159,7 @@ void yr_beacon_recv(struct yr_node *n, const struct yr_addr *from, const uint8_t
             answer |= yr_contacts_lan_heard(n->contacts, n->now, i, from);
     for (size_t i = 0; i < YR_FRIENDS_MAX; i++) {
         const struct yr_friend *f = &n->friends[i];
-        if (f->used && !f->online && !f->blocked &&
-            contains(entries, count, f->pair.lan[1 - f->pair.out], nonce))
+        if (to_be_found(f) && contains(entries, count, f->pair.lan[1 - f->pair.out], nonce))
             yr_paths_learn(n->paths, (unsigned)i, from, YR_ADDR_LAN, n->now);
     }
     if (answer && n->beacon_us > n->beacon_last_us + GAP_US)

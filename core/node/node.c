@@ -8,7 +8,6 @@
 
 #define RETRY_US_MIN  (1 * YR_S)
 #define RETRY_US_MAX  (30 * YR_S)
-#define ROTATE_US     (24 * 3600 * YR_S)
 #define PING_LIMIT_US (10 * YR_S)
 #define QUIC_BIT      0x40
 
@@ -109,6 +108,10 @@ void yr_node_unload(struct yr_node *n)
     yr_wipe(n->stash, sizeof n->stash);
     memset(n->pings, 0, sizeof n->pings);
     yr_identity_clear(&n->self);
+    yr_links_identity(n->links, NULL);
+    yr_wipe(n->nick, sizeof n->nick);
+    yr_wipe(n->status, sizeof n->status);
+    yr_wipe(n->scratch, sizeof *n->scratch); // a message that was looked at
     n->has_identity = false;
     n->next_order = 0;
 }
@@ -121,7 +124,7 @@ enum yr_err yr_node_load(struct yr_node *n)
         return err;
     if (n->has_identity && (err = yr_self_start(n)) != YR_OK)
         return err;
-    if ((err = yr_peers_load(n)) != YR_OK)
+    if ((err = yr_peers_load(n)) != YR_OK || (err = yr_daily_load(n)) != YR_OK)
         return err;
     yr_beacon_hurry(n);
     return YR_OK;
@@ -143,7 +146,6 @@ enum yr_err yr_node_unlock(struct yr_node *n, struct yr_now now, const uint8_t v
     n->unlocked = true;
     n->failing = false;
     n->tripped = YR_OK;
-    n->rotate_us = now.mono_us + ROTATE_US;
     return YR_OK;
 }
 
@@ -276,10 +278,7 @@ void yr_node_tick(struct yr_node *n, struct yr_now now)
         probe_store(n);
         return;
     }
-    if (n->rotate_us <= now.mono_us) {
-        n->rotate_us = now.mono_us + ROTATE_US;
-        (void)!yr_rows_rotate(n->rows);
-    }
+    yr_daily_tick(n);
     if (!n->has_identity || !n->opts.online)
         return;
     close_some(n);

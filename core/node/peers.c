@@ -70,15 +70,17 @@ enum yr_err yr_peers_load(struct yr_node *n)
 enum yr_err yr_peer_add(struct yr_node *n, const struct yr_cmd *cmd)
 {
     struct yr_peer *peer;
-    const bool keep = (cmd->flags & YR_FLAG_LOCAL) == 0;
+    bool keep = (cmd->flags & YR_FLAG_LOCAL) == 0;
 
     if (cmd->text_len == 0 || cmd->text_len >= sizeof peer->name)
         return YR_ESIZE;
-    if (cmd->addr.family == 0 || cmd->addr.port == 0)
+    if (cmd->addr.family == 0 || cmd->addr.port == 0 ||
+        memchr(cmd->text, '\0', cmd->text_len) != NULL)
         return YR_EINVAL;
     peer = find_peer(n, cmd->text, cmd->text_len);
     if (peer == NULL && (peer = free_peer(n)) == NULL)
         return YR_EFULL;
+    keep |= peer->kept; // its row must not outlive it
     memset(peer, 0, sizeof *peer);
     peer->used = true;
     peer->kept = keep;

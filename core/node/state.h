@@ -94,7 +94,7 @@ struct yr_node {
     yr_us retry_us, retry_wait_us;
     enum yr_err tripped; /* half a change is pending: see yr_node_trip */
 
-    yr_us rotate_us; /* next rotation of the erasable key */
+    yr_us rotate_us; /* next rotation of the erasable key, and what else is done daily */
 
     /* LAN beacons */
     yr_us beacon_us, beacon_last_us;
@@ -119,6 +119,12 @@ void yr_node_event(struct yr_node *n, struct yr_event *event);
  *  answered what it has; then everything is as after a failed commit.  Only errors of the machine
  *  count; others are ignored. */
 void yr_node_trip(struct yr_node *n, enum yr_err err);
+
+/* daily.c */
+/** When the erasable key was last rotated decides when it is next.  Errors: YR_ECORRUPT, YR_EIO,
+ *  YR_ENOMEM. */
+YR_MUST_USE enum yr_err yr_daily_load(struct yr_node *n);
+void yr_daily_tick(struct yr_node *n);
 
 /* friends.c */
 unsigned yr_friend_slot(const struct yr_node *n, const struct yr_friend *f);
