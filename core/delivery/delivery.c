@@ -787,8 +787,10 @@ static struct yr_session *find_session(struct box *b, const uint8_t sid8[8])
     return NULL;
 }
 
-static enum yr_err add_ack(struct yr_delivery *d, struct box *b, const uint8_t *envelope,
-                           size_t len, uint64_t token)
+static void send_acks(struct yr_delivery *d, struct box *b, unsigned slot);
+
+static enum yr_err add_ack(struct yr_delivery *d, struct box *b, unsigned slot,
+                           const uint8_t *envelope, size_t len, uint64_t token)
 {
     if (b->acks == NULL &&
         (b->acks = yr_alloc(d->mem, YR_MEM_CHAT, ACKS_MAX * sizeof *b->acks)) == NULL)
@@ -797,6 +799,8 @@ static enum yr_err add_ack(struct yr_delivery *d, struct box *b, const uint8_t *
         return YR_EPROTO;
     yr_envelope_id(b->acks[b->ack_count].eid, envelope, len);
     b->acks[b->ack_count++].token = token;
+    if (token <= d->durable)
+        send_acks(d, b, slot); // a duplicate: no commit need come after it
     return YR_OK;
 }
 
@@ -857,7 +861,7 @@ enum yr_err yr_delivery_receive(struct yr_delivery *d, struct yr_now now, unsign
     }
     confirm_day(d, b, b->in_keys.day);
     if (kind == YR_ENV_COVER)
-        return add_ack(d, b, envelope, len, 0);
+        return add_ack(d, b, slot, envelope, len, 0);
     if (kind != YR_ENV_MESSAGE) {
         d->counters[DROP_KIND]++;
         return YR_OK;
@@ -870,7 +874,7 @@ enum yr_err yr_delivery_receive(struct yr_delivery *d, struct yr_now now, unsign
     else if (err != YR_EEXIST)
         return err;
     pump(d, b, slot, now); // the first message received opens our own sending chain
-    return add_ack(d, b, envelope, len, b->received_token);
+    return add_ack(d, b, slot, envelope, len, b->received_token);
 }
 
 /* ---- durability ---- */

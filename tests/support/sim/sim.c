@@ -281,6 +281,7 @@ static void carry(struct sim *sim, struct sim_node *from, const struct yr_addr *
 
 static void broadcast(struct sim *sim, struct sim_node *from, const uint8_t *bytes, size_t len)
 {
+    record(sim, bytes, len);
     for (unsigned i = 0; i < sim->node_count; i++)
         if (i != from->index && !sim->cut[from->index][i])
             deliver(sim, i, &from->addr, bytes, len, sim->time + YR_MS);
