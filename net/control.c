@@ -15,7 +15,8 @@
 
 #define CHUNK   (64u << 10) /* bytes read at once: one caller cannot keep the loop to itself */
 #define BACKLOG 64
-#define TURNS   16 /* connections, or reads, before the loop's other work gets its turn */
+#define TURNS   16  /* connections, or reads, before the loop's other work gets its turn */
+#define REST_MS 100 /* between two tries to accept when the system has no means for it */
 
 struct yr_caller {
     uv_poll_t poll;
@@ -38,6 +39,7 @@ struct yr_caller {
 
 struct yr_control {
     uv_poll_t poll;
+    uv_timer_t rest;
     struct yr_control_opts opts;
     char path[sizeof((struct sockaddr_un *)0)->sun_path];
     int fd, spare; // spare: given up for a moment when descriptors run out
@@ -376,16 +378,34 @@ refuse:
 }
 
 /** No descriptor is left: with the spare one, take the connection off the queue and drop it, or the
- *  loop would call us about it for ever. */
-static void shed(struct yr_control *control)
+ *  loop would call us about it for ever.  false: not even that went. */
+static bool shed(struct yr_control *control)
 {
     int fd;
 
-    close(control->spare);
+    if (control->spare >= 0)
+        close(control->spare);
     fd = accept4(control->fd, NULL, NULL, SOCK_CLOEXEC);
     if (fd >= 0)
         close(fd);
     control->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    return fd >= 0 && control->spare >= 0;
+}
+
+static void on_connection(uv_poll_t *poll, int status, int events);
+
+static void on_rested(uv_timer_t *rest)
+{
+    struct yr_control *control = rest->data;
+
+    (void)uv_poll_start(&control->poll, UV_READABLE, on_connection);
+}
+
+/** Who waits can wait a moment longer; a loop that asks without end helps nobody. */
+static void take_a_rest(struct yr_control *control)
+{
+    uv_poll_stop(&control->poll);
+    uv_timer_start(&control->rest, on_rested, REST_MS, 0);
 }
 
 static void on_connection(uv_poll_t *poll, int status, int events)
@@ -400,9 +420,12 @@ static void on_connection(uv_poll_t *poll, int status, int events)
         if (fd >= 0) {
             welcome(control, fd);
         } else if (errno == EMFILE || errno == ENFILE) {
-            shed(control);
+            if (!shed(control))
+                take_a_rest(control);
             return;
         } else if (errno != EINTR && errno != ECONNABORTED) {
+            if (errno != EAGAIN && errno != EWOULDBLOCK)
+                take_a_rest(control);
             return;
         }
     }
@@ -511,7 +534,9 @@ enum yr_err yr_control_open(struct yr_control **out, const struct yr_control_opt
         err = yr_net_fail(fail, YR_EIO, 0, "cannot watch a socket: %s", uv_strerror(uv));
         goto out;
     }
-    control->handles = 1;
+    (void)uv_timer_init(opts->loop, &control->rest); // cannot fail
+    control->poll.data = control->rest.data = control;
+    control->handles = 2;
     uv = uv_poll_start(&control->poll, UV_READABLE, on_connection);
     YR_ASSERT(uv == 0); // fails only for a handle that is being closed
     *out = control;
@@ -543,9 +568,9 @@ static void released(struct yr_control *control)
         finish(control);
 }
 
-static void on_listener_closed(uv_handle_t *handle)
+static void on_own_closed(uv_handle_t *handle)
 {
-    released((struct yr_control *)handle);
+    released(handle->data);
 }
 
 size_t yr_control_clients(const struct yr_control *control)
@@ -575,5 +600,6 @@ void yr_control_close(struct yr_control *control, void (*on_closed)(void *ctx), 
         (void)push(caller); // a last answer, if there is room for it
         end(caller);
     }
-    uv_close((uv_handle_t *)&control->poll, on_listener_closed);
+    uv_close((uv_handle_t *)&control->poll, on_own_closed);
+    uv_close((uv_handle_t *)&control->rest, on_own_closed);
 }

@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 
@@ -16,6 +17,17 @@
 
 static char dir[] = "/tmp/yaari-control-XXXXXX";
 static char path[64];
+
+// Stands before the C library's, so that a test can take the system's means away.
+static int accept_fails_with;
+static size_t accept_calls;
+int accept4(int fd, __SOCKADDR_ARG addr, socklen_t *restrict len, int flags)
+{
+    accept_calls++;
+    errno = accept_fails_with;
+    return accept_fails_with != 0 ? -1
+                                  : (int)syscall(SYS_accept4, fd, addr.__sockaddr__, len, flags);
+}
 
 /** What the server side of a test sees. */
 struct server {
