@@ -67,6 +67,8 @@ static void on_caller_closed(uv_handle_t *handle)
         caller->next->link = caller->link;
     control->caller_count--;
     control->opts.on_close(control->opts.ctx, caller);
+    if (caller->in_len > 0)
+        explicit_bzero(caller->in, caller->in_len);
     free(caller->in);
     free(caller->out);
     free(caller);
@@ -180,6 +182,13 @@ static bool gone(const struct yr_caller *caller)
     return caller->dead || caller->closing;
 }
 
+/** Forget what was said up to `end`, but for the first in_len bytes: a passphrase may be in it. */
+static void wipe_in(struct yr_caller *caller, size_t end)
+{
+    if (end > caller->in_len)
+        explicit_bzero(caller->in + caller->in_len, end - caller->in_len);
+}
+
 /** Hand over the whole lines of in[0..in_len) and keep the rest. */
 static void take_lines(struct yr_caller *caller, size_t fresh)
 {
@@ -206,6 +215,7 @@ static void take_lines(struct yr_caller *caller, size_t fresh)
     if (caller->discard)
         caller->in_len = 0;
     memmove(caller->in, at, caller->in_len);
+    wipe_in(caller, (size_t)(stop - caller->in));
 }
 
 static bool in_room(struct yr_caller *caller)
@@ -217,9 +227,14 @@ static bool in_room(struct yr_caller *caller)
         return true;
     while (cap - caller->in_len < 4096)
         cap *= 2;
-    grown = realloc(caller->in, cap);
+    grown = malloc(cap); // not realloc, which leaves a copy behind
     if (grown == NULL)
         return false;
+    if (caller->in_len > 0) {
+        memcpy(grown, caller->in, caller->in_len);
+        explicit_bzero(caller->in, caller->in_len);
+    }
+    free(caller->in);
     caller->in = grown;
     caller->in_cap = cap;
     return true;
@@ -230,11 +245,14 @@ static void on_eof(struct yr_caller *caller)
 {
     const struct yr_control_opts *opts = &caller->control->opts;
     struct pollfd poll_fd = {.fd = caller->fd};
+    size_t said;
 
     caller->eof = true;
     if (caller->in_len > 0 && !caller->discard)
         opts->on_line(opts->ctx, caller, caller->in, caller->in_len);
+    said = caller->in_len;
     caller->in_len = 0;
+    wipe_in(caller, said);
     if (poll(&poll_fd, 1, 0) == 1 && (poll_fd.revents & (POLLHUP | POLLERR)) != 0)
         end(caller); // nor does it listen any more
 }

@@ -37,6 +37,7 @@ struct server {
     size_t len; // of the last line
     char last[128];
     bool echo, hold, done, quit;
+    char behind[32]; // what stands in the buffer after the last line
     struct yr_caller *caller;
     uid_t uid;
 };
@@ -56,6 +57,8 @@ static void on_line(void *ctx, struct yr_caller *caller, const char *line, size_
     s->len = len;
     memcpy(s->last, line, YR_MIN(len, sizeof s->last - 1));
     s->last[YR_MIN(len, sizeof s->last - 1)] = '\0';
+    if (len < 64) // a buffer is never that small
+        memcpy(s->behind, line + len + 1, sizeof s->behind);
     if (s->hold)
         yr_caller_hold(caller);
     if (s->echo) {
@@ -425,6 +428,60 @@ static void without_descriptors_left_callers_are_shed_and_the_loop_rests(void **
     finish(&s);
 }
 
+static void without_memory_for_callers_the_loop_rests_and_tries_again(void **state)
+{
+    static const int errors[] = {ENOMEM, ENOBUFS, EMFILE, ENFILE};
+
+    for (size_t i = 0; i < YR_COUNT(errors); i++) {
+        struct server s;
+        int fd;
+
+        serve(&s);
+        fd = dial();
+        accept_calls = 0;
+        accept_fails_with = errors[i];
+        loop_for(&s.loop, 50);
+        accept_fails_with = 0;
+        assert_in_range(accept_calls, 1, 4);
+        say(&s, fd, "now\n", 4);
+        wait_for(&s, 1);
+        close(fd);
+        finish(&s);
+    }
+}
+
+static void closing_while_the_loop_rests_is_fine(void **state)
+{
+    struct server s;
+    int fd;
+
+    serve(&s);
+    fd = dial();
+    accept_fails_with = ENOMEM;
+    loop_for(&s.loop, 5);
+    accept_fails_with = 0;
+    finish(&s);
+    close(fd);
+}
+
+// A passphrase comes this way.
+static void what_a_line_said_does_not_stay_in_the_buffer(void **state)
+{
+    static const char secret[] = "correct horse battery staple\n";
+    struct server s;
+    int fd;
+
+    serve(&s);
+    fd = dial();
+    say(&s, fd, secret, sizeof secret - 1);
+    wait_for(&s, 1);
+    say(&s, fd, "x\n", 2);
+    wait_for(&s, 2);
+    assert_null(memmem(s.behind, sizeof s.behind, "horse", 5));
+    close(fd);
+    finish(&s);
+}
+
 static void the_directory_is_made_private_and_the_socket_too(void **state)
 {
     struct server s;
@@ -608,6 +665,9 @@ int main(void)
         cmocka_unit_test(closing_a_client_lets_it_read_the_last_answer),
         cmocka_unit_test(one_client_too_many_is_dropped_until_another_leaves),
         cmocka_unit_test(without_descriptors_left_callers_are_shed_and_the_loop_rests),
+        cmocka_unit_test(without_memory_for_callers_the_loop_rests_and_tries_again),
+        cmocka_unit_test(closing_while_the_loop_rests_is_fine),
+        cmocka_unit_test(what_a_line_said_does_not_stay_in_the_buffer),
         cmocka_unit_test(the_directory_is_made_private_and_the_socket_too),
         cmocka_unit_test(places_that_are_not_private_or_not_free_are_refused),
         cmocka_unit_test(what_a_crash_left_is_replaced_by_who_holds_the_lock_only),
