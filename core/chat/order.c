@@ -9,8 +9,11 @@
  * who wait are settled where they stand, since what they wait for is most likely lost. */
 #include "core/chat/state.h"
 
+#include "core/crypto/kdf.h"
+
 #define PLACE_LEN   sizeof(((struct yr_place *)0)->key)
 #define AUTHOR_LEN  8
+#define HASH_LEN    8
 #define INDEX_LEN   (1 + YR_ID_LEN + PLACE_LEN + 4)
 #define INDEX_VER   1
 #define WAITER_LEN  (2 * YR_MSG_ID_LEN)
@@ -19,14 +22,18 @@
 
 // ---- places ----
 
-void yr_place_make(struct yr_place *out, uint64_t eff, const uint8_t author[YR_ID_LEN],
-                   uint64_t seq)
+void yr_place_make(struct yr_place *out, uint64_t eff, const struct yr_record *record)
 {
     struct yr_wr wr = yr_wr_init(out->key, PLACE_LEN);
+    uint8_t hash[YR_HASH16];
 
+    // Only a liar says two things with one number: the hash of the id, not the id, so that he has
+    // to search long for two that claim one place.
+    yr_hash16(hash, record->id, YR_MSG_ID_LEN);
     yr_wr_u64be(&wr, eff);
-    yr_wr_bytes(&wr, author, AUTHOR_LEN);
-    yr_wr_u64be(&wr, seq);
+    yr_wr_bytes(&wr, record->author, AUTHOR_LEN);
+    yr_wr_u64be(&wr, record->seq);
+    yr_wr_bytes(&wr, hash, HASH_LEN);
     YR_ASSERT(yr_wr_ok(&wr) && yr_wr_len(&wr) == PLACE_LEN);
 }
 
@@ -398,7 +405,7 @@ static enum yr_err move(struct yr_chats *chats, struct yr_conv *conv, struct yr_
     bool is_free, refind;
     enum yr_err err;
 
-    yr_place_make(&to, spot->eff, record->author, record->seq);
+    yr_place_make(&to, spot->eff, record);
     if ((err = yr_place_free(chats, conv, &to, &is_free)) != YR_OK)
         return err;
     if (!is_free) {

@@ -160,7 +160,7 @@ static enum yr_err receive_text(struct yr_chats *chats, const struct incoming *i
     record_of(in, record);
     if ((err = yr_order_weigh(chats, conv, record, &weight)) != YR_OK)
         return err;
-    yr_place_make(&place, weight.spot.eff, record->author, record->seq);
+    yr_place_make(&place, weight.spot.eff, record);
     if (weight.spot.eff <= conv->eff_max &&
         (err = yr_place_free(chats, conv, &place, &is_free)) != YR_OK)
         return err;

@@ -195,7 +195,7 @@ enum yr_err yr_chat_send(struct yr_chats *chats, struct yr_now now,
     conv->seq = record->seq;
     conv->dirty = true;
     chats->job_count = 0; // nobody waits for an id that was just made
-    yr_place_make(&place, weight.spot.eff, record->author, record->seq);
+    yr_place_make(&place, weight.spot.eff, record);
     if ((key_len > 0 && (err = put_key(chats, now.wall_ms, hash, record->id)) != YR_OK) ||
         (err = yr_chats_tell(chats, now, YR_EV_MESSAGE, conv, record->id, record->state,
                              &record->cursor)) != YR_OK ||
@@ -226,7 +226,7 @@ enum yr_err yr_chats_line(struct yr_chats *chats, struct yr_now now, struct yr_c
     conv->dirty = true;
     memcpy(index.conv, conv->id, YR_ID_LEN);
     // At the end, as things are now.  It is nobody's parent, so it moves nothing of others.
-    yr_place_make(&index.place, YR_MAX(record->hlc, conv->eff_max), chats->self, record->seq);
+    yr_place_make(&index.place, YR_MAX(record->hlc, conv->eff_max), record);
     if ((err = yr_chats_tell(chats, now, YR_EV_MESSAGE, conv, record->id, record->state,
                              &record->cursor)) != YR_OK ||
         (err = yr_record_put(chats, conv->id, &index.place, record)) != YR_OK)

@@ -14,18 +14,18 @@
 #include "core/chat/conv.h"
 
 /*    X(NAME, counter name) */
-#define YR_CHAT_COUNTER_MAP(X)                                                              \
-    X(DUPLICATE, "chat.duplicate") /* seen before, the same */                              \
-    X(CONFLICT, "chat.conflict")   /* an id used again for something else */                \
-    X(FOREIGN, "chat.foreign")     /* an id of another author or conversation */            \
-    X(DENIED, "chat.denied")       /* an operation on what is not the author's */           \
-    X(REACTIONS_FULL, "chat.reactions_full")                                                \
-    X(ORPHANS_FULL, "chat.orphans_full") /* operations on unknown targets over the bound */ \
-    X(CLASH, "chat.clash")               /* two messages that claim one place */            \
-    X(GAVE_UP, "chat.gave_up")           /* stopped waiting for ancestors */                \
-    X(UNREADABLE, "chat.unreadable")                                                        \
-    X(UNKNOWN, "chat.unknown_type")                                                         \
-    X(MALFORMED, "chat.malformed")         /* readable, but without what its type needs */  \
+#define YR_CHAT_COUNTER_MAP(X)                                                                   \
+    X(DUPLICATE, "chat.duplicate") /* seen before, the same */                                   \
+    X(CONFLICT, "chat.conflict")   /* an id used again for something else */                     \
+    X(FOREIGN, "chat.foreign")     /* an id of another author or conversation */                 \
+    X(DENIED, "chat.denied")       /* an operation on what is not the author's */                \
+    X(REACTIONS_FULL, "chat.reactions_full")                                                     \
+    X(ORPHANS_FULL, "chat.orphans_full") /* operations on unknown targets over the bound */      \
+    X(CLASH, "chat.clash")               /* two messages whose ids hash alike claim one place */ \
+    X(GAVE_UP, "chat.gave_up")           /* stopped waiting for ancestors */                     \
+    X(UNREADABLE, "chat.unreadable")                                                             \
+    X(UNKNOWN, "chat.unknown_type")                                                              \
+    X(MALFORMED, "chat.malformed")         /* readable, but without what its type needs */       \
     X(RECEIPTS_LOST, "chat.receipts_lost") /* could not be queued; the sender goes on waiting */
 
 enum yr_chat_counter {
@@ -117,8 +117,8 @@ YR_MUST_USE enum yr_err yr_record_find(struct yr_chats *chats, const uint8_t id[
 
 /* ---- order.c ---- */
 
-void yr_place_make(struct yr_place *out, uint64_t eff, const uint8_t author[YR_ID_LEN],
-                   uint64_t seq);
+/** Where a message stands that is `eff` after all it cites. */
+void yr_place_make(struct yr_place *out, uint64_t eff, const struct yr_record *record);
 int yr_place_compare(const struct yr_place *a, const struct yr_place *b);
 YR_MUST_USE enum yr_err yr_place_free(struct yr_chats *chats, const struct yr_conv *conv,
                                       const struct yr_place *place, bool *out);

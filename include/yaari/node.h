@@ -275,7 +275,7 @@ yr_node_message(struct yr_node *node, const uint8_t id[YR_MSG_ID_LEN], struct yr
  *  message it returns, from which YR_SEEK_GT / YR_SEEK_LT go on.  Errors as above; YR_ENOENT: end.
  */
 struct yr_place {
-    uint8_t key[24];
+    uint8_t key[32];
 };
 YR_API YR_MUST_USE enum yr_err yr_node_history(struct yr_node *node, const uint8_t conv[YR_ID_LEN],
                                                enum yr_seek how, struct yr_place *key,
