@@ -138,7 +138,7 @@ def trio():
             alice.befriend(friend)
             friend.ok("friend", "rename", "alice", "alice")
             alice.ok("friend", "rename", friend.name, friend.name)
-        wait_for(lambda: online(alice, 2))
+        wait_for(lambda: online(alice, 2) and online(bob) and online(carol), 30)
         yield nodes
     finally:
         for node in nodes:
