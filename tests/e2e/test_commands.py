@@ -205,7 +205,7 @@ def test_68_not_reachable(nodes):
     alice, bob = nodes("alice").init(), nodes("bob").init()
     alice.befriend(bob)
     bob.stop()
-    wait_for(lambda: "offline" in alice.ok("friend", "list").out)
+    wait_for(lambda: "offline" in alice.ok("friend", "list").out, 30)
     fails(alice, 68, "ping", "bob", "-c", "1", name="unreachable")
     fails(alice, 68, "send", "bob", "x", "--fail-fast", "--wait", "delivered", name="unreachable")
     assert alice.texts("bob") == []
@@ -834,7 +834,7 @@ def test_why_says_to_whom_and_what(nodes):
     bob.stop()
     alice.ok("send", "bob", "hello")
     assert alice.ok("why").out.startswith("to bob: accepted, not yet delivered\n  ")
-    assert alice.ok("why", "bob").out.startswith("bob: offline\n  ")
+    wait_for(lambda: alice.ok("why", "bob").out.startswith("bob: offline\n  "), 30)
 
 
 def test_long_output_goes_to_the_pager(pair):
