@@ -17,7 +17,8 @@
 #define YR_GREETING_MAX  256   /* bytes: text of a first contact */
 #define YR_PARENTS_MAX   4     /* parent ids of a message */
 #define YR_ACKS_MAX      512   /* message ids in one receipt */
-#define YR_REACTIONS_MAX 64    /* different (author, emoji) pairs kept for one message */
+#define YR_REACTIONS_MAX 64    /* different (author, emoji) pairs kept for one message ... */
+#define YR_REACTION_EACH 32    /* ... and of one author; a direct conversation has two */
 #define YR_ORPHANS_MAX   10000 /* operations per conversation whose target is not known yet */
 #define YR_EDGES_MAX     1024 /* known messages of a conversation that wait for unknown ancestors */
 

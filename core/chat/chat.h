@@ -71,7 +71,7 @@ YR_MUST_USE enum yr_err yr_chat_edit(struct yr_chats *chats, struct yr_now now,
 YR_MUST_USE enum yr_err yr_chat_delete(struct yr_chats *chats, struct yr_now now,
                                        const uint8_t id[YR_MSG_ID_LEN], bool local);
 /** emoji: 1..YR_EMOJI_MAX bytes of UTF-8.  Setting it again, or taking back none, does nothing.
- *  Errors: YR_ENOENT; YR_EDENIED (deleted, or a system line); YR_EFULL: YR_REACTIONS_MAX;
+ *  Errors: YR_ENOENT; YR_EDENIED (deleted, or a system line); YR_EFULL: YR_REACTION_EACH;
  *  YR_ESIZE; YR_EINVAL; YR_ENOFRIEND. */
 YR_MUST_USE enum yr_err yr_chat_react(struct yr_chats *chats, struct yr_now now,
                                       const uint8_t id[YR_MSG_ID_LEN], const void *emoji,

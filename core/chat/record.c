@@ -356,11 +356,63 @@ static size_t find_mark(const struct yr_record *r, const struct yr_change *chang
     return i;
 }
 
+// The author's registers: record->marks[*first] to [*end].
+static void find_author(const struct yr_record *r, const uint8_t author[YR_ID_LEN], size_t *first,
+                        size_t *end)
+{
+    size_t i = 0;
+
+    while (i < r->mark_count && memcmp(r->marks[i].author, author, YR_ID_LEN) < 0)
+        i++;
+    *first = i;
+    while (i < r->mark_count && memcmp(r->marks[i].author, author, YR_ID_LEN) == 0)
+        i++;
+    *end = i;
+}
+
+bool yr_record_full(const struct yr_record *r, const struct yr_change *change)
+{
+    size_t first, end;
+    bool found;
+
+    (void)find_mark(r, change, &found);
+    find_author(r, change->author, &first, &end);
+    return !found && end - first >= YR_REACTION_EACH;
+}
+
+// A register at `at` that is off and was never written; the author's highest makes room for it.
+static enum yr_err add_mark(struct yr_record *r, const struct yr_change *change, size_t at,
+                            bool *visible)
+{
+    struct yr_mark *mark = &r->marks[at];
+    size_t first, end;
+
+    find_author(r, change->author, &first, &end);
+    if (end - first >= YR_REACTION_EACH) {
+        if (at == end)
+            return YR_EFULL;
+        *visible = r->marks[end - 1].on;
+        memmove(mark + 1, mark, (end - 1 - at) * sizeof *mark);
+    } else {
+        if (r->mark_count == YR_REACTIONS_MAX)
+            return YR_EFULL;
+        memmove(mark + 1, mark, (r->mark_count - at) * sizeof *mark);
+        r->mark_count++;
+    }
+    memset(mark, 0, sizeof *mark);
+    memcpy(mark->author, change->author, YR_ID_LEN);
+    memcpy(mark->emoji, change->text, change->text_len);
+    mark->emoji_len = (uint8_t)change->text_len;
+    return YR_OK;
+}
+
 static enum yr_err react(struct yr_record *r, const struct yr_change *change, bool *visible,
                          bool *stored)
 {
     bool found;
-    struct yr_mark *mark = &r->marks[find_mark(r, change, &found)];
+    const size_t at = find_mark(r, change, &found);
+    struct yr_mark *mark = &r->marks[at];
+    enum yr_err err;
 
     if (found) {
         const int order = compare_when(change->hlc, change->seq, mark->hlc, mark->seq);
@@ -370,15 +422,9 @@ static enum yr_err react(struct yr_record *r, const struct yr_change *change, bo
             return YR_OK;
         *visible = mark->on != change->on;
     } else {
-        if (r->mark_count == YR_REACTIONS_MAX)
-            return YR_EFULL;
-        memmove(mark + 1, mark, (size_t)(&r->marks[r->mark_count] - mark) * sizeof *mark);
-        r->mark_count++;
-        memset(mark, 0, sizeof *mark);
-        memcpy(mark->author, change->author, YR_ID_LEN);
-        memcpy(mark->emoji, change->text, change->text_len);
-        mark->emoji_len = (uint8_t)change->text_len;
-        *visible = change->on;
+        if ((err = add_mark(r, change, at, visible)) != YR_OK)
+            return err;
+        *visible = *visible || change->on;
     }
     mark->hlc = change->hlc;
     mark->seq = change->seq;

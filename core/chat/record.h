@@ -1,8 +1,10 @@
 /* core/chat/record.h: a message as its row holds it, and what operations make of it.
  *
  * Operations merge in any order: an edit is a register that the highest (hlc, seq, text) wins, a
- * reaction one register per (author, emoji), a deletion is final and takes text and reactions with
- * it.  Two sets of the same operations therefore end in the same record. */
+ * reaction one register per (author, emoji) - of an author with more than YR_REACTION_EACH those
+ * of the bytewise lowest emoji are kept, which come out the same in any order -, a deletion is
+ * final and takes text and reactions with it.  Two sets of the same operations therefore end in the
+ * same record. */
 #ifndef YR_RECORD_H
 #define YR_RECORD_H
 
@@ -79,9 +81,12 @@ YR_MUST_USE enum yr_err yr_change_decode(struct yr_change *out, const uint8_t *s
 /** Merge one operation.  *visible: the message looks different now, *stored: its row does.
  *  The text of a winning edit is lent from the change.
  *  Errors, nothing changed: YR_EDENIED: not the author's to do, or a line of no author;
- *  YR_EFULL: YR_REACTIONS_MAX registers. */
+ *  YR_EFULL: a reaction that is not kept. */
 YR_MUST_USE enum yr_err yr_record_apply(struct yr_record *record, const struct yr_change *change,
                                         bool *visible, bool *stored);
+
+/** Would this reaction be one more than are kept of its author? */
+bool yr_record_full(const struct yr_record *record, const struct yr_change *change);
 
 /** Make it a tombstone. */
 void yr_record_erase(struct yr_record *record);

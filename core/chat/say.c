@@ -452,6 +452,8 @@ enum yr_err yr_chat_react(struct yr_chats *chats, struct yr_now now,
     change.text = emoji;
     change.text_len = len;
     change.on = !remove;
+    if (yr_record_full(&chats->record, &change))
+        return remove ? YR_OK : YR_EFULL;
     *trial = chats->record; // would anything change?
     if ((err = yr_record_apply(trial, &change, &visible, &stored)) != YR_OK || !visible)
         return err;

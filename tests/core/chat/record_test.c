@@ -258,19 +258,62 @@ static void only_the_author_edits_and_deletes_and_nobody_a_system_line(void **st
     assert_int_equal(apply(&record, change(YR_PLAIN_REACTION, bob, 9, 9, "+1", true)), YR_EDENIED);
 }
 
+// The i-th of many different reactions.
+static const char *nth_emoji(int i)
+{
+    static char emoji[3];
+
+    emoji[0] = (char)('0' + i / 8);
+    emoji[1] = (char)('0' + i % 8);
+    return emoji;
+}
+
 static void reactions_end_at_their_bound(void **state)
 {
-    char emoji[4];
-
     fresh(&record, "popular");
-    for (int i = 0; i < YR_REACTIONS_MAX; i++) {
-        emoji[0] = (char)('0' + i / 8), emoji[1] = (char)('0' + i % 8), emoji[2] = '\0';
-        assert_int_equal(apply(&record, change(YR_PLAIN_REACTION, bob, 9, 9, emoji, true)), YR_OK);
-    }
+    for (int i = 0; i < YR_REACTION_EACH; i++)
+        assert_int_equal(apply(&record, change(YR_PLAIN_REACTION, bob, 9, 9, nth_emoji(i), true)),
+                         YR_OK);
     assert_int_equal(apply(&record, change(YR_PLAIN_REACTION, bob, 9, 9, "z", true)), YR_EFULL);
-    assert_int_equal(apply(&record, change(YR_PLAIN_REACTION, bob, 10, 9, emoji, false)), YR_OK);
+    assert_int_equal(apply(&record, change(YR_PLAIN_REACTION, bob, 10, 9, nth_emoji(3), false)),
+                     YR_OK);
     yr_record_show(&record, conv, false, &shown);
-    assert_int_equal(shown.reaction_count, YR_REACTIONS_MAX - 1);
+    assert_int_equal(shown.reaction_count, YR_REACTION_EACH - 1);
+    assert_int_equal(apply(&record, change(YR_PLAIN_REACTION, alice, 9, 9, "z", true)), YR_OK);
+}
+
+// More reactions than are kept, each set and some taken back: what stays does not depend on order.
+static void reactions_beyond_the_bound_end_the_same_in_every_order(void **state)
+{
+    enum { MANY = YR_REACTION_EACH + 20, OPS = 2 * MANY };
+    size_t order[OPS], first_len, len;
+    struct seeded rng;
+
+    seeded_init(&rng, 5);
+    for (size_t i = 0; i < OPS; i++)
+        order[i] = i;
+    for (int round = 0; round < 50; round++) {
+        for (size_t i = OPS; i > 1; i--) {
+            const size_t j = seeded_below(&rng, i), swap = order[j];
+
+            order[j] = order[i - 1];
+            order[i - 1] = swap;
+        }
+        fresh(&record, "popular");
+        for (size_t i = 0; i < OPS; i++) {
+            const int k = (int)(order[i] / 2);
+            const bool second = order[i] % 2 == 1;
+
+            (void)!apply(&record, change(YR_PLAIN_REACTION, bob, second ? 10 : 9, 9, nth_emoji(k),
+                                         !second || k % 3 != 0));
+        }
+        assert_int_equal(record.mark_count, YR_REACTION_EACH);
+        yr_record_encode(&record, round == 0 ? row : row_again, round == 0 ? &first_len : &len);
+        if (round > 0) {
+            assert_int_equal(len, first_len);
+            assert_memory_equal(row_again, row, len);
+        }
+    }
 }
 
 static void a_text_is_known_again_after_edit_and_deletion(void **state)
@@ -339,6 +382,7 @@ int main(void)
         cmocka_unit_test(a_liar_who_numbers_two_things_alike_is_believed_alike_everywhere),
         cmocka_unit_test(only_the_author_edits_and_deletes_and_nobody_a_system_line),
         cmocka_unit_test(reactions_end_at_their_bound),
+        cmocka_unit_test(reactions_beyond_the_bound_end_the_same_in_every_order),
         cmocka_unit_test(a_text_is_known_again_after_edit_and_deletion),
         cmocka_unit_test(late_is_what_arrived_two_minutes_after_it_was_said),
     };
