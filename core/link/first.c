@@ -86,6 +86,8 @@ static bool open_initial(const struct initial *in, const uint8_t init[32], uint8
                      in->packet + in->head_len + number_len, in->body_len - number_len) == YR_OK;
     yr_wipe(secrets, sizeof secrets);
     yr_wipe(key, sizeof key);
+    yr_wipe(iv, sizeof iv);
+    yr_wipe(hp, sizeof hp);
     return ok;
 }
 
