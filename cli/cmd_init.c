@@ -70,6 +70,7 @@ static enum yr_exit make_here(struct yr_cli *cli, const char *name, const char *
                            cli->paths.profile, (long)holder);
     if (err != YR_OK)
         return yr_cli_fail(cli, exit_of(err), "io", NULL, "%s", why.text);
+    yr_harden(); // from here on there are keys in this process
     err = yr_host_make_identity(cli->paths.data_dir, name, secret,
                                 secret == NULL ? 0 : strlen(secret), id, text, sizeof text);
     yr_lock_release(&lock);
