@@ -497,6 +497,10 @@ static enum yr_err open_parts(struct yr_host *host, const struct yr_host_opts *o
     node.online = !opts->offline;
     node.read_receipts = opts->read_receipts;
     err = yr_node_new(&host->node, &node);
+    if (host->mem.unlocked > 0)
+        say(host, YR_LOG_WARN, "store",
+            "keys may be swapped out: the limit of locked memory is "
+            "too low (RLIMIT_MEMLOCK)");
     return err == YR_OK ? YR_OK : yr_net_fail(&host->fail, err, 0, "no memory for the node");
 }
 

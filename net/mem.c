@@ -3,6 +3,7 @@
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "core/base/base.h"
 
@@ -25,10 +26,18 @@ static void *system_realloc(void *ctx, void *ptr, size_t size)
     return NULL;
 }
 
+// Never given back: other secrets may be on the same pages, and they are few.
+static bool system_lock(void *ctx, void *ptr, size_t size)
+{
+    (void)ctx;
+    return mlock(ptr, size) == 0;
+}
+
 void yr_mem_init(struct yr_mem *mem)
 {
     memset(mem, 0, sizeof *mem);
     mem->realloc = system_realloc;
+    mem->lock = system_lock;
     memcpy(mem->cap, caps, sizeof caps);
 }
 

@@ -34,6 +34,15 @@ void *yr_alloc(struct yr_mem *mem, enum yr_mem_purpose purpose, size_t size)
     return ptr;
 }
 
+void *yr_alloc_secret(struct yr_mem *mem, enum yr_mem_purpose purpose, size_t size)
+{
+    void *ptr = yr_alloc(mem, purpose, size);
+
+    if (ptr != NULL && mem->lock != NULL && !mem->lock(mem->ctx, ptr, size))
+        mem->unlocked += size;
+    return ptr;
+}
+
 void yr_free(struct yr_mem *mem, void *ptr)
 {
     struct header *h = ptr;

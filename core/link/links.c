@@ -172,7 +172,7 @@ void yr_link_commit_clock(struct yr_link *link, struct yr_conn *conn)
 enum yr_err yr_links_new(struct yr_links **out, struct yr_mem *mem, const struct yr_rng *rng,
                          const struct yr_link_ops *ops)
 {
-    struct yr_links *links = yr_alloc(mem, YR_MEM_LINK, sizeof *links);
+    struct yr_links *links = yr_alloc_secret(mem, YR_MEM_LINK, sizeof *links);
 
     if (links == NULL)
         return YR_ENOMEM;
@@ -271,7 +271,7 @@ enum yr_err yr_links_set(struct yr_links *links, unsigned slot, const uint8_t id
         link = NULL;
     }
     if (link == NULL) {
-        if ((link = yr_alloc(links->mem, YR_MEM_LINK, sizeof *link)) == NULL)
+        if ((link = yr_alloc_secret(links->mem, YR_MEM_LINK, sizeof *link)) == NULL)
             return YR_ENOMEM;
         links->slots[slot] = link;
         link->slot = slot;

@@ -53,7 +53,7 @@ static enum yr_err make_parts(struct yr_node *n)
 
 enum yr_err yr_node_new(struct yr_node **out, const struct yr_node_opts *opts)
 {
-    struct yr_node *n = yr_alloc(opts->mem, YR_MEM_NODE, sizeof *n);
+    struct yr_node *n = yr_alloc_secret(opts->mem, YR_MEM_NODE, sizeof *n);
     enum yr_err err;
 
     if (n == NULL)

@@ -35,7 +35,7 @@ static const struct {
 enum yr_err yr_rows_new(struct yr_rows **out, struct yr_mem *mem, const struct yr_rng *rng,
                         const struct yr_store_view *view)
 {
-    struct yr_rows *rows = yr_alloc(mem, YR_MEM_STORE, sizeof *rows);
+    struct yr_rows *rows = yr_alloc_secret(mem, YR_MEM_STORE, sizeof *rows);
 
     if (rows == NULL)
         return YR_ENOMEM;

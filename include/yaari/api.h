@@ -46,6 +46,10 @@ struct yr_mem {
     void *(*realloc)(void *ctx, void *ptr, size_t size); /* size 0 frees; NULL refuses */
     void *ctx;
     size_t used[YR_MEM_COUNT], cap[YR_MEM_COUNT]; /* bytes */
+    /** Keep a block with long-lived secrets out of swap until it is freed; false: it may get there.
+     *  NULL: nothing is kept out. */
+    bool (*lock)(void *ctx, void *ptr, size_t size);
+    size_t unlocked; /* bytes for which it said false */
 };
 
 /** An IP address and UDP port.  IPv4 uses the first four bytes of `ip`. */

@@ -5,11 +5,13 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -108,6 +110,33 @@ static void random_bytes_differ(void **state)
     yr_random(yr_rng_system(), a, sizeof a);
     yr_random(yr_rng_system(), b, sizeof b);
     assert_memory_not_equal(a, b, sizeof a);
+}
+
+// Stands before the C library's, so that a test can use up what may be locked.
+static const void *locked;
+static bool may_lock = true;
+int mlock(const void *ptr, size_t len)
+{
+    locked = ptr;
+    errno = ENOMEM;
+    return may_lock ? 0 : -1;
+}
+
+static void secrets_are_locked_and_what_could_not_be_is_counted(void **state)
+{
+    struct yr_mem mem;
+    void *ptr;
+
+    yr_mem_init(&mem);
+    assert_non_null(ptr = yr_alloc_secret(&mem, YR_MEM_NODE, 100));
+    assert_ptr_equal(locked, ptr);
+    assert_int_equal(mem.unlocked, 0);
+    yr_free_secret(&mem, ptr);
+    may_lock = false;
+    assert_non_null(ptr = yr_alloc_secret(&mem, YR_MEM_NODE, 100));
+    assert_int_equal(mem.unlocked, 100);
+    yr_free_secret(&mem, ptr);
+    may_lock = true;
 }
 
 static void memory_is_capped_for_each_purpose(void **state)
@@ -284,6 +313,7 @@ int main(void)
         cmocka_unit_test(kinds_of_addresses_are_told_apart),
         cmocka_unit_test(random_bytes_differ),
         cmocka_unit_test(memory_is_capped_for_each_purpose),
+        cmocka_unit_test(secrets_are_locked_and_what_could_not_be_is_counted),
         cmocka_unit_test(a_lock_is_held_once_and_names_its_holder),
         cmocka_unit_test(a_lock_ends_with_its_process),
         cmocka_unit_test(a_lock_that_cannot_be_made_says_why),

@@ -30,6 +30,42 @@ static void one_purpose_cannot_starve_another(void **state)
     yr_free(&m.mem, b);
 }
 
+static void *locked_ptr;
+static size_t locked_size;
+static bool can_lock;
+
+static bool lock(void *ctx, void *ptr, size_t size)
+{
+    locked_ptr = ptr;
+    locked_size = size;
+    return can_lock;
+}
+
+static void a_secret_is_locked_or_counted_as_what_may_be_swapped_out(void **state)
+{
+    struct test_mem m;
+    void *a, *b;
+
+    test_mem_init(&m, 100);
+    assert_non_null(a = yr_alloc_secret(&m.mem, YR_MEM_NODE, 10)); // with nobody to ask
+    yr_free_secret(&m.mem, a);
+    m.mem.lock = lock;
+    can_lock = true;
+    assert_non_null(a = yr_alloc_secret(&m.mem, YR_MEM_NODE, 20));
+    assert_ptr_equal(locked_ptr, a);
+    assert_int_equal(locked_size, 20);
+    assert_int_equal(m.mem.unlocked, 0);
+    can_lock = false;
+    assert_non_null(b = yr_alloc_secret(&m.mem, YR_MEM_NODE, 30)); // it is needed all the same
+    assert_int_equal(m.mem.unlocked, 30);
+    locked_ptr = NULL;
+    assert_null(yr_alloc_secret(&m.mem, YR_MEM_NODE, 51));
+    assert_null(locked_ptr);
+    yr_free_secret(&m.mem, a);
+    yr_free_secret(&m.mem, b);
+    assert_int_equal(m.live, 0);
+}
+
 static void growing_counts_the_difference_and_a_refusal_keeps_the_block(void **state)
 {
     struct test_mem m;
@@ -69,6 +105,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_purpose_gets_its_cap_and_not_a_byte_more),
         cmocka_unit_test(one_purpose_cannot_starve_another),
+        cmocka_unit_test(a_secret_is_locked_or_counted_as_what_may_be_swapped_out),
         cmocka_unit_test(growing_counts_the_difference_and_a_refusal_keeps_the_block),
         cmocka_unit_test(the_allocators_refusal_is_not_counted),
     };
