@@ -4,7 +4,7 @@
 
 #define VERSION  1
 #define LATE_MS  120000
-#define MARK_MAX (YR_ID_LEN + 8 + 8 + 1 + 1 + YR_EMOJI_MAX)
+#define MARK_MAX (YR_ID_LEN + 8 + 8 + YR_MSG_ID_LEN + 1 + 1 + YR_EMOJI_MAX)
 
 enum bits {
     OWN = 1,
@@ -58,6 +58,7 @@ static void write_marks(struct yr_wr *wr, const struct yr_record *r)
         yr_wr_bytes(wr, mark->author, YR_ID_LEN);
         yr_wr_u64(wr, mark->hlc);
         yr_wr_u64(wr, mark->seq);
+        yr_wr_bytes(wr, mark->id, YR_MSG_ID_LEN);
         yr_wr_u8(wr, mark->on);
         yr_wr_u8(wr, mark->emoji_len);
         yr_wr_bytes(wr, mark->emoji, mark->emoji_len);
@@ -114,6 +115,7 @@ static bool read_marks(struct yr_rd *rd, struct yr_record *r)
         yr_rd_copy(rd, mark->author, YR_ID_LEN);
         mark->hlc = yr_rd_u64(rd);
         mark->seq = yr_rd_u64(rd);
+        yr_rd_copy(rd, mark->id, YR_MSG_ID_LEN);
         mark->on = yr_rd_u8(rd) != 0;
         mark->emoji_len = yr_rd_u8(rd);
         if (mark->emoji_len > YR_EMOJI_MAX)
@@ -380,6 +382,14 @@ bool yr_record_full(const struct yr_record *r, const struct yr_change *change)
     return !found && end - first >= YR_REACTION_EACH;
 }
 
+const uint8_t *yr_record_reaction(const struct yr_record *r, const struct yr_change *change)
+{
+    bool found;
+    const size_t at = find_mark(r, change, &found);
+
+    return found ? r->marks[at].id : NULL;
+}
+
 // A register at `at` that is off and was never written; the author's highest makes room for it.
 static enum yr_err add_mark(struct yr_record *r, const struct yr_change *change, size_t at,
                             bool *visible)
@@ -428,6 +438,7 @@ static enum yr_err react(struct yr_record *r, const struct yr_change *change, bo
     }
     mark->hlc = change->hlc;
     mark->seq = change->seq;
+    memcpy(mark->id, change->id, YR_MSG_ID_LEN);
     mark->on = change->on;
     *stored = true;
     return YR_OK;

@@ -19,7 +19,8 @@
 /** A register of (author, emoji). */
 struct yr_mark {
     uint8_t author[YR_ID_LEN];
-    uint64_t hlc, seq; /* of the operation that wrote it last */
+    uint64_t hlc, seq;         /* of the operation that wrote it last ... */
+    uint8_t id[YR_MSG_ID_LEN]; /* ... and that itself */
     bool on;
     uint8_t emoji_len;
     uint8_t emoji[YR_EMOJI_MAX];
@@ -87,6 +88,9 @@ YR_MUST_USE enum yr_err yr_record_apply(struct yr_record *record, const struct y
 
 /** Would this reaction be one more than are kept of its author? */
 bool yr_record_full(const struct yr_record *record, const struct yr_change *change);
+
+/** The operation that wrote this author's register of this emoji last, or NULL. */
+const uint8_t *yr_record_reaction(const struct yr_record *record, const struct yr_change *change);
 
 /** Make it a tombstone. */
 void yr_record_erase(struct yr_record *record);

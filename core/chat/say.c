@@ -309,11 +309,12 @@ static enum yr_err carry_out(struct yr_chats *chats, struct yr_now now, struct y
     return yr_chats_tell(chats, now, kind, conv, record->id, record->state, NULL);
 }
 
-static void recall(struct yr_chats *chats, const struct yr_conv *conv,
-                   const uint8_t id[YR_MSG_ID_LEN], bool *done)
+// Take back what has not left; true: nobody else can have it.
+static bool recall(struct yr_chats *chats, const struct yr_conv *conv,
+                   const uint8_t id[YR_MSG_ID_LEN])
 {
-    *done = !yr_chats_is_self(chats, conv) && yr_msg_id_ok(id) &&
-            chats->ops->recall(chats->ops->ctx, conv->id, id);
+    return !yr_chats_is_self(chats, conv) && yr_msg_id_ok(id) &&
+           chats->ops->recall(chats->ops->ctx, conv->id, id);
 }
 
 enum yr_err yr_chat_edit(struct yr_chats *chats, struct yr_now now, const uint8_t id[YR_MSG_ID_LEN],
@@ -324,7 +325,6 @@ enum yr_err yr_chat_edit(struct yr_chats *chats, struct yr_now now, const uint8_
     struct yr_change change;
     struct yr_index index;
     struct yr_conv *conv;
-    bool recalled;
     enum yr_err err;
 
     if ((err = check_text(text, len, YR_TEXT_MAX)) != YR_OK ||
@@ -338,7 +338,7 @@ enum yr_err yr_chat_edit(struct yr_chats *chats, struct yr_now now, const uint8_
     change.text_len = len;
     err = carry_out(chats, now, conv, &index, &change, YR_EV_EDIT);
     if (err == YR_OK)
-        recall(chats, conv, before, &recalled); // nobody needs the one before any more
+        (void)recall(chats, conv, before); // nobody needs the one before any more
     return err;
 }
 
@@ -387,10 +387,12 @@ static enum yr_err cancel(struct yr_chats *chats, struct yr_now now, struct yr_c
                           const struct yr_index *index)
 {
     struct yr_record *record = &chats->record;
-    bool recalled;
     enum yr_err err;
 
-    recall(chats, conv, record->edit_id, &recalled); // its text must not leave either
+    (void)recall(chats, conv, record->edit_id); // its text must not leave either
+    for (size_t i = 0; i < record->mark_count; i++)
+        if (memcmp(record->marks[i].author, chats->self, YR_ID_LEN) == 0)
+            (void)recall(chats, conv, record->marks[i].id);
     yr_record_erase(record);
     record->state = YR_STATE_CANCELLED;
     if ((err = yr_record_put(chats, conv->id, &index->place, record)) != YR_OK ||
@@ -408,7 +410,6 @@ enum yr_err yr_chat_delete(struct yr_chats *chats, struct yr_now now,
     struct yr_change change;
     struct yr_index index;
     struct yr_conv *conv;
-    bool recalled = false;
     enum yr_err err = find_target(chats, id, &index, &conv);
 
     if (err != YR_OK)
@@ -424,9 +425,7 @@ enum yr_err yr_chat_delete(struct yr_chats *chats, struct yr_now now,
                    ? err
                    : yr_chats_tell(chats, now, YR_EV_DELETE, conv, id, record->state, NULL);
     }
-    if (record->state == YR_STATE_ACCEPTED)
-        recall(chats, conv, id, &recalled);
-    if (recalled)
+    if (record->state == YR_STATE_ACCEPTED && recall(chats, conv, id))
         return cancel(chats, now, conv, &index);
     change = own_change(chats, now, conv, YR_PLAIN_DELETE, id);
     return carry_out(chats, now, conv, &index, &change, YR_EV_DELETE);
@@ -437,6 +436,8 @@ enum yr_err yr_chat_react(struct yr_chats *chats, struct yr_now now,
                           bool remove)
 {
     struct yr_record *trial = &chats->moving;
+    uint8_t before[YR_MSG_ID_LEN] = {0};
+    const uint8_t *last;
     struct yr_change change;
     struct yr_index index;
     struct yr_conv *conv;
@@ -454,8 +455,13 @@ enum yr_err yr_chat_react(struct yr_chats *chats, struct yr_now now,
     change.on = !remove;
     if (yr_record_full(&chats->record, &change))
         return remove ? YR_OK : YR_EFULL;
+    if ((last = yr_record_reaction(&chats->record, &change)) != NULL)
+        memcpy(before, last, sizeof before);
     *trial = chats->record; // would anything change?
     if ((err = yr_record_apply(trial, &change, &visible, &stored)) != YR_OK || !visible)
         return err;
-    return carry_out(chats, now, conv, &index, &change, YR_EV_REACTION);
+    err = carry_out(chats, now, conv, &index, &change, YR_EV_REACTION);
+    if (err == YR_OK)
+        (void)recall(chats, conv, before);
+    return err;
 }

@@ -687,6 +687,26 @@ static void a_text_nobody_has_yet_is_cancelled_and_never_leaves(void **state)
     assert_int_equal(see(&alice, id)->state, YR_STATE_CANCELLED);
 }
 
+static void reactions_on_a_text_that_is_cancelled_never_leave(void **state)
+{
+    uint8_t id[YR_MSG_ID_LEN];
+
+    alice.recallable = true;
+    talker_say(&alice, &bob, "oops", id);
+    assert_int_equal(yr_chat_react(alice.chats, alice.now, id, "+1", 2, false), YR_OK);
+    assert_int_equal(yr_chat_react(alice.chats, alice.now, id, "-1", 2, false), YR_OK);
+    assert_int_equal(yr_chat_react(alice.chats, alice.now, id, "-1", 2, true), YR_OK);
+    assert_true(alice.out[2].recalled); // nobody needs to know that it was set
+    talker_commit(&alice);
+    talker_crash(&alice, alice.out_count); // it is remembered on disk
+    assert_int_equal(yr_chat_delete(alice.chats, alice.now, id, false), YR_OK);
+    for (size_t i = 0; i < alice.out_count; i++)
+        assert_true(alice.out[i].recalled);
+    exchange();
+    assert_int_equal(talker_counter(&bob, "chat.denied"), 0);
+    assert_int_equal(yr_memstore_count(bob.store, YR_DB_MAIN), 1); // his incarnation: nobody waits
+}
+
 static void what_was_cited_by_cancelled_texts_alone_is_cited_again(void **state)
 {
     uint8_t first[YR_MSG_ID_LEN], second[YR_MSG_ID_LEN];
@@ -950,6 +970,7 @@ int main(void)
         TEST(an_edit_that_waited_keeps_its_text_whatever_waited_beside_it),
         TEST(operations_that_wait_are_bounded_and_counted_once),
         TEST(a_text_nobody_has_yet_is_cancelled_and_never_leaves),
+        TEST(reactions_on_a_text_that_is_cancelled_never_leave),
         TEST(what_was_cited_by_cancelled_texts_alone_is_cited_again),
         TEST(a_text_that_has_left_is_deleted_by_a_tombstone),
         TEST(profiles_prekeys_and_noops_are_handed_to_the_owner),
