@@ -44,6 +44,7 @@
     X(QUIC_KU, "quic/ku", "packet secret")                                 \
     X(DB_VAL, "db/val", "vault key")                                       \
     X(DB_IDX, "db/idx", "vault key, ctx table and id")                     \
+    X(DB_HIDE, "db/hide", "vault key, ctx table, round and half an id")    \
     X(DB_SHRED, "db/shred", "vault key")                                   \
     X(FP, "fp", "hash of both identities, ctx group")
 

@@ -63,6 +63,27 @@ void yr_rowkeys_prefix(struct yr_rowkeys *keys, unsigned table, const char *name
     memcpy(out, set[0].prefix, YR_ROW_PREFIX);
 }
 
+void yr_rowkeys_hide(const struct yr_rowkeys *keys, const char *name, uint8_t id[YR_ID_LEN],
+                     bool back)
+{
+    enum { HALF = YR_ID_LEN / 2, ROUNDS = 4 };
+    const size_t name_len = strlen(name) + 1; // with its 0
+    uint8_t ctx[32 + 1 + HALF], mask[HALF];
+
+    YR_ASSERT(name_len <= 32);
+    memcpy(ctx, name, name_len);
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        const unsigned round = back ? ROUNDS - 1 - i : i;
+        uint8_t *from = id + (round % 2 == 0 ? 0 : HALF), *to = id + (round % 2 == 0 ? HALF : 0);
+
+        ctx[name_len] = (uint8_t)round;
+        memcpy(ctx + name_len + 1, from, HALF);
+        yr_kdf(mask, HALF, keys->vk, YR_LABEL_DB_HIDE, ctx, name_len + 1 + HALF);
+        for (size_t k = 0; k < HALF; k++)
+            to[k] ^= mask[k];
+    }
+}
+
 static size_t ad_of(enum yr_db db, const uint8_t *key, size_t key_len, uint8_t out[8 + YR_KEY_MAX])
 {
     const size_t name_len = strlen(db_names[db]) + 1;

@@ -1,6 +1,7 @@
 /* core/store/rowkeys.h: how one row is named and sealed (B.11).
  *
- *     stored key    KDF(VK, "db/idx", table name || 0 || owner)[16] || suffix
+ *     stored key    KDF(VK, "db/idx", table name || 0 || owner)[16] || suffix; where the suffix is
+ *                   a person's id, enciphered: who the friends are is nobody's business
  *     stored value  ver 1 | kgen u32 | nonce 24 | AEAD_X(VAL or SK, pad64(plain)), AD = db name ||
  * 0 || key
  *
@@ -54,6 +55,12 @@ void yr_rowkeys_init(struct yr_rowkeys *keys, const uint8_t vk[32], const struct
 /** The bytes that begin every key of (table, owner).  table: a number for the cache. */
 void yr_rowkeys_prefix(struct yr_rowkeys *keys, unsigned table, const char *name, const void *owner,
                        size_t owner_len, uint8_t out[YR_ROW_PREFIX]);
+
+/** Encipher an id in place, or (back) decipher it: a Feistel network of four rounds under the vault
+ *  key, so that the same id in one table is the same 32 bytes again and nothing else tells it.
+ *  Walks meet such rows in no meaningful order. */
+void yr_rowkeys_hide(const struct yr_rowkeys *keys, const char *name, uint8_t id[YR_ID_LEN],
+                     bool back);
 
 /** Length of a padded plaintext: a multiple of 64, more than `len`. */
 static inline uint32_t yr_row_pad(size_t len)

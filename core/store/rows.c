@@ -107,6 +107,18 @@ bool yr_rows_broken(const struct yr_rows *rows)
 
 // ---- one row ----
 
+// Is the suffix a person?  These tables are read by id or walked whole, so their order is free.
+static bool is_hidden(enum yr_table table, size_t suffix_len)
+{
+    static const bool by_person[YR_TABLE_COUNT] = {
+        [YR_TABLE_FRIEND] = true, [YR_TABLE_CLOCK] = true,   [YR_TABLE_ADDR] = true,
+        [YR_TABLE_CONV] = true,   [YR_TABLE_TIMEKEY] = true, [YR_TABLE_SESSION] = true,
+        [YR_TABLE_PREKEY] = true,
+    };
+
+    return by_person[table] && suffix_len == YR_ID_LEN;
+}
+
 static void make_key(struct yr_rows *rows, enum yr_table table, const void *owner, size_t owner_len,
                      const void *suffix, size_t suffix_len, struct yr_rowkey *out)
 {
@@ -114,6 +126,8 @@ static void make_key(struct yr_rows *rows, enum yr_table table, const void *owne
     yr_rowkeys_prefix(&rows->keys, table, tables[table].name, owner, owner_len, out->bytes);
     if (suffix_len > 0)
         memcpy(out->bytes + YR_ROW_PREFIX, suffix, suffix_len);
+    if (is_hidden(table, suffix_len))
+        yr_rowkeys_hide(&rows->keys, tables[table].name, out->bytes + YR_ROW_PREFIX, false);
     out->len = YR_ROW_PREFIX + suffix_len;
 }
 
@@ -361,6 +375,8 @@ enum yr_err yr_rows_seek(struct yr_rows *rows, enum yr_table table, const void *
         return err;
     at->suffix_len = hit.kv.key_len - YR_ROW_PREFIX;
     memcpy(at->suffix, hit.kv.key + YR_ROW_PREFIX, at->suffix_len);
+    if (is_hidden(table, at->suffix_len))
+        yr_rowkeys_hide(&rows->keys, tables[table].name, at->suffix, true);
     at->value_len = len;
     return YR_OK;
 }

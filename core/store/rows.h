@@ -10,7 +10,8 @@
  *
  * Stored key = KDF(VK, "db/idx", table name || 0 || owner)[16] || suffix; stored value = ver 1 |
  * kgen u32 | nonce 24 | AEAD_X(VAL or SK, pad64(plain)), AD = db name || 0 || key (B.11).
- * Suffixes order bytewise; write numbers big-endian. */
+ * Suffixes order bytewise, write numbers big-endian; but where the suffix is a friend's or a
+ * conversation's id it is enciphered in the stored key, and rows come in no meaningful order. */
 #ifndef YR_ROWS_H
 #define YR_ROWS_H
 

@@ -875,6 +875,43 @@ static void a_stored_row_is_what_the_protocol_says(void **state)
     check_format(box, YR_DB_SHRED, "outbox", "shred", 1, sk);
 }
 
+static void a_stored_key_does_not_tell_who_a_friend_is(void **state)
+{
+    struct rowbox *box = *state;
+    const struct yr_store_view *view = yr_memstore_view(box->store);
+    uint8_t ids[20][YR_ID_LEN], key[YR_KEY_MAX] = {0}, one, got;
+    struct yr_row at = {.suffix_len = 0};
+    struct yr_kv kv = {0};
+    size_t seen = 0, stored = 0, key_len = 1, len;
+    enum yr_seek how = YR_SEEK_GE;
+
+    for (size_t i = 0; i < YR_COUNT(ids); i++) {
+        memset(ids[i], (int)i, YR_ID_LEN);
+        one = (uint8_t)i;
+        assert_int_equal(
+            yr_rows_put(box->rows, YR_TABLE_FRIEND, NULL, 0, ids[i], YR_ID_LEN, &one, 1), YR_OK);
+    }
+    rowbox_settle(box);
+    for (; yr_rows_seek(box->rows, YR_TABLE_FRIEND, NULL, 0, how, &at, &got, 1) == YR_OK; seen++) {
+        how = YR_SEEK_GT;
+        assert_int_equal(at.suffix_len, YR_ID_LEN);
+        assert_memory_equal(at.suffix, ids[got], YR_ID_LEN);
+    }
+    assert_int_equal(seen, YR_COUNT(ids));
+    assert_int_equal(yr_rows_get(box->rows, YR_TABLE_FRIEND, NULL, 0, ids[7], 32, &got, 1, &len),
+                     YR_OK);
+    assert_int_equal(got, 7);
+    for (how = YR_SEEK_GE; view->seek(view->ctx, YR_DB_MAIN, how, key, key_len, &kv) == YR_OK;
+         stored++) {
+        how = YR_SEEK_GT;
+        key_len = kv.key_len;
+        memcpy(key, kv.key, key_len);
+        for (size_t i = 0; i < YR_COUNT(ids); i++)
+            assert_null(memmem(key, key_len, ids[i], 4));
+    }
+    assert_int_equal(stored, YR_COUNT(ids));
+}
+
 int main(void)
 {
 #define T(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
@@ -886,6 +923,7 @@ int main(void)
         T(more_owners_than_the_cache_holds_are_kept_apart),
         T(rows_may_change_under_a_walk),
         T(a_walk_without_a_buffer_gives_the_suffixes),
+        T(a_stored_key_does_not_tell_who_a_friend_is),
         T(values_of_every_size_come_back_and_too_small_a_buffer_is_an_error),
         T(random_use_agrees_with_a_model_through_crashes_and_rotations),
         T(a_row_overwritten_many_times_is_written_once),
