@@ -469,25 +469,32 @@ static bool take_token(struct invite *in, struct yr_now now)
     return true;
 }
 
-// A place for one more of this invite: at its bound the one of its own that ends first makes room.
+// A place for one more of this invite: at its bound the one of its own that ends first makes room,
+// else the oldest that is done: whoever still waits for its answer asks again.
 static struct meeting *free_meeting(struct yr_contacts *c, const struct invite *in,
                                     struct yr_now now)
 {
-    struct meeting *place = NULL, *first = NULL;
+    struct meeting *place = NULL, *first = NULL, *done = NULL;
     size_t own = 0;
 
     for (size_t i = 0; i < MEETINGS_MAX; i++) {
         struct meeting *m = &c->meetings[i];
         if (!m->used || m->until_us <= now.mono_us) {
             place = m;
-        } else if (m->invite == in) {
-            own++;
-            if (first == NULL || m->until_us < first->until_us)
-                first = m;
+            continue;
         }
+        if (m->done && (done == NULL || m->until_us < done->until_us))
+            done = m;
+        if (m->invite != in)
+            continue;
+        own++;
+        if (first == NULL || m->until_us < first->until_us)
+            first = m;
     }
     if (own >= MEETINGS_EACH)
         place = first;
+    if (place == NULL)
+        place = done;
     if (place != NULL)
         yr_wipe(place, sizeof *place);
     return place;
