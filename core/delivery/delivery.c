@@ -6,6 +6,7 @@
 #define PREKEY_LIFE_S  (21u * 86400u)
 #define PREKEY_RENEW_S (7u * 86400u)
 #define ROW_VERSION    1
+#define DAY_STEP       24 /* how far our days run ahead of those the friend has opened */
 #define SEARCH_BURST   32 /* searches over all days: 2,000 hashes each; then one a second */
 #define LETTER_HEAD    (1 + YR_MSG_ID_LEN + 4)
 #define SEALED_MAX     (YR_PLAIN_MAX + YR_RATCHET_OVERHEAD)
@@ -20,7 +21,8 @@ struct letter {
     size_t sealed_len;
     uint8_t *plain; // until sealed
     size_t plain_len;
-    bool sent; // over the present link
+    bool sent;    // over the present link
+    uint32_t day; // whose keys it was sent under last
 };
 
 struct ack {
@@ -40,6 +42,9 @@ struct box {
     uint8_t id[32], out_dir;
     struct yr_timekey timekey;
     struct day_keys out_keys, in_keys;
+    // Highest days of envelopes: ours that were sent; ours that were opened; theirs we opened.
+    uint32_t sent_day, acked_day, heard_day;
+    bool days_dirty;
     struct yr_session sessions[YR_SESSIONS_MAX]; // newest first
     size_t session_count;
     bool sessions_dirty;
@@ -263,13 +268,34 @@ static void del_letter(struct yr_delivery *d, struct box *b, uint64_t order)
     b->queued--;
 }
 
+#define TIMEKEY_LEN (YR_TIMEKEY_ROW_LEN + 3 * 4)
+
 static void put_timekey(struct yr_delivery *d, const struct box *b)
 {
-    uint8_t row[YR_TIMEKEY_ROW_LEN];
+    uint8_t row[TIMEKEY_LEN];
+    struct yr_wr wr = yr_wr_init(row, sizeof row);
+    uint8_t *room = yr_wr_room(&wr, YR_TIMEKEY_ROW_LEN);
 
-    yr_rows_put(d->rows, YR_TABLE_TIMEKEY, NULL, 0, b->id, 32, row,
-                yr_timekey_encode(row, &b->timekey));
+    yr_timekey_encode(room, &b->timekey);
+    yr_wr_u32(&wr, b->sent_day);
+    yr_wr_u32(&wr, b->acked_day);
+    yr_wr_u32(&wr, b->heard_day);
+    YR_ASSERT(yr_wr_ok(&wr));
+    yr_rows_put(d->rows, YR_TABLE_TIMEKEY, NULL, 0, b->id, 32, row, sizeof row);
     yr_wipe(row, sizeof row);
+}
+
+static enum yr_err decode_timekey(struct box *b, const uint8_t *row, size_t len)
+{
+    struct yr_rd rd = yr_rd_init(row, len);
+    const uint8_t *key = yr_rd_bytes(&rd, YR_TIMEKEY_ROW_LEN);
+
+    b->sent_day = yr_rd_u32(&rd);
+    b->acked_day = yr_rd_u32(&rd);
+    b->heard_day = yr_rd_u32(&rd);
+    if (!yr_rd_done(&rd) || yr_timekey_decode(&b->timekey, key, YR_TIMEKEY_ROW_LEN) != YR_OK)
+        return YR_ECORRUPT;
+    return YR_OK;
 }
 
 static void put_prekeys(struct yr_delivery *d, const struct box *b)
@@ -363,7 +389,7 @@ enum yr_err yr_delivery_load(struct yr_delivery *d, unsigned slot, const uint8_t
         return YR_ENOMEM;
     err = yr_rows_get(d->rows, YR_TABLE_TIMEKEY, NULL, 0, id, 32, d->row, sizeof d->row, &len);
     if (err == YR_OK)
-        err = corrupt(yr_timekey_decode(&b->timekey, d->row, len));
+        err = decode_timekey(b, d->row, len);
     if (err == YR_OK)
         err = yr_rows_get(d->rows, YR_TABLE_SESSION, NULL, 0, id, 32, d->row, sizeof d->row, &len);
     if (err == YR_OK)
@@ -433,6 +459,8 @@ enum yr_err yr_delivery_meet(struct yr_delivery *d, struct yr_now now, unsigned 
     b->out_keys.valid = b->in_keys.valid = false;
     yr_skipped_clear(&b->skipped);
     yr_timekey_first(&b->timekey, contact->pair, contact->day);
+    b->sent_day = b->heard_day = contact->day;
+    b->acked_day = contact->day + YR_TIMEKEY_DAYS; // the day that would leave them where they begin
     put_timekey(d, b);
     yr_session_clear(&session);
     return unseal_outbox(d, b);
@@ -460,14 +488,47 @@ void yr_delivery_remove(struct yr_delivery *d, unsigned slot)
 
 /* ---- sending ---- */
 
-// A day both ends can derive keys for, whatever our clock says (B.2: a wrong clock destroys
-// nothing).
+static uint32_t today(struct yr_now now)
+{
+    const uint64_t day = (uint64_t)YR_MAX(now.wall_ms, 0) / 1000 / YR_DAY_S;
+
+    return day < UINT32_MAX / 2 ? (uint32_t)day : UINT32_MAX / 2;
+}
+
+static uint32_t clamp(uint32_t day, uint32_t low, uint32_t high)
+{
+    return day < low ? low : day > high ? high : day;
+}
+
+// A day the friend can derive keys for, whatever our clock says (B.2: a wrong clock destroys
+// nothing).  Its oldest day lies YR_TIMEKEY_DAYS before one of ours: at the latest before the last
+// we sent, at the earliest before the last we know it has opened.  DAY_STEP leaves it room to lag
+// behind, for both directions come from one chain and it keeps what it has to send with itself.
 static uint32_t day_to_use(const struct box *b, struct yr_now now)
 {
-    const uint64_t today = (uint64_t)YR_MAX(now.wall_ms, 0) / 1000 / YR_DAY_S;
-    const uint64_t low = b->timekey.day, high = low + YR_TIMEKEY_REACH;
+    const uint32_t low = b->sent_day > YR_TIMEKEY_DAYS ? b->sent_day - YR_TIMEKEY_DAYS : 0;
 
-    return (uint32_t)(today < low ? low : today > high ? high : today);
+    return clamp(today(now), YR_MAX(low, b->timekey.day), b->acked_day + DAY_STEP);
+}
+
+// Days too old for any envelope of theirs go, for good; but not those we may have to send with.
+static void forget_days(struct box *b)
+{
+    const uint32_t old = b->heard_day > YR_TIMEKEY_DAYS ? b->heard_day - YR_TIMEKEY_DAYS : 0;
+    const uint32_t day = YR_MIN(old, b->acked_day + DAY_STEP);
+
+    if (day <= b->timekey.day || yr_timekey_advance(&b->timekey, day) != YR_OK)
+        return;
+    b->days_dirty = true;
+}
+
+static void heard(struct box *b, uint32_t day)
+{
+    if (day <= b->heard_day)
+        return;
+    b->heard_day = day;
+    b->days_dirty = true;
+    forget_days(b);
 }
 
 static bool use_day(const struct box *b, struct day_keys *keys, uint8_t dir, uint32_t day)
@@ -483,9 +544,10 @@ static bool send_letter(struct yr_delivery *d, struct box *b, unsigned slot, str
                         struct letter *l)
 {
     const uint64_t now_s = (uint64_t)YR_MAX(now.wall_ms, 0) / 1000;
+    const uint32_t day = day_to_use(b, now);
     size_t len;
 
-    if (!use_day(b, &b->out_keys, b->out_dir, day_to_use(b, now)) ||
+    if (!use_day(b, &b->out_keys, b->out_dir, day) ||
         yr_envelope_seal(d->envelope, sizeof d->envelope, &len, b->out_keys.env, b->out_keys.tag,
                          yr_envelope_exp(now_s), YR_ENV_MESSAGE, l->sealed, l->sealed_len,
                          d->rng) != YR_OK ||
@@ -493,6 +555,11 @@ static bool send_letter(struct yr_delivery *d, struct box *b, unsigned slot, str
         return false;
     yr_envelope_id(l->eid, d->envelope, len);
     l->sent = true;
+    l->day = day;
+    if (day > b->sent_day) {
+        b->sent_day = day;
+        b->days_dirty = true;
+    }
     return true;
 }
 
@@ -673,6 +740,13 @@ void yr_delivery_down(struct yr_delivery *d, unsigned slot)
         return;
     b->up = false;
     b->ack_count = 0; // the friend sends again what it has no answer for
+    yr_free(d->mem, b->acks);
+    b->acks = NULL;
+    if (b->count > 0)
+        return;
+    yr_free(d->mem, b->window); // most friends are away most of the time
+    b->window = NULL;
+    b->first = 0;
 }
 
 void yr_delivery_room(struct yr_delivery *d, struct yr_now now, unsigned slot)
@@ -695,6 +769,11 @@ static struct letter *find_letter(struct box *b, const uint8_t *eid, size_t *at)
 
 static void remove_letter(struct yr_delivery *d, struct box *b, size_t at)
 {
+    if (at_window(b, at)->day > b->acked_day) {
+        b->acked_day = at_window(b, at)->day;
+        b->days_dirty = true;
+        forget_days(b);
+    }
     del_letter(d, b, at_window(b, at)->order);
     clear_letter(d, at_window(b, at));
     for (size_t i = at; i > 0; i--) // in order, so it is nearly always the first
@@ -755,28 +834,19 @@ static bool may_search(struct box *b, struct yr_now now)
 // An honest one with a wrong clock costs one search a day, for the day found is remembered.
 static enum yr_err find_day(struct box *b, struct yr_now now, const uint8_t tag[16])
 {
-    const uint32_t today = day_to_use(b, now);
+    const uint32_t guess = clamp(today(now), b->timekey.day, b->timekey.day + YR_TIMEKEY_REACH);
 
     if (b->in_keys.valid && yr_equal(b->in_keys.tag, tag, 16))
         return YR_OK;
     if (!may_search(b, now))
         return YR_EPROTO;
-    if (try_day(b, today, tag) || try_day(b, today + 1, tag) ||
-        (today > 0 && try_day(b, today - 1, tag)))
+    if (try_day(b, guess, tag) || try_day(b, guess + 1, tag) ||
+        (guess > 0 && try_day(b, guess - 1, tag)))
         return YR_OK;
     for (uint32_t i = 0; i <= YR_TIMEKEY_REACH; i++)
         if (try_day(b, b->timekey.day + i, tag))
             return YR_OK;
     return YR_ENOENT;
-}
-
-// The friend confirmed a day: those too old for any envelope go, for good.
-static void confirm_day(struct yr_delivery *d, struct box *b, uint32_t day)
-{
-    if (day < b->timekey.day + YR_TIMEKEY_DAYS + 1)
-        return;
-    if (yr_timekey_advance(&b->timekey, day - YR_TIMEKEY_DAYS) == YR_OK)
-        put_timekey(d, b);
 }
 
 static struct yr_session *find_session(struct box *b, const uint8_t sid8[8])
@@ -859,7 +929,7 @@ enum yr_err yr_delivery_receive(struct yr_delivery *d, struct yr_now now, unsign
         d->counters[DROP_AEAD]++;
         return YR_OK;
     }
-    confirm_day(d, b, b->in_keys.day);
+    heard(b, b->in_keys.day);
     if (kind == YR_ENV_COVER)
         return add_ack(d, b, slot, envelope, len, 0);
     if (kind != YR_ENV_MESSAGE) {
@@ -883,6 +953,10 @@ static void flush_box(struct yr_delivery *d, struct box *b)
 {
     uint8_t row[YR_SESSIONS_ROW_MAX];
     unsigned changed = yr_skipped_changed(&b->skipped);
+
+    if (b->days_dirty)
+        put_timekey(d, b);
+    b->days_dirty = false;
 
     if (b->sessions_dirty) {
         yr_rows_put(d->rows, YR_TABLE_SESSION, NULL, 0, b->id, 32, row,

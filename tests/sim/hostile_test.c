@@ -219,7 +219,7 @@ static void envelopes_without_waiting_cost_the_link(void **state)
     assert_int_equal(yr_rows_get(n->rows, YR_TABLE_TIMEKEY, NULL, 0, sim_id(w.sim, w.a), 32, row,
                                  sizeof row, &len),
                      YR_OK);
-    assert_int_equal(yr_timekey_decode(&timekey, row, len), YR_OK);
+    assert_int_equal(yr_timekey_decode(&timekey, row, YR_TIMEKEY_ROW_LEN), YR_OK);
     assert_int_equal(
         yr_envelope_keys(&timekey, friend_at(&w, w.b, w.a)->pair.out, timekey.day + 1, env, tag),
         YR_OK);
