@@ -62,6 +62,31 @@ static enum yr_err sync_dir_of(const char *path)
     return err;
 }
 
+// And so must the entries of the folders above, which may have been made a moment ago: of all that
+// are ours.  Those that cannot be opened have been there before us.
+static void sync_dirs_above(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    char up[PATH_MAX];
+    struct stat at, before = {0};
+    int dir;
+
+    snprintf(up, sizeof up, "%.*s/..", slash != NULL ? (int)(slash - path) : 1,
+             slash != NULL ? path : ".");
+    dir = open(up, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    while (dir >= 0 && fstat(dir, &at) == 0 && at.st_uid == geteuid() &&
+           (at.st_ino != before.st_ino || at.st_dev != before.st_dev)) {
+        const int next = openat(dir, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+        (void)!sync_fd(dir);
+        close(dir);
+        dir = next;
+        before = at;
+    }
+    if (dir >= 0)
+        close(dir);
+}
+
 static enum yr_err read_at(int fd, uint8_t *out, size_t len)
 {
     for (size_t done = 0; done < len;) {
@@ -132,7 +157,11 @@ static enum yr_err make_file(const char *path, const uint8_t *bytes, size_t len)
     if (err == YR_OK && link(fresh, path) != 0) // unlike a rename, refuses to replace
         err = yr_errno_err(errno);
     unlink(fresh);
-    return err == YR_OK ? sync_dir_of(path) : err;
+    if (err == YR_OK)
+        err = sync_dir_of(path);
+    if (err == YR_OK)
+        sync_dirs_above(path);
+    return err;
 }
 
 enum yr_err yr_keyfile_read_vault(const char *path, uint8_t out[YR_VAULT_FILE_MAX], size_t *len)

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -14,6 +15,29 @@
 
 static char base[] = "/tmp/yaari-keyfile-XXXXXX";
 static char vault[64], shred[64], fresh[80];
+
+// Stands before the C library's, to see what is made durable.
+static ino_t synced[32];
+static size_t synced_count;
+int fsync(int fd)
+{
+    struct stat st;
+
+    if (fstat(fd, &st) == 0 && synced_count < YR_COUNT(synced))
+        synced[synced_count++] = st.st_ino;
+    return (int)syscall(SYS_fsync, fd);
+}
+
+static bool was_synced(const char *path)
+{
+    struct stat st;
+
+    assert_int_equal(stat(path, &st), 0);
+    for (size_t i = 0; i < synced_count; i++)
+        if (synced[i] == st.st_ino)
+            return true;
+    return false;
+}
 
 static int make_base(void **state)
 {
@@ -70,6 +94,27 @@ static void a_vault_is_made_once_and_read_back(void **state)
     assert_int_equal(yr_keyfile_read_vault(vault, got, &len), YR_OK);
     assert_int_equal(len, 100);
     assert_int_equal(got[0], 0x5a);
+}
+
+static void the_names_that_lead_to_a_vault_are_durable_too(void **state)
+{
+    static const uint8_t bytes[100] = {1};
+    char dirs[2][80], path[96];
+
+    snprintf(dirs[0], sizeof dirs[0], "%s/a", base);
+    snprintf(dirs[1], sizeof dirs[1], "%s/a/b", base);
+    snprintf(path, sizeof path, "%s/vault.key", dirs[1]);
+    for (size_t i = 0; i < YR_COUNT(dirs); i++)
+        assert_int_equal(mkdir(dirs[i], 0700), 0);
+    synced_count = 0;
+    assert_int_equal(yr_keyfile_make_vault(path, bytes, sizeof bytes), YR_OK);
+    assert_true(was_synced(path));
+    assert_true(was_synced(dirs[1]));
+    assert_true(was_synced(dirs[0]));
+    assert_true(was_synced(base));
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(rmdir(dirs[1]), 0);
+    assert_int_equal(rmdir(dirs[0]), 0);
 }
 
 static void a_vault_left_half_made_is_made_anew(void **state)
@@ -231,6 +276,7 @@ int main(void)
 #define T(test) cmocka_unit_test_teardown(test, clean)
     const struct CMUnitTest tests[] = {
         T(a_vault_is_made_once_and_read_back),
+        T(the_names_that_lead_to_a_vault_are_durable_too),
         T(a_vault_left_half_made_is_made_anew),
         T(a_key_file_open_to_others_is_refused),
         T(a_key_file_of_another_user_is_refused),
