@@ -42,7 +42,7 @@ static int make_base(void **state)
 
 static void remove_store(const char *name)
 {
-    char path[128];
+    char path[192];
 
     snprintf(path, sizeof path, "%s/data.mdb", name);
     unlink(path);
