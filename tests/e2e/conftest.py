@@ -34,3 +34,11 @@ def pair():
         alice.close()
         bob.close()
         yaari.remove(home)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_call(item):
+    """Where the system has no terminals to give (a bare chroot), their tests are skipped."""
+    outcome = yield
+    if outcome.excinfo is not None and "out of pty devices" in str(outcome.excinfo[1]):
+        pytest.skip("no terminals here: is /dev/pts mounted?")
