@@ -16,7 +16,7 @@
 
 static bool to_be_found(const struct yr_friend *f)
 {
-    return f->used && !f->online && !f->blocked && !f->pending;
+    return f->used && (!f->online || f->astray) && !f->blocked && !f->pending;
 }
 
 static bool somebody(const struct yr_node *n)

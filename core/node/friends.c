@@ -193,7 +193,7 @@ static void admit(struct yr_node *n, const struct yr_friend *f)
 
     yr_links_block(n->links, slot, shut, n->now);
     yr_paths_block(n->paths, slot, shut);
-    yr_paths_want(n->paths, slot, !shut && !f->online, n->now);
+    yr_paths_want(n->paths, slot, !shut && (!f->online || f->astray), n->now);
 }
 
 // Enter a friend into the machines below.
@@ -370,6 +370,7 @@ static void link_up(void *ctx, unsigned slot)
     const bool was_online = f->online; // another connection took over: all is sent again
 
     f->online = true;
+    f->astray = false;
     f->online_ms = f->last_seen_ms = n->now.wall_ms;
     yr_contacts_linked(n->contacts, n->now, f->id);
     yr_paths_want(n->paths, slot, false, n->now);
@@ -386,7 +387,7 @@ static void link_down(void *ctx, unsigned slot, enum yr_link_end why)
     struct yr_friend *f = &n->friends[slot];
 
     (void)why;
-    f->online = f->close_soon = false;
+    f->online = f->astray = f->close_soon = false;
     f->last_seen_ms = n->now.wall_ms;
     yr_friend_store(n, f);
     yr_delivery_down(n->delivery, slot);
@@ -512,14 +513,28 @@ static uint64_t path_clock(void *ctx, unsigned slot, const struct yr_probe_clock
 static void dial(struct yr_node *n, struct yr_friend *f, const struct yr_addr *addr)
 {
     f->dialled = *addr;
-    (void)!yr_links_dial(n->links, yr_friend_slot(n, f), addr, false, n->now);
+    (void)!yr_links_dial(n->links, yr_friend_slot(n, f), addr, f->astray, n->now);
 }
 
 static void path_found(void *ctx, unsigned slot, const struct yr_addr *addr)
 {
     struct yr_node *n = ctx;
+    struct yr_friend *f = &n->friends[slot];
+    struct yr_link_info info;
 
-    dial(n, &n->friends[slot], addr);
+    yr_links_info(n->links, slot, &info);
+    if (f->astray && yr_addr_eq(&info.addr, addr)) { // where the link is: it follows us by itself
+        f->astray = false;
+        yr_paths_want(n->paths, slot, false, n->now);
+        return;
+    }
+    dial(n, f, addr);
+}
+
+void yr_friend_moved(struct yr_node *n, struct yr_friend *f)
+{
+    f->astray = f->online;
+    admit(n, f);
 }
 
 const struct yr_path_ops yr_friend_path_ops = {.clock = path_clock, .found = path_found};

@@ -325,6 +325,7 @@ void yr_node_addrs(struct yr_node *n, struct yr_now now, const struct yr_addr *a
         if (!n->friends[slot].used)
             continue;
         yr_friend_tell_addrs(n, &n->friends[slot]);
+        yr_friend_moved(n, &n->friends[slot]);
         yr_paths_hurry(n->paths, slot, now);
     }
     yr_beacon_hurry(n);

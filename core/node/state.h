@@ -32,6 +32,7 @@ struct yr_friend {
     struct yr_clock clock_theirs, clock_ours;
     struct yr_probe_clock probe_clock;
     bool online, close_soon;
+    bool astray;  /* online, but our addresses changed: he may have moved too, and is looked for */
     bool settled; /* a ratchet message of this pair has come since it was made or loaded */
     yr_ms online_ms, failed_ms; /* last link up; last dial that failed */
     struct yr_addr dialled;     /* where */
@@ -137,6 +138,8 @@ void yr_friend_block(struct yr_node *n, struct yr_friend *f, bool blocked);
 /** Put a profile plaintext into the friend's outbox. */
 void yr_friend_tell_profile(struct yr_node *n, struct yr_friend *f);
 void yr_friend_tell_addrs(struct yr_node *n, struct yr_friend *f);
+/** Our addresses changed: a friend with a link is looked for until we know where he is. */
+void yr_friend_moved(struct yr_node *n, struct yr_friend *f);
 extern const struct yr_link_ops yr_friend_link_ops;
 extern const struct yr_path_ops yr_friend_path_ops;
 extern const struct yr_contact_ops yr_friend_contact_ops;

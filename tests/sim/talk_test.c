@@ -261,6 +261,34 @@ static void an_address_change_in_the_middle_loses_nothing(void **state)
     sim_free(sim);
 }
 
+// The router gives out other addresses: both ends of a link send to where nobody is any more.
+static void two_friends_that_move_at_once_find_each_other_again(void **state)
+{
+    for (uint64_t seed = 40; seed < 48; seed++) {
+        struct sim_opts opts = sim_opts_default(seed);
+        struct sim *sim;
+        unsigned a, b;
+        struct want w;
+
+        opts.lan = true;
+        sim = sim_new(&opts);
+        a = sim_add(sim, "alice");
+        b = sim_add(sim, "bob");
+        w = (struct want){a, b, 2};
+        sim_befriend(sim, a, b);
+        sim_run(sim, 30 * YR_S);
+        sim_cut(sim, a, b, true); // what either says at once goes to the old addresses
+        sim_move(sim, a);
+        sim_move(sim, b);
+        sim_run(sim, 50 * YR_MS);
+        sim_cut(sim, a, b, false);
+        sim_text(sim, a, b, "are you still there", NULL);
+        sim_text(sim, b, a, "where are you", NULL);
+        assert_true(sim_run_until(sim, 10 * YR_S, all_delivered, &w));
+        sim_free(sim);
+    }
+}
+
 static void texts_wait_for_a_friend_who_is_away(void **state)
 {
     struct sim_opts opts = sim_opts_default(7);
@@ -400,6 +428,7 @@ int main(void)
         cmocka_unit_test(no_recorded_packet_does_anything_a_second_time),
         cmocka_unit_test(a_crash_at_any_commit_loses_and_doubles_nothing),
         cmocka_unit_test(an_address_change_in_the_middle_loses_nothing),
+        cmocka_unit_test(two_friends_that_move_at_once_find_each_other_again),
         cmocka_unit_test(texts_wait_for_a_friend_who_is_away),
         cmocka_unit_test(a_full_disk_refuses_and_loses_nothing),
         cmocka_unit_test(a_receiver_whose_disk_is_full_acknowledges_nothing),
