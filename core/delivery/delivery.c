@@ -507,8 +507,9 @@ static uint32_t clamp(uint32_t day, uint32_t low, uint32_t high)
 static uint32_t day_to_use(const struct box *b, struct yr_now now)
 {
     const uint32_t low = b->sent_day > YR_TIMEKEY_DAYS ? b->sent_day - YR_TIMEKEY_DAYS : 0;
+    const uint32_t high = b->acked_day + DAY_STEP, own = b->timekey.day + YR_TIMEKEY_REACH;
 
-    return clamp(today(now), YR_MAX(low, b->timekey.day), b->acked_day + DAY_STEP);
+    return clamp(today(now), YR_MAX(low, b->timekey.day), YR_MIN(high, own));
 }
 
 // Days too old for any envelope of theirs go, for good; but not those we may have to send with.
