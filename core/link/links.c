@@ -212,6 +212,7 @@ void yr_links_identity(struct yr_links *links, const struct yr_identity *self)
 static void rebuild_hints(struct yr_links *links)
 {
     links->hint_count = 0;
+    yr_wipe(links->hints, sizeof links->hints); // those of friends that are gone
     for (size_t slot = 0; slot < YR_FRIENDS_MAX; slot++) {
         const struct yr_link *link = links->slots[slot];
 
