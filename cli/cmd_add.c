@@ -98,47 +98,63 @@ static enum yr_exit goes_on(struct yr_cli *cli, const json_t *request)
     return YR_EXIT_TEMPFAIL;
 }
 
-/** One look at how it stands.  *request is replaced by what it is now.
+/** A link on its way. */
+struct adding {
+    const char *inviter; /* full id */
+    json_t *request;     /* as it was last seen */
+    int missed;          /* looks in a row that found neither request nor friend */
+};
+
+#define MISSED_MAX 3 /* a request goes a moment before the friend is there */
+
+static enum yr_exit request_gone(struct yr_cli *cli)
+{
+    return yr_cli_fail(cli, YR_EXIT_DATAERR, "bad_link", "yaari add LINK tries again",
+                       "not added: the request was given up");
+}
+
+/** One look at how it stands.
  *  YR_EXIT_OK: it goes on; YR_EXIT_NOTHING: they are a friend, said; else reported. */
-static enum yr_exit look(struct yr_cli *cli, const char *inviter, json_t **request)
+static enum yr_exit look(struct yr_cli *cli, struct adding *adding)
 {
     enum yr_exit exit;
-    json_t *now = find_request(cli, yr_json_str(*request, "invite", ""), &exit);
-    // asked in this order: a request goes when the friend comes
-    json_t *friend = exit == YR_EXIT_OK ? find_friend(cli, inviter) : NULL;
+    json_t *now = find_request(cli, yr_json_str(adding->request, "invite", ""), &exit);
+    json_t *friend = exit == YR_EXIT_OK ? find_friend(cli, adding->inviter) : NULL;
 
     if (friend != NULL) {
         yr_say_added(cli, friend);
         exit = YR_EXIT_NOTHING;
-    } else if (exit == YR_EXIT_OK &&
-               (now == NULL || strcmp(yr_json_str(now, "state", ""), "failed") == 0)) {
+    } else if (now != NULL && strcmp(yr_json_str(now, "state", ""), "failed") == 0) {
         exit = request_failed(cli, now);
+    } else if (now == NULL && exit == YR_EXIT_OK && ++adding->missed > MISSED_MAX) {
+        exit = request_gone(cli);
     }
     json_decref(friend);
     if (now != NULL) {
-        json_decref(*request);
-        *request = now;
+        json_decref(adding->request);
+        adding->request = now;
+        adding->missed = 0;
     }
     return exit;
 }
 
-static enum yr_exit wait_until_added(struct yr_cli *cli, const json_t *first, const char *inviter)
+static enum yr_exit wait_until_added(struct yr_cli *cli, const json_t *request, const char *inviter)
 {
     const yr_ms deadline = yr_wall_ms() + (cli->timeout_given ? cli->timeout_ms : 60000);
-    json_t *request = json_deep_copy(first);
+    struct adding adding = {.inviter = inviter, .request = json_deep_copy(request)};
     char shown[128] = "";
     enum yr_exit exit = YR_EXIT_OK;
 
     yr_catch_interrupt();
-    while (exit == YR_EXIT_OK && (exit = look(cli, inviter, &request)) == YR_EXIT_OK) {
-        show_phase(cli, request, shown, sizeof shown);
+    while (exit == YR_EXIT_OK && (exit = look(cli, &adding)) == YR_EXIT_OK) {
+        show_phase(cli, adding.request, shown, sizeof shown);
         exit = yr_befriend_wait(cli, deadline);
     }
     if (exit == YR_EXIT_TEMPFAIL || exit == YR_INTERRUPTED)
-        goes_on(cli, request);
+        goes_on(cli, adding.request);
     if (exit == YR_EXIT_TEMPFAIL)
         yr_out_note(&cli->out, "The node will go on in the background.");
-    json_decref(request);
+    json_decref(adding.request);
     return exit == YR_EXIT_NOTHING ? YR_EXIT_OK : exit;
 }
 

@@ -305,6 +305,18 @@ def test_75_add_goes_on_in_the_daemon(nodes):
     assert result.records[0]["type"] == "friend"
 
 
+def test_65_add_ends_when_its_request_is_given_up(nodes):
+    alice, bob = nodes("alice").init(), nodes("bob").init()
+    link = alice.ok("invite", "--no-wait").out.strip()
+    alice.stop()
+    adding = bob.popen("add", link)
+    (request,) = wait_for(lambda: bob.json("request", "list"))
+    bob.ok("request", "reject", str(request["id"]))
+    _, err = adding.communicate(timeout=20)
+    assert adding.returncode == 65 and b"the request was given up" in err
+    assert bob.json("request", "list") == []
+
+
 def test_76_versions_do_not_fit(fake):
     node = fake({"hello": {"result": {**HELLO["result"], "api": 2}}})
     fails(node, 76, "status", name="unsupported")
