@@ -39,6 +39,16 @@
 #define YR_TIMEKEY_DAYS 16
 #define YR_WINDOW_MAX   1024 /* envelopes on the way to one friend, not yet acknowledged */
 
+#define YR_ROOM_RECORD_MAX  16384 /* bytes of one record of a room, signature and all */
+#define YR_ROOM_DEPS_MAX    8     /* records one cites beside its author's previous one */
+#define YR_ROOM_MEMBERS_MAX 1000  /* a new epoch for all of them is 53 KB */
+#define YR_ROOM_OPS_MAX     16384 /* control records of one room: bounds what a state costs */
+#define YR_ROOM_HIST_DAYS   30    /* history a room may grant to who joins later */
+#define YR_ROOM_NAME_MAX    64    /* bytes */
+#define YR_ROOM_VALUE_MAX   1024  /* bytes of one setting */
+#define YR_ROOM_SEALED_MAX  256   /* recipients in one part of a new epoch */
+#define YR_ROOM_EPOCHS_MAX  32    /* old epochs handed over in one record */
+
 #define YR_ROW_MAX       65536  /* plaintext of one stored row */
 #define YR_KEY_MAX       48     /* bytes of a stored key */
 #define YR_EVENTS_KEPT   100000 /* events that can be replayed */
