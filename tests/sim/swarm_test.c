@@ -126,6 +126,7 @@ static void break_something(struct world *w)
             sim_crash(sim, node);
         break;
     case 3:
+        sim_refuse_at(sim, node, 0); // a node that cannot even start is another test's
         if (!sim_alive(sim, node))
             sim_restart(sim, node);
         break;
