@@ -97,8 +97,9 @@ void yr_names_read(struct yr_names *names, const struct yr_node *node)
         char petname[YR_NAME_MAX], nick[YR_NAME_MAX];
     } *bases = NULL;
 
-    if (names->fresh)
+    if (names->fresh && names->version == yr_node_friends_version(node))
         return;
+    names->version = yr_node_friends_version(node);
     read_self(names, node);
     names->count = 0;
     for (size_t i = 0; yr_node_friend_at(node, i, &info); i++) {

@@ -24,7 +24,8 @@ struct yr_names {
     size_t count, cap;
     uint8_t self[YR_ID_LEN];
     char self_text[53], self_name[YR_NAME_MAX];
-    bool fresh; /* false: read again from the node before use */
+    bool fresh;       /* false: read again from the node before use */
+    uint64_t version; /* of the node's friends, as read */
 };
 
 /** All zeroes is an empty table that reads itself at first use. */

@@ -25,6 +25,7 @@ void yr_friend_changed(struct yr_node *n, const struct yr_friend *f, bool gone)
 {
     struct yr_event event = {.kind = YR_EV_FRIEND, .gone = gone};
 
+    n->friends_version++;
     memcpy(event.conv, f->id, 32);
     yr_node_event(n, &event);
 }

@@ -114,6 +114,7 @@ void yr_node_unload(struct yr_node *n)
     yr_wipe(n->scratch, sizeof *n->scratch); // a message that was looked at
     n->has_identity = false;
     n->next_order = 0;
+    n->friends_version++;
 }
 
 enum yr_err yr_node_load(struct yr_node *n)

@@ -28,6 +28,11 @@ void yr_node_self(const struct yr_node *n, struct yr_self *out)
     }
 }
 
+uint64_t yr_node_friends_version(const struct yr_node *n)
+{
+    return n->friends_version;
+}
+
 static void friend_info(const struct yr_node *n, unsigned slot, struct yr_friend_info *out)
 {
     const struct yr_friend *f = &n->friends[slot];

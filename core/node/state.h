@@ -82,6 +82,7 @@ struct yr_node {
 
     struct yr_friend friends[YR_FRIENDS_MAX];
     uint32_t next_order;
+    uint64_t friends_version;
     struct yr_peer peers[YR_PEERS_MAX];
     struct yr_addr addrs[YR_OWN_ADDRS_MAX];
     size_t addr_count;

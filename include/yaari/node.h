@@ -203,6 +203,9 @@ struct yr_friend_info {
     size_t unread, queued;
     char fingerprint[72]; /* with us */
 };
+/** Changes whenever the friends or their names do, before their events come: what was worked out
+ *  from them before is stale. */
+YR_API uint64_t yr_node_friends_version(const struct yr_node *node);
 /** The i-th friend in order of addition; false past the end. */
 YR_API bool yr_node_friend_at(const struct yr_node *node, size_t i, struct yr_friend_info *out);
 YR_API YR_MUST_USE enum yr_err

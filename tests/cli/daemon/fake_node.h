@@ -124,6 +124,11 @@ void yr_node_self(const struct yr_node *node, struct yr_self *out)
     *out = node->self;
 }
 
+uint64_t yr_node_friends_version(const struct yr_node *node)
+{
+    return node->friend_count;
+}
+
 bool yr_node_friend_at(const struct yr_node *node, size_t i, struct yr_friend_info *out)
 {
     if (i >= node->friend_count)
