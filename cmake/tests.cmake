@@ -57,4 +57,8 @@ ground_test(sim/hash 300 ${CMAKE_SOURCE_DIR}/tests/sim/same_hash $<TARGET_FILE:s
             ${YAARI_RELEASE_DIR}/sim-hash)
 ground_test(core-symbols 30 ${CMAKE_SOURCE_DIR}/tools/check-core-symbols
             ${YAARI_RELEASE_DIR}/libyaari_core.a)
+add_executable(protocol-tables tools/protocol-tables.c)
+target_link_libraries(protocol-tables PRIVATE yaari_core)
+ground_test(protocol-tables 30 ${CMAKE_SOURCE_DIR}/tests/docs/tables
+            $<TARGET_FILE:protocol-tables>)
 ground_test(man 30 ${CMAKE_SOURCE_DIR}/tests/man/lint ${YAARI_RELEASE_DIR}/man)

@@ -27,16 +27,16 @@
 #define YR_FRAME_MAX     40000 /* body of one link frame: the largest envelope and its header */
 #define YR_ENVELOPE_MAX  32768 /* largest size bucket */
 #define YR_PLAIN_MAX     20000 /* msgpack of one direct message */
-#define YR_MSGPACK_DEPTH 8
-#define YR_MSGPACK_ITEMS 1024
-#define YR_MSGPACK_MAX   65536
+#define YR_MSGPACK_DEPTH 8     /* of nesting: our maps need 3 */
+#define YR_MSGPACK_ITEMS 1024  /* elements of one map, all levels together */
+#define YR_MSGPACK_MAX   65536 /* bytes of one map */
 
 #define YR_SKIP_MAX     1000 /* message keys skipped at once */
 #define YR_SKIPPED_MAX  2000 /* skipped keys kept for a friend */
-#define YR_SKIPPED_DAYS 21
-#define YR_CHAINS_MAX   5 /* receiving chains with skipped keys */
-#define YR_SESSIONS_MAX 4 /* ratchet sessions kept for a friend */
-#define YR_TIMEKEY_DAYS 16
+#define YR_SKIPPED_DAYS 21   /* an envelope lives 14, and a week to spare */
+#define YR_CHAINS_MAX   5    /* receiving chains with skipped keys */
+#define YR_SESSIONS_MAX 4    /* ratchet sessions kept for a friend */
+#define YR_TIMEKEY_DAYS 16   /* day keys kept: an envelope lives 14, clocks may differ by a day */
 #define YR_WINDOW_MAX   1024 /* envelopes on the way to one friend, not yet acknowledged */
 
 #define YR_ROOM_RECORD_MAX  16384 /* bytes of one record of a room, signature and all */
