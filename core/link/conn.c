@@ -72,14 +72,14 @@ static void die(struct yr_conn *conn, enum yr_link_end why)
 {
     if (conn->state == YR_CONN_DEAD)
         return;
-    if (conn->state != YR_CONN_CLOSING)
+    if (conn->state != YR_CONN_CLOSING && conn->state != YR_CONN_LEAVING)
         conn->why = why;
     enter(conn, YR_CONN_DEAD);
 }
 
 void yr_conn_end(struct yr_conn *conn, enum yr_link_end why)
 {
-    if (conn->state == YR_CONN_DEAD || conn->state == YR_CONN_CLOSING)
+    if (conn->state != YR_CONN_HANDSHAKE && conn->state != YR_CONN_UP)
         return;
     if (conn->state == YR_CONN_HANDSHAKE || yr_conn_held(conn)) {
         die(conn, why);
@@ -513,6 +513,28 @@ void yr_conn_recv(struct yr_conn *conn, const struct yr_addr *from, const uint8_
 
 /* ---- out ---- */
 
+// The goodbye, and when it is due again.
+static size_t write_goodbye(struct yr_conn *conn, uint8_t *buf)
+{
+    conn->dirty = false;
+    conn->goodbyes++;
+    yr_links_schedule(conn, conn->links->now.mono_us + (YR_GOODBYE_US << (conn->goodbyes - 1)));
+    memcpy(buf, conn->goodbye, conn->goodbye_len);
+    return conn->goodbye_len;
+}
+
+// From here on it only repeats its goodbye: all else is given back.
+static size_t leave(struct yr_conn *conn, uint8_t *buf, size_t len)
+{
+    memcpy(conn->goodbye, buf, len);
+    conn->goodbye_len = len;
+    ngtcp2_conn_del(conn->quic); // before the chunks it points into
+    conn->quic = NULL;
+    yr_streams_clear(conn);
+    enter(conn, YR_CONN_LEAVING);
+    return write_goodbye(conn, buf);
+}
+
 static size_t write_close(struct yr_conn *conn, uint8_t *buf, size_t cap)
 {
     ngtcp2_path_storage path;
@@ -524,6 +546,10 @@ static size_t write_close(struct yr_conn *conn, uint8_t *buf, size_t cap)
     yr_quic_close_set(&close, conn->close_code, conn->liberr);
     n = ngtcp2_conn_write_connection_close(conn->quic, &path.path, &info, buf, cap, &close,
                                            yr_quic_ns(conn->links->now.mono_us));
+    // Whoever has replaced it knows; and nobody makes us remember many.
+    if (n > 0 && n <= YR_GOODBYE_MAX && conn->why != YR_LINK_REPLACED &&
+        conn->links->conn_count <= YR_CONNS_MAX / 2)
+        return leave(conn, buf, (size_t)n);
     die(conn, conn->why);
     return n > 0 ? (size_t)n : 0;
 }
@@ -556,6 +582,8 @@ size_t yr_conn_write(struct yr_conn *conn, uint8_t *buf, size_t cap)
 
     if (conn->state == YR_CONN_DEAD || yr_conn_held(conn))
         return 0;
+    if (conn->state == YR_CONN_LEAVING)
+        return write_goodbye(conn, buf);
     cap = YR_MIN(cap, conn->payload_max);
     if (conn->state == YR_CONN_CLOSING)
         return write_close(conn, buf, cap);
@@ -608,6 +636,10 @@ void yr_conn_tick(struct yr_conn *conn)
     const yr_us now = conn->links->now.mono_us;
     int rv = 0;
 
+    if (conn->state == YR_CONN_LEAVING && conn->goodbyes < YR_GOODBYES)
+        yr_conn_wake(conn);
+    else if (conn->state == YR_CONN_LEAVING)
+        die(conn, conn->why);
     if (conn->state != YR_CONN_HANDSHAKE && conn->state != YR_CONN_UP)
         return;
     if (conn->state == YR_CONN_HANDSHAKE ? now >= conn->made_us + YR_DIAL_US

@@ -1,7 +1,8 @@
 /* core/link/conn.h: the room's inside: one QUIC connection, the friend's link it belongs to and the
  * table of all links.  Nobody outside core/link includes this.
  *
- *     handshake --completed--> up --we end it--> closing --CONNECTION_CLOSE written--> dead
+ *     handshake --completed--> up --we end it--> closing --CONNECTION_CLOSE written--> leaving
+ *     leaving --it was written YR_GOODBYES times--> dead
  *     handshake, up --lost, refused, closed by the peer--> dead
  *
  * A connection is made by yr_conn_dial or yr_conn_answer and freed by links.c only, never from
@@ -43,6 +44,9 @@
     (5 * YR_MIN_US) /* the side that did not dial waits this much longer \
                      */
 #define YR_REPLACE_RETRY_US YR_MIN_US
+#define YR_GOODBYE_US       (250 * YR_MS) /* from the first CONNECTION_CLOSE to the next, and double */
+#define YR_GOODBYES         4
+#define YR_GOODBYE_MAX      128        /* bytes of one */
 #define YR_STALL_US         (2 * YR_S) /* without any acknowledgement: packets may be too large */
 
 /** Codes in our CONNECTION_CLOSE; for people who read traces, nothing depends on them. */
@@ -52,6 +56,7 @@ enum yr_conn_state {
     YR_CONN_HANDSHAKE,
     YR_CONN_UP,
     YR_CONN_CLOSING, /* CONNECTION_CLOSE waits to be written */
+    YR_CONN_LEAVING, /* it is sent again, as nobody confirms it; ngtcp2's half is gone */
     YR_CONN_DEAD
 };
 
@@ -106,6 +111,10 @@ struct yr_conn {
     uint64_t packets; /* sent under the present key */
     uint64_t in_bytes, out_bytes;
     size_t burst; /* bytes written since the pacer was last told */
+
+    uint8_t goodbye[YR_GOODBYE_MAX]; /* the CONNECTION_CLOSE sent */
+    size_t goodbye_len;
+    unsigned goodbyes; /* how often */
 
     yr_us deadline;
     size_t heap_at;    /* in links->heap */

@@ -508,6 +508,8 @@ void yr_links_tick(struct yr_links *links, struct yr_now now)
         yr_links_schedule(conn, YR_NEVER);
         yr_conn_tick(conn);
         replace_old(links, conn);
+        if (conn->state == YR_CONN_DEAD && conn->link == NULL)
+            yr_conn_free(conn);
     }
     settle_all(links);
 }

@@ -445,11 +445,47 @@ static void closing_tells_the_friend_at_once(void **state)
     assert_int_equal(w.ends[1].why, YR_LINK_CLOSED);
     assert_true(w.now.mono_us < 8 * YR_S);
     assert_int_equal(yr_links_send(w.ends[0].links, 1, YR_CHANNEL_CHAT, 0, NULL, 0), YR_EAGAIN);
+    world_run(&w, NULL, 4 * YR_S);
     assert_int_equal(w.ends[0].links->conn_count + w.ends[1].links->conn_count, 0);
     assert_int_equal(world_dial(&w, 1, 0, false), YR_OK);
     assert_true(world_run(&w, both_up, YR_S));
     yr_links_close_all(w.ends[1].links, w.now);
     assert_true(world_run(&w, both_down, YR_S));
+    world_free(&w);
+}
+
+static void a_lost_goodbye_is_said_again_for_a_while(void **state)
+{
+    struct world w;
+
+    connect_ends(&w, 33);
+    w.cut = true;
+    yr_links_remove(w.ends[0].links, 1, w.now);
+    world_run(&w, NULL, 500 * YR_MS);
+    w.cut = false;
+    assert_true(world_run(&w, end1_down, 3 * YR_S));
+    assert_int_equal(w.ends[1].why, YR_LINK_CLOSED);
+    // and then the connection is forgotten
+    world_run(&w, NULL, 4 * YR_S);
+    assert_int_equal(w.ends[0].links->conn_count, 0);
+    assert_int_equal(w.ends[0].mem.used[YR_MEM_LINK],
+                     w.ends[1].mem.used[YR_MEM_LINK] - sizeof(struct yr_link));
+    world_free(&w);
+}
+
+static void a_goodbye_that_nobody_hears_is_said_four_times(void **state)
+{
+    struct world w;
+    uint64_t packets;
+
+    connect_ends(&w, 34);
+    world_run(&w, NULL, 5 * YR_S);
+    w.cut = true;
+    packets = w.ends[0].sent_packets;
+    yr_links_close(w.ends[0].links, 1, w.now);
+    world_run(&w, NULL, 60 * YR_S);
+    assert_int_equal(w.ends[0].sent_packets, packets + 4);
+    assert_int_equal(w.ends[0].links->conn_count, 0);
     world_free(&w);
 }
 
@@ -465,6 +501,7 @@ static void a_removed_friend_is_told_goodbye_and_then_a_stranger(void **state)
     assert_true(world_run(&w, end1_down, YR_S));
     assert_int_equal(w.ends[1].why, YR_LINK_CLOSED);
     assert_int_equal(w.ends[0].downs, 0);
+    world_run(&w, NULL, 4 * YR_S);
     assert_int_equal(w.ends[0].links->conn_count, 0);
     assert_int_equal(world_dial(&w, 0, 1, false), YR_EAGAIN);
     assert_int_equal(world_dial(&w, 1, 0, false), YR_OK);
@@ -484,6 +521,7 @@ static void a_blocked_friend_is_dropped_and_not_answered(void **state)
     world_run(&w, NULL, 40 * YR_MS);
     yr_links_block(w.ends[0].links, 1, true, w.now);
     assert_true(world_run(&w, both_down, YR_S));
+    world_run(&w, NULL, 4 * YR_S);
     packets = w.ends[0].sent_packets;
     assert_int_equal(world_dial(&w, 0, 1, false), YR_EAGAIN);
     assert_int_equal(world_dial(&w, 1, 0, false), YR_OK);
@@ -590,6 +628,8 @@ int main(void)
         cmocka_unit_test(the_dialler_updates_keys_every_ten_minutes_and_every_million_packets),
         cmocka_unit_test(key_updates_under_loss_and_traffic_lose_nothing),
         cmocka_unit_test(closing_tells_the_friend_at_once),
+        cmocka_unit_test(a_lost_goodbye_is_said_again_for_a_while),
+        cmocka_unit_test(a_goodbye_that_nobody_hears_is_said_four_times),
         cmocka_unit_test(a_removed_friend_is_told_goodbye_and_then_a_stranger),
         cmocka_unit_test(a_blocked_friend_is_dropped_and_not_answered),
         cmocka_unit_test(without_an_identity_nothing_is_dialled_or_answered),

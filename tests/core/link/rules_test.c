@@ -13,6 +13,7 @@ static void end0_breaks_the_rules(struct world *w, uint64_t seed,
     assert_int_equal(w->ends[1].why, YR_LINK_PROTOCOL);
     assert_int_equal(w->ends[0].why, YR_LINK_CLOSED);
     assert_int_equal(counter(&w->ends[1], "link.protocol_errors"), 1);
+    world_run(w, NULL, 4 * YR_S);
     assert_int_equal(w->ends[1].links->conn_count, 0);
     world_free(w);
 }
