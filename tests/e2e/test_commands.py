@@ -204,6 +204,7 @@ def test_67_no_such_friend_with_a_guess(pair):
 def test_68_not_reachable(nodes):
     alice, bob = nodes("alice").init(), nodes("bob").init()
     alice.befriend(bob)
+    alice.ok("ping", "bob", "-c", "2")  # the link has settled
     bob.stop()
     wait_for(lambda: "offline" in alice.ok("friend", "list").out, 30)
     fails(alice, 68, "ping", "bob", "-c", "1", name="unreachable")
@@ -843,6 +844,7 @@ def test_why_says_to_whom_and_what(nodes):
     alice, bob = nodes("alice").init(), nodes("bob").init()
     alice.befriend(bob)
     assert alice.ok("why").out == "every message of yours is delivered\n"
+    alice.ok("ping", "bob", "-c", "2")  # the link has settled
     bob.stop()
     alice.ok("send", "bob", "hello")
     assert alice.ok("why").out.startswith("to bob: accepted, not yet delivered\n  ")
