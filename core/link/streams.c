@@ -80,8 +80,11 @@ int yr_streams_on_data(ngtcp2_conn *quic, uint32_t flags, int64_t stream, uint64
     if (err == YR_OK)
         err = yr_assembler_feed(in, conn->links->mem, YR_CHANNEL_COUNT, data + first, len - first,
                                 on_frame, conn);
-    if (err == YR_ENOMEM)
-        return NGTCP2_ERR_CALLBACK_FAILURE;
+    if (err == YR_ENOMEM) { // ours alone: ngtcp2 can still say goodbye
+        yr_links_count(conn->links, YR_LINK_N_NOMEM);
+        yr_conn_end(conn, YR_LINK_DROPPED);
+        return 0;
+    }
     if (err != YR_OK) {
         yr_conn_break(conn, 0);
         return 0;

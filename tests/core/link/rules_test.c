@@ -153,6 +153,26 @@ static void streams_full_of_holes_cost_their_sender_the_connection_and_nobody_me
     world_free(&w);
 }
 
+static void a_friend_whose_frame_we_have_no_memory_for_is_told_goodbye(void **state)
+{
+    struct world w;
+
+    connect_ends(&w, 49);
+    talk_say(&w.ends[0], 1, YR_CHANNEL_CHAT, 4);
+    assert_true(world_run(&w, talk_done, YR_S)); // streams are open
+    world_run(&w, NULL, YR_S);
+    w.ends[1].mem.cap[YR_MEM_LINK] = w.ends[1].mem.used[YR_MEM_LINK] + 8000;
+    talk_say(&w.ends[0], 1, YR_CHANNEL_CHAT, 1); // of 9,000 bytes
+    assert_true(world_run(&w, both_down, YR_S));
+    assert_int_equal(w.ends[1].why, YR_LINK_DROPPED);
+    assert_int_equal(w.ends[0].why, YR_LINK_CLOSED);
+    assert_int_equal(counter(&w.ends[1], "link.out_of_memory"), 1);
+    w.ends[1].mem.cap[YR_MEM_LINK] = 64U << 20;
+    assert_int_equal(world_dial(&w, 0, 1, false), YR_OK);
+    assert_true(world_run(&w, talk_done, 10 * YR_S));
+    world_free(&w);
+}
+
 // An owner that acts from inside the functions the links call.
 static void close_on_frame(struct world_end *end, unsigned slot, enum yr_channel channel,
                            uint8_t type, const uint8_t *body, size_t len)
@@ -181,6 +201,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_peer_that_breaks_the_rules_loses_the_connection),
         cmocka_unit_test(datagrams_are_ignored_and_counted),
+        cmocka_unit_test(a_friend_whose_frame_we_have_no_memory_for_is_told_goodbye),
         cmocka_unit_test(streams_full_of_holes_cost_their_sender_the_connection_and_nobody_memory),
         cmocka_unit_test(an_owner_may_close_from_inside_a_frame_and_gets_no_more),
     };
