@@ -36,8 +36,9 @@ void yr_client_error_clear(struct yr_client_error *err)
     memset(err, 0, sizeof *err);
 }
 
-void yr_client_error_set(struct yr_client_error *err, int exit, const char *name,
-                         const char *format, ...)
+/** Fill in an error of this side; frees what was there. */
+__attribute__((format(printf, 4, 5))) static void
+set_error(struct yr_client_error *err, int exit, const char *name, const char *format, ...)
 {
     va_list args;
 
@@ -75,7 +76,7 @@ static int call_timeout(const struct yr_client *client)
 
 static void closed_by_daemon(struct yr_client_error *err)
 {
-    yr_client_error_set(err, YR_EXIT_UNAVAILABLE, "daemon_gone", "the node closed the connection");
+    set_error(err, YR_EXIT_UNAVAILABLE, "daemon_gone", "the node closed the connection");
     set_hint(err, "yaari daemon status");
 }
 
@@ -93,11 +94,11 @@ static int wait_for(const struct yr_client *client, short events, int64_t deadli
     }
     n = poll(&pfd, 1, wait);
     if (n == 0)
-        yr_client_error_set(err, YR_EXIT_TEMPFAIL, "timeout", "no answer in time");
+        set_error(err, YR_EXIT_TEMPFAIL, "timeout", "no answer in time");
     else if (n < 0 && errno == EINTR)
         yr_client_error_clear(err);
     else if (n < 0)
-        yr_client_error_set(err, YR_EXIT_OSERR, "os_error", "poll: %s", strerror(errno));
+        set_error(err, YR_EXIT_OSERR, "os_error", "poll: %s", strerror(errno));
     return n;
 }
 
@@ -131,7 +132,7 @@ static bool make_room(struct yr_client *client, struct yr_client_error *err)
         return true;
     bigger = cap > LINE_MAX_IN ? NULL : realloc(client->buf, cap);
     if (bigger == NULL) {
-        yr_client_error_set(err, YR_EXIT_OSERR, "out_of_memory", "the node's answer is too long");
+        set_error(err, YR_EXIT_OSERR, "out_of_memory", "the node's answer is too long");
         return false;
     }
     client->buf = bigger;
@@ -214,8 +215,7 @@ static json_t *read_message(struct yr_client *client, int64_t deadline, struct y
     free(line);
     if (!json_is_object(message)) {
         json_decref(message);
-        yr_client_error_set(err, YR_EXIT_PROTOCOL, "bad_answer",
-                            "the node's answer is not understood");
+        set_error(err, YR_EXIT_PROTOCOL, "bad_answer", "the node's answer is not understood");
         return NULL;
     }
     return message;
@@ -271,7 +271,7 @@ static bool send_request(struct yr_client *client, json_int_t id, const char *me
     if (request != NULL)
         text = json_dumps(request, JSON_COMPACT);
     if (text == NULL)
-        yr_client_error_set(err, YR_EXIT_DATAERR, "bad_text", "a text is not valid UTF-8");
+        set_error(err, YR_EXIT_DATAERR, "bad_text", "a text is not valid UTF-8");
     else
         sent = write_all(client, text, strlen(text), deadline, err) &&
                write_all(client, "\n", 1, deadline, err);
@@ -430,33 +430,30 @@ static enum yr_err connect_to(int fd, const char *path, struct yr_client_error *
     socklen_t len = sizeof peer;
 
     if (strlen(path) >= sizeof addr.sun_path) {
-        yr_client_error_set(err, YR_EXIT_CONFIG, "socket_path",
-                            "the socket's path is longer than %zu bytes: '%s'",
-                            sizeof addr.sun_path - 1, path);
+        set_error(err, YR_EXIT_CONFIG, "socket_path",
+                  "the socket's path is longer than %zu bytes: '%s'", sizeof addr.sun_path - 1,
+                  path);
         return YR_EINVAL;
     }
     memcpy(addr.sun_path, path, strlen(path) + 1);
     if (connect(fd, (const struct sockaddr *)&addr, sizeof addr) != 0) {
         if (errno == EACCES || errno == EPERM) {
-            yr_client_error_set(err, YR_EXIT_NOPERM, "denied", "socket '%s': %s", path,
-                                strerror(errno));
+            set_error(err, YR_EXIT_NOPERM, "denied", "socket '%s': %s", path, strerror(errno));
             return YR_EDENIED;
         }
         if (errno == ENOENT || errno == ECONNREFUSED || errno == ENOTDIR) {
-            yr_client_error_set(err, YR_EXIT_UNAVAILABLE, "daemon_not_running",
-                                "the node is not running (no answer at '%s')", path);
+            set_error(err, YR_EXIT_UNAVAILABLE, "daemon_not_running",
+                      "the node is not running (no answer at '%s')", path);
             set_hint(err, "yaari daemon start");
             return YR_ENOENT;
         }
-        yr_client_error_set(err, YR_EXIT_OSERR, "os_error", "socket '%s': %s", path,
-                            strerror(errno));
+        set_error(err, YR_EXIT_OSERR, "os_error", "socket '%s': %s", path, strerror(errno));
         return YR_EIO;
     }
     // Whoever answers must be us or root: another user could have put the socket there.
     if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) != 0 ||
         (peer.uid != getuid() && peer.uid != 0)) {
-        yr_client_error_set(err, YR_EXIT_NOPERM, "denied",
-                            "socket '%s': it belongs to another user", path);
+        set_error(err, YR_EXIT_NOPERM, "denied", "socket '%s': it belongs to another user", path);
         return YR_EDENIED;
     }
     return YR_OK;
@@ -473,9 +470,9 @@ static enum yr_err say_hello(struct yr_client *client, const char *name,
     if (client->hello == NULL)
         return err->exit == YR_EXIT_TEMPFAIL ? YR_EAGAIN : YR_EIO;
     if (json_integer_value(json_object_get(client->hello, "api")) != API_VERSION) {
-        yr_client_error_set(
-            err, YR_EXIT_PROTOCOL, "unsupported", "the node speaks API %lld, this program %d",
-            (long long)json_integer_value(json_object_get(client->hello, "api")), API_VERSION);
+        set_error(err, YR_EXIT_PROTOCOL, "unsupported", "the node speaks API %lld, this program %d",
+                  (long long)json_integer_value(json_object_get(client->hello, "api")),
+                  API_VERSION);
         set_hint(err, "yaari daemon restart");
         return YR_EVERSION;
     }
@@ -496,7 +493,7 @@ enum yr_err yr_client_open(struct yr_client **out, const struct yr_client_opts *
         client->next_id = 1;
     }
     if (client == NULL || client->fd < 0 || client->events == NULL || client->answers == NULL) {
-        yr_client_error_set(err, YR_EXIT_OSERR, "os_error", "%s", strerror(errno));
+        set_error(err, YR_EXIT_OSERR, "os_error", "%s", strerror(errno));
         goto out;
     }
     result = connect_to(client->fd, opts->socket, err);

@@ -25,9 +25,6 @@ struct yr_client_error {
     char hint[512];    /* empty: none; untrusted */
     json_t *data;      /* the daemon's error data, owned by this struct; NULL: none */
 };
-/** Fill in an error of this side; frees what was there. */
-void yr_client_error_set(struct yr_client_error *err, int exit, const char *name,
-                         const char *format, ...) __attribute__((format(printf, 4, 5)));
 /** Free what it owns and zero it. */
 void yr_client_error_clear(struct yr_client_error *err);
 

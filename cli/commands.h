@@ -9,11 +9,9 @@ struct yr_cli;
 
 enum yr_trait {
     YR_T_AUTOSTART = 1, /* starts the node by itself on a terminal */
-    YR_T_STARTS = 2,    /* starting the node is its business */
-    YR_T_STREAM = 4,    /* goes on: no time limit unless --timeout gives one */
-    YR_T_PAGED = 8,     /* long output goes to the pager */
-    YR_T_LOCAL = 16,    /* never talks to the node, needs no profile */
-    YR_T_HIDDEN = 32    /* in no help */
+    YR_T_PAGED = 2,     /* long output goes to the pager */
+    YR_T_LOCAL = 4,     /* never talks to the node, needs no profile */
+    YR_T_HIDDEN = 8     /* in no help */
 };
 
 enum yr_group_id {

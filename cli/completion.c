@@ -29,7 +29,10 @@ static const struct {
     {"METHOD", "method"},
 };
 
-void yr_completion_of(const char *name, char *out, size_t size)
+/** What completes an operand or a flag's argument: a kind of the `complete` method ("target",
+ *  "message", "invite", "peer", "key"), "file", a list of words ("bash|zsh|fish" gives
+ *  "bash zsh fish"), or "": nothing is known.  name as in the table, without brackets and dots. */
+static void completes_of(const char *name, char *out, size_t size)
 {
     size_t len = 0;
     bool words = strchr(name, '|') != NULL;
@@ -140,7 +143,7 @@ static void command_arms(struct yr_buf *out)
 
             if (!operand_at((enum yr_command_id)i, n, &operand))
                 break;
-            yr_completion_of(operand.name, completes, sizeof completes);
+            completes_of(operand.name, completes, sizeof completes);
             yr_buf_addf(out, " o%d='%s'", n, completes);
         }
         yr_buf_adds(out, " ;;\n");
@@ -177,7 +180,7 @@ static void argument_arms(struct yr_buf *out)
 
         if (flag->arg == NULL)
             continue;
-        yr_completion_of(flag->arg, completes, sizeof completes);
+        completes_of(flag->arg, completes, sizeof completes);
         if (completes[0] == '\0')
             continue;
         yr_buf_adds(out, "    ");
@@ -326,7 +329,7 @@ static void fish_flag(struct yr_buf *out, const struct yr_flag_desc *flag, const
     char completes[64] = "";
 
     if (flag->arg != NULL)
-        yr_completion_of(flag->arg, completes, sizeof completes);
+        completes_of(flag->arg, completes, sizeof completes);
     yr_buf_addf(out, "complete -c yaari%s%s", strcmp(completes, "file") == 0 ? "" : " -f",
                 condition);
     if (flag->letter != '\0')
@@ -365,7 +368,7 @@ static void fish_command(struct yr_buf *out, enum yr_command_id id)
     if (operand_at(id, 0, &operand)) {
         char completes[64];
 
-        yr_completion_of(operand.name, completes, sizeof completes);
+        completes_of(operand.name, completes, sizeof completes);
         if (completes[0] != '\0') {
             yr_buf_addf(out, "complete -c yaari%s%s", strcmp(completes, "file") == 0 ? "" : " -f",
                         condition);

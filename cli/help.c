@@ -66,7 +66,8 @@ static void flags_of(struct yr_buf *out, enum yr_command_id owner)
     }
 }
 
-void yr_help_synopsis(struct yr_buf *out, enum yr_command_id id)
+/** "yaari send TARGET [TEXT...|-] [--reply MSG] ...", on one line without a newline. */
+static void synopsis(struct yr_buf *out, enum yr_command_id id)
 {
     const struct yr_command_desc *command = &yr_commands[id];
     char words[64];
@@ -105,7 +106,7 @@ void yr_help_command(struct yr_buf *out, enum yr_command_id id)
     struct yr_buf line = {0};
     size_t start = out->len;
 
-    yr_help_synopsis(&line, id);
+    synopsis(&line, id);
     yr_buf_adds(out, "usage: ");
     fold(out, start, 9, yr_buf_str(&line));
     yr_buf_clear(&line);
@@ -240,7 +241,7 @@ static void man_command(struct yr_buf *out, enum yr_command_id id)
     if ((command->traits & YR_T_HIDDEN) != 0)
         return;
     yr_command_words(id, words, sizeof words);
-    yr_help_synopsis(&line, id);
+    synopsis(&line, id);
     yr_buf_addf(out, "## yaari %s\n\n", words);
     man_text(out, yr_buf_str(&line));
     yr_buf_clear(&line);

@@ -15,8 +15,6 @@ void yr_help_group(struct yr_buf *out, enum yr_group_id group);
 bool yr_help_topic(struct yr_buf *out, const char *name);
 /** The i-th topic's name; NULL past the end. */
 const char *yr_help_topic_at(size_t i);
-/** "yaari send TARGET [TEXT...|-] [--reply MSG] ...", on one line without a newline. */
-void yr_help_synopsis(struct yr_buf *out, enum yr_command_id id);
 /** The sections GLOBAL FLAGS, COMMANDS and EXIT CODES of yaari(1) in scdoc's language, as
  *  `yaari __man` prints them; docs/yaari.1.scd holds a copy, which a test compares. */
 void yr_help_man(struct yr_buf *out);
