@@ -67,7 +67,8 @@ YR_MUST_USE enum yr_err yr_chat_edit(struct yr_chats *chats, struct yr_now now,
                                      const uint8_t id[YR_MSG_ID_LEN], const void *text, size_t len);
 /** local: only here (any message); else one of ours, everywhere; one that nobody has yet becomes
  *  CANCELLED (events STATE and DELETE) and never leaves, nor do its edits.  What is deleted already
- *  is no error.  Errors: YR_ENOENT; YR_EDENIED (not ours); YR_ENOFRIEND. */
+ *  is no error; what is deleted only here can still be deleted everywhere.  Errors: YR_ENOENT;
+ * YR_EDENIED (not ours); YR_ENOFRIEND. */
 YR_MUST_USE enum yr_err yr_chat_delete(struct yr_chats *chats, struct yr_now now,
                                        const uint8_t id[YR_MSG_ID_LEN], bool local);
 /** emoji: 1..YR_EMOJI_MAX bytes of UTF-8.  Setting it again, or taking back none, does nothing.

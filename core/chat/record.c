@@ -15,7 +15,7 @@ enum bits {
     REPLY = 32,
     DELIVERED = 64,
     READ = 128,
-    ALL_BITS = 255
+    HERE_ONLY = 256
 };
 
 static_assert(YR_RECORD_MAX >=
@@ -46,7 +46,8 @@ static unsigned bits_of(const struct yr_record *r)
     return (r->own ? OWN : 0U) | (r->deleted ? DELETED : 0U) | (r->edited ? EDITED : 0U) |
            (r->seen ? SEEN : 0U) | (r->changed ? CHANGED : 0U) |
            (is_zero(r->reply_to, sizeof r->reply_to) ? 0U : REPLY) |
-           (r->delivered_ms != 0 ? DELIVERED : 0U) | (r->read_ms != 0 ? READ : 0U);
+           (r->delivered_ms != 0 ? DELIVERED : 0U) | (r->read_ms != 0 ? READ : 0U) |
+           (r->here_only ? HERE_ONLY : 0U);
 }
 
 static void write_marks(struct yr_wr *wr, const struct yr_record *r)
@@ -71,7 +72,7 @@ void yr_record_encode(const struct yr_record *r, uint8_t out[YR_RECORD_MAX], siz
     const unsigned bits = bits_of(r);
 
     yr_wr_u8(&wr, VERSION);
-    yr_wr_u8(&wr, (uint8_t)bits);
+    yr_wr_u16(&wr, (uint16_t)bits);
     yr_wr_u8(&wr, (uint8_t)r->kind);
     yr_wr_u8(&wr, (uint8_t)r->state);
     yr_wr_bytes(&wr, r->id, YR_MSG_ID_LEN);
@@ -128,7 +129,7 @@ static bool read_marks(struct yr_rd *rd, struct yr_record *r)
 enum yr_err yr_record_decode(struct yr_record *r, const uint8_t *src, size_t len)
 {
     struct yr_rd rd = yr_rd_init(src, len);
-    const unsigned version = yr_rd_u8(&rd), bits = yr_rd_u8(&rd);
+    const unsigned version = yr_rd_u8(&rd), bits = yr_rd_u16(&rd);
     const unsigned kind = yr_rd_u8(&rd), state = yr_rd_u8(&rd);
 
     yr_record_clear(r);
@@ -139,6 +140,7 @@ enum yr_err yr_record_decode(struct yr_record *r, const uint8_t *src, size_t len
     r->own = (bits & OWN) != 0;
     r->deleted = (bits & DELETED) != 0;
     r->edited = (bits & EDITED) != 0;
+    r->here_only = (bits & HERE_ONLY) != 0;
     r->seen = (bits & SEEN) != 0;
     r->changed = (bits & CHANGED) != 0;
     yr_rd_copy(&rd, r->id, YR_MSG_ID_LEN);
@@ -451,8 +453,11 @@ enum yr_err yr_record_apply(struct yr_record *r, const struct yr_change *change,
     if (r->kind == YR_MSG_SYSTEM ||
         (change->type != YR_PLAIN_REACTION && memcmp(r->author, change->author, YR_ID_LEN) != 0))
         return YR_EDENIED;
-    if (r->deleted)
+    if (r->deleted) {
+        *stored = r->here_only && change->type == YR_PLAIN_DELETE;
+        r->here_only = r->here_only && !*stored;
         return YR_OK;
+    }
     if (change->type == YR_PLAIN_REACTION)
         return react(r, change, visible, stored);
     if (change->type == YR_PLAIN_EDIT) {

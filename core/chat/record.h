@@ -34,8 +34,9 @@ struct yr_record {
     enum yr_msg_kind kind;
     enum yr_state state;
     bool own, deleted, edited;
-    bool seen;    /* read, although it stands below the read marker now */
-    bool changed; /* text is no longer the one sent; first_text is its hash */
+    bool here_only; /* our own, deleted here: others may still have it */
+    bool seen;      /* read, although it stands below the read marker now */
+    bool changed;   /* text is no longer the one sent; first_text is its hash */
     uint64_t hlc, seq, cursor;
     uint64_t edit_hlc, edit_seq;
     uint8_t edit_id[YR_MSG_ID_LEN]; /* the operation */

@@ -416,16 +416,18 @@ enum yr_err yr_chat_delete(struct yr_chats *chats, struct yr_now now,
         return err;
     if (!local && (!record->own || record->kind == YR_MSG_SYSTEM))
         return YR_EDENIED;
-    if (record->deleted)
+    if (record->deleted && (local || !record->here_only))
         return YR_OK;
     if (local) {
         yr_record_erase(record);
+        record->here_only = record->own && record->kind != YR_MSG_SYSTEM;
         err = yr_record_put(chats, conv->id, &index.place, record);
         return err != YR_OK
                    ? err
                    : yr_chats_tell(chats, now, YR_EV_DELETE, conv, id, record->state, NULL);
     }
-    if (record->state == YR_STATE_ACCEPTED && recall(chats, conv, id))
+    // What was deleted here has forgotten its edits: they could not be taken back with it.
+    if (record->state == YR_STATE_ACCEPTED && !record->deleted && recall(chats, conv, id))
         return cancel(chats, now, conv, &index);
     change = own_change(chats, now, conv, YR_PLAIN_DELETE, id);
     return carry_out(chats, now, conv, &index, &change, YR_EV_DELETE);

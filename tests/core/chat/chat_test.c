@@ -738,6 +738,25 @@ static void a_text_that_has_left_is_deleted_by_a_tombstone(void **state)
     assert_int_equal(see(&alice, id)->state, YR_STATE_DELIVERED);
 }
 
+static void a_text_deleted_here_can_still_be_deleted_everywhere(void **state)
+{
+    uint8_t id[YR_MSG_ID_LEN];
+    size_t posted;
+
+    talker_say(&alice, &bob, "not for anybody", id);
+    exchange();
+    assert_int_equal(yr_chat_delete(alice.chats, alice.now, id, true), YR_OK);
+    exchange();
+    assert_false(see(&bob, id)->deleted);
+    assert_int_equal(yr_chat_delete(alice.chats, alice.now, id, false), YR_OK);
+    exchange();
+    assert_true(see(&bob, id)->deleted);
+    posted = alice.out_count;
+    assert_int_equal(yr_chat_delete(alice.chats, alice.now, id, false), YR_OK);
+    assert_int_equal(yr_chat_delete(alice.chats, alice.now, id, true), YR_OK);
+    assert_int_equal(alice.out_count, posted); // once is enough
+}
+
 // ---- what is not a message ----
 
 static void profiles_prekeys_and_noops_are_handed_to_the_owner(void **state)
@@ -973,6 +992,7 @@ int main(void)
         TEST(reactions_on_a_text_that_is_cancelled_never_leave),
         TEST(what_was_cited_by_cancelled_texts_alone_is_cited_again),
         TEST(a_text_that_has_left_is_deleted_by_a_tombstone),
+        TEST(a_text_deleted_here_can_still_be_deleted_everywhere),
         TEST(profiles_prekeys_and_noops_are_handed_to_the_owner),
         TEST(what_cannot_be_read_is_said_once_a_minute),
         TEST(a_kind_of_message_not_known_yet_stands_in_its_place_as_such),
