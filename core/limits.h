@@ -20,7 +20,7 @@
 #define YR_REACTIONS_MAX 64    /* different (author, emoji) pairs kept for one message ... */
 #define YR_REACTION_EACH 32    /* ... and of one author; a direct conversation has two */
 #define YR_ORPHANS_MAX   10000 /* operations per conversation whose target is not known yet */
-#define YR_EDGES_MAX     1024 /* known messages of a conversation that wait for unknown ancestors */
+#define YR_EDGES_MAX     1024  /* (ancestor, message) pairs of a conversation: who waits for whom */
 
 #define YR_DATAGRAM_MAX  1232  /* our own packets: IPv6 minimum MTU 1,280 - 48 */
 #define YR_PACKET_MAX    1500  /* any UDP payload we send or accept */

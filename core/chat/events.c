@@ -249,11 +249,13 @@ static bool is_kept(enum yr_event_kind kind)
 static enum yr_err trim(struct yr_events *events)
 {
     uint8_t key[CURSOR_LEN];
+    enum yr_err err;
 
     for (int i = 0; i < 2 && events->last - events->first >= YR_EVENTS_KEPT; i++) {
         cursor_key(key, events->first);
-        if (yr_rows_del(events->rows, YR_TABLE_EVENT, NULL, 0, key, sizeof key) != YR_OK)
-            return YR_ENOMEM;
+        err = yr_rows_del(events->rows, YR_TABLE_EVENT, NULL, 0, key, sizeof key);
+        if (err != YR_OK)
+            return err;
         events->first++;
     }
     return YR_OK;

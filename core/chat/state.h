@@ -83,7 +83,7 @@ YR_MUST_USE enum yr_err yr_chats_tell(struct yr_chats *chats, struct yr_now now,
 /** Encode and hand over to ops->deliver; nothing for notes to self. */
 YR_MUST_USE enum yr_err yr_chats_post(struct yr_chats *chats, const struct yr_conv *conv,
                                       const struct yr_plain *plain);
-/** A line of kind SYSTEM; id NULL: a new one. */
+/** A new line of kind SYSTEM. */
 YR_MUST_USE enum yr_err yr_chats_line(struct yr_chats *chats, struct yr_now now,
                                       struct yr_conv *conv, const uint8_t author[YR_ID_LEN],
                                       const char *text);
