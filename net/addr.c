@@ -141,14 +141,6 @@ bool yr_addr_wildcard(const struct yr_addr *addr)
     return addr->family != 0;
 }
 
-bool yr_addr_loopback(const struct yr_addr *addr)
-{
-    static const uint8_t one[16] = {[15] = 1};
-
-    return (addr->family == 4 && addr->ip[0] == 127) ||
-           (addr->family == 6 && memcmp(addr->ip, one, 16) == 0);
-}
-
 bool yr_addr_link_local(const struct yr_addr *addr)
 {
     if (addr->family == 4)
@@ -156,12 +148,6 @@ bool yr_addr_link_local(const struct yr_addr *addr)
     return addr->family == 6 &&
            ((addr->ip[0] == 0xfe && (addr->ip[1] & 0xc0) == 0x80) || // fe80::/10
             (addr->ip[0] == 0xff && (addr->ip[1] & 0x0f) == 0x02));  // multicast of that scope
-}
-
-bool yr_addr_multicast(const struct yr_addr *addr)
-{
-    return (addr->family == 4 && (addr->ip[0] & 0xf0) == 0xe0) ||
-           (addr->family == 6 && addr->ip[0] == 0xff);
 }
 
 bool yr_addr_same_ip(const struct yr_addr *a, const struct yr_addr *b)

@@ -21,9 +21,7 @@ void yr_addr_text(char out[YR_ADDR_TEXT], const struct yr_addr *addr);
 YR_MUST_USE enum yr_err yr_addr_parse(struct yr_addr *out, const char *text, uint16_t port);
 
 bool yr_addr_wildcard(const struct yr_addr *addr);
-bool yr_addr_loopback(const struct yr_addr *addr);
 bool yr_addr_link_local(const struct yr_addr *addr);
-bool yr_addr_multicast(const struct yr_addr *addr);
 /** The addresses are the same, whatever the ports. */
 bool yr_addr_same_ip(const struct yr_addr *a, const struct yr_addr *b);
 

@@ -26,3 +26,17 @@ const char *yr_errname(enum yr_err err)
 {
     return (unsigned)err < YR_ERR_COUNT ? errors[err].name : "?";
 }
+
+bool yr_addr_loopback(const struct yr_addr *addr)
+{
+    static const uint8_t one[16] = {[15] = 1};
+
+    return (addr->family == 4 && addr->ip[0] == 127) ||
+           (addr->family == 6 && memcmp(addr->ip, one, 16) == 0);
+}
+
+bool yr_addr_multicast(const struct yr_addr *addr)
+{
+    return (addr->family == 4 && (addr->ip[0] & 0xf0) == 0xe0) ||
+           (addr->family == 6 && addr->ip[0] == 0xff);
+}

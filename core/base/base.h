@@ -49,4 +49,9 @@ static inline bool yr_addr_eq(const struct yr_addr *a, const struct yr_addr *b)
            memcmp(a->ip, b->ip, a->family == 4 ? 4 : 16) == 0;
 }
 
+/** 127/8, ::1. */
+bool yr_addr_loopback(const struct yr_addr *addr);
+/** 224/4, ff00::/8. */
+bool yr_addr_multicast(const struct yr_addr *addr);
+
 #endif

@@ -102,6 +102,17 @@ static void answer_init(struct yr_contacts *c, struct yr_now now, struct yr_fc_m
     yr_wipe(seed, sizeof seed);
 }
 
+// Whoever watches the network can send a message 1 again and again: it must not empty the bucket of
+// those who hold the invite.
+static bool seen_before(struct yr_fc_invite *in, const uint8_t hint[8])
+{
+    for (size_t i = 0; i < SEEN_MAX; i++)
+        if (i < in->seen_count && memcmp(in->seen[i], hint, 8) == 0)
+            return true;
+    memcpy(in->seen[in->seen_count++ % SEEN_MAX], hint, 8);
+    return false;
+}
+
 void yr_fc_recv_init(struct yr_contacts *c, struct yr_now now, const struct yr_addr *from,
                      const uint8_t *packet, size_t len)
 {
@@ -112,6 +123,7 @@ void yr_fc_recv_init(struct yr_contacts *c, struct yr_now now, const struct yr_a
     struct yr_clock clock;
     struct yr_fc_invite *in;
     struct yr_fc_meeting *m;
+    struct yr_noise noise;
     uint32_t peer_index;
     size_t n;
 
@@ -135,35 +147,39 @@ void yr_fc_recv_init(struct yr_contacts *c, struct yr_now now, const struct yr_a
         c->counters[DROP_MAC]++;
         return;
     }
+    if (seen_before(in, hint)) {
+        c->counters[DROP_CLOCK]++;
+        return;
+    }
     if (!take_token(in, now)) {
         c->counters[DROP_BUCKET]++;
         return;
     }
-    if ((m = free_meeting(c, in, now)) == NULL) {
-        c->counters[DROP_ROOM]++;
-        return;
-    }
     memcpy(noise_msg, e, 32);
     memcpy(noise_msg + 32, sealed, M1_PAYLOAD + YR_TAG_LEN);
-    yr_fc_noise_start(&m->noise, false, &c->self->device, &in->in, &in->keys);
-    if (yr_noise_read(&m->noise, noise_msg, sizeof noise_msg, payload, sizeof payload, &n) !=
-            YR_OK ||
+    yr_fc_noise_start(&noise, false, &c->self->device, &in->in, &in->keys);
+    if (yr_noise_read(&noise, noise_msg, sizeof noise_msg, payload, sizeof payload, &n) != YR_OK ||
         n != sizeof payload) {
         c->counters[DROP_NOISE]++;
-        yr_wipe(m, sizeof *m);
-        return;
+        goto out;
     }
     memcpy(clock.bytes, payload, sizeof clock.bytes);
     if (memcmp(clock.bytes, in->clock.bytes, sizeof clock.bytes) <= 0) {
         c->counters[DROP_CLOCK]++;
-        yr_wipe(m, sizeof *m);
-        return;
+        goto out;
+    }
+    if ((m = free_meeting(c, in, now)) == NULL) {
+        c->counters[DROP_ROOM]++;
+        goto out;
     }
     in->clock = clock;
+    m->noise = noise;
     m->invite = in;
     m->peer_index = peer_index;
     m->day = yr_fc_clock_day(&clock);
     answer_init(c, now, m, from);
+out:
+    yr_wipe(&noise, sizeof noise);
 }
 
 // May whoever finished this handshake use the invite?
@@ -334,7 +350,7 @@ void yr_fc_recv_fin(struct yr_contacts *c, struct yr_now now, const struct yr_ad
             yr_fc_queue_bytes(c, from, yr_rows_pending(c->rows), m->data, m->data_len);
         return;
     }
-    if (!take_token(m->invite, now)) {
+    if (++m->fins > FINS_MAX) { // counted per meeting: forgeries cost the invite nothing
         c->counters[DROP_BUCKET]++;
         return;
     }

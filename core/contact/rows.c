@@ -6,27 +6,6 @@
 #define ROW_VERSION 1
 #define ROW_MAX     1024
 
-static void put_text(struct yr_wr *wr, const char *text)
-{
-    const size_t len = strlen(text);
-
-    yr_wr_u16(wr, (uint16_t)len);
-    yr_wr_bytes(wr, text, len);
-}
-
-static void get_text(struct yr_rd *rd, char *out, size_t cap)
-{
-    const size_t len = yr_rd_u16(rd);
-    const uint8_t *text = len < cap ? yr_rd_bytes(rd, len) : NULL;
-
-    if (text == NULL) {
-        rd->bad = true;
-        return;
-    }
-    memcpy(out, text, len);
-    out[len] = '\0';
-}
-
 static void put_invite(struct yr_wr *wr, const struct yr_invite *in)
 {
     yr_wr_u8(wr, in->flags);
@@ -67,7 +46,7 @@ enum yr_err yr_fc_store_invite(struct yr_contacts *c, const struct yr_fc_invite 
 
     yr_wr_u8(&wr, ROW_VERSION);
     put_invite(&wr, &i->in);
-    put_text(&wr, i->petname);
+    yr_wr_text16(&wr, i->petname);
     yr_wr_u64(&wr, (uint64_t)i->created_ms);
     yr_wr_u8(&wr, (uint8_t)i->state);
     yr_wr_u8(&wr, i->settled);
@@ -88,7 +67,7 @@ static enum yr_err load_invite(struct yr_fc_invite *i, const uint8_t *row, size_
 
     memset(i, 0, sizeof *i);
     get_invite(&rd, &i->in);
-    get_text(&rd, i->petname, sizeof i->petname);
+    yr_rd_text16(&rd, i->petname, sizeof i->petname);
     i->created_ms = (yr_ms)yr_rd_u64(&rd);
     state = yr_rd_u8(&rd);
     i->settled = yr_rd_u8(&rd) != 0;
@@ -112,8 +91,8 @@ enum yr_err yr_fc_store_add(struct yr_contacts *c, const struct yr_fc_add *a)
 
     yr_wr_u8(&wr, ROW_VERSION);
     put_invite(&wr, &a->in);
-    put_text(&wr, a->petname);
-    put_text(&wr, a->greeting);
+    yr_wr_text16(&wr, a->petname);
+    yr_wr_text16(&wr, a->greeting);
     yr_wr_u8(&wr, a->verified);
     yr_wr_u64(&wr, (uint64_t)a->created_ms);
     YR_ASSERT(yr_wr_ok(&wr));
@@ -130,8 +109,8 @@ static enum yr_err load_add(struct yr_fc_add *a, const uint8_t *row, size_t len)
 
     memset(a, 0, sizeof *a);
     get_invite(&rd, &a->in);
-    get_text(&rd, a->petname, sizeof a->petname);
-    get_text(&rd, a->greeting, sizeof a->greeting);
+    yr_rd_text16(&rd, a->petname, sizeof a->petname);
+    yr_rd_text16(&rd, a->greeting, sizeof a->greeting);
     a->verified = yr_rd_u8(&rd) != 0;
     a->created_ms = (yr_ms)yr_rd_u64(&rd);
     if (!yr_rd_done(&rd) || version != ROW_VERSION)

@@ -15,6 +15,8 @@
 #define DATA_HEAD     8
 #define M1_PAYLOAD    20 /* tai64n 12 | nonce u64 */
 #define HELLO_MAX     800
+#define SEEN_MAX      16
+#define FINS_MAX      16 /* forged message 3s that one meeting reads */
 #define MEETINGS_MAX  16
 #define MEETINGS_EACH 2 /* of one invite: who holds one cannot keep the others waiting */
 #define FOUND_MAX     8
@@ -47,12 +49,15 @@ struct yr_fc_invite {
     struct yr_clock clock; // the highest message 1 has shown
     double tokens;
     yr_us tokens_at;
-    yr_us expiry_us; // when an open one has to be looked at; YR_NEVER: told
+    yr_us expiry_us;           // when an open one has to be looked at; YR_NEVER: told
+    uint8_t seen[SEEN_MAX][8]; // hints of the last message 1s: a copy costs no token
+    unsigned seen_count;
 };
 
 // One answered message 1, on the inviter's side.
 struct yr_fc_meeting {
     bool used, done;
+    unsigned fins; // message 3s read for it
     struct yr_fc_invite *invite;
     struct yr_noise noise;
     uint32_t own_index, peer_index, day;

@@ -42,26 +42,6 @@ static void presence(struct yr_node *n, const struct yr_friend *f)
 
 /* ---- rows ---- */
 
-static void put_text(struct yr_wr *wr, const char *text)
-{
-    const size_t len = strlen(text);
-
-    yr_wr_u16(wr, (uint16_t)len);
-    yr_wr_bytes(wr, text, len);
-}
-
-static void get_text(struct yr_rd *rd, char *out, size_t cap)
-{
-    const size_t len = yr_rd_u16(rd);
-    const uint8_t *text = len < cap ? yr_rd_bytes(rd, len) : NULL;
-
-    rd->bad |= text == NULL;
-    if (rd->bad)
-        return;
-    memcpy(out, text, len);
-    out[len] = '\0';
-}
-
 void yr_friend_store(struct yr_node *n, const struct yr_friend *f)
 {
     uint8_t row[ROW_MAX], *room;
@@ -74,9 +54,9 @@ void yr_friend_store(struct yr_node *n, const struct yr_friend *f)
     yr_wr_u32(&wr, f->gen);
     room = yr_wr_room(&wr, YR_PAIR_ROW_LEN);
     yr_pair_encode(room, &f->pair);
-    put_text(&wr, f->nick);
-    put_text(&wr, f->petname);
-    put_text(&wr, f->status);
+    yr_wr_text16(&wr, f->nick);
+    yr_wr_text16(&wr, f->petname);
+    yr_wr_text16(&wr, f->status);
     yr_wr_u8(&wr, (uint8_t)f->trust);
     yr_wr_u64(&wr, (uint64_t)f->created_ms);
     yr_wr_u64(&wr, (uint64_t)f->last_seen_ms);
@@ -99,9 +79,9 @@ static enum yr_err decode_friend(struct yr_friend *f, const uint8_t *row, size_t
     yr_rd_copy(&rd, f->dev, 32);
     f->gen = yr_rd_u32(&rd);
     pair = yr_rd_bytes(&rd, YR_PAIR_ROW_LEN);
-    get_text(&rd, f->nick, sizeof f->nick);
-    get_text(&rd, f->petname, sizeof f->petname);
-    get_text(&rd, f->status, sizeof f->status);
+    yr_rd_text16(&rd, f->nick, sizeof f->nick);
+    yr_rd_text16(&rd, f->petname, sizeof f->petname);
+    yr_rd_text16(&rd, f->status, sizeof f->status);
     trust = yr_rd_u8(&rd);
     f->created_ms = (yr_ms)yr_rd_u64(&rd);
     f->last_seen_ms = (yr_ms)yr_rd_u64(&rd);
@@ -442,11 +422,14 @@ static enum yr_err got_addrs(struct yr_node *n, struct yr_friend *f, const uint8
                              size_t len)
 {
     struct yr_addr addrs[YR_ADDRS_MAX];
+    struct yr_link_info link;
     size_t count;
 
     if (yr_addrs_decode(addrs, &count, body, len) != YR_OK)
         return YR_EPROTO;
-    yr_paths_told(n->paths, yr_friend_slot(n, f), addrs, count, n->now);
+    yr_links_info(n->links, yr_friend_slot(n, f), &link);
+    yr_paths_told(n->paths, yr_friend_slot(n, f), addrs, count, yr_addr_loopback(&link.addr),
+                  n->now);
     store_addrs(n, f);
     return YR_OK;
 }

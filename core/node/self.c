@@ -4,26 +4,6 @@
 #define ROW_VERSION 1
 #define ROW_KEY     "identity"
 
-static void put_text(struct yr_wr *wr, const char *text)
-{
-    const size_t len = strlen(text);
-
-    yr_wr_u16(wr, (uint16_t)len);
-    yr_wr_bytes(wr, text, len);
-}
-
-static void get_text(struct yr_rd *rd, char *out, size_t cap)
-{
-    const size_t len = yr_rd_u16(rd);
-    const uint8_t *text = len < cap ? yr_rd_bytes(rd, len) : NULL;
-
-    rd->bad |= text == NULL;
-    if (rd->bad)
-        return;
-    memcpy(out, text, len);
-    out[len] = '\0';
-}
-
 void yr_self_store(struct yr_node *n)
 {
     uint8_t row[1 + 64 + 4 + 8 + 4 + YR_NICK_MAX + YR_STATUS_MAX];
@@ -34,8 +14,8 @@ void yr_self_store(struct yr_node *n)
     yr_wr_bytes(&wr, n->self.device.secret_key, 32);
     yr_wr_u32(&wr, n->self.gen);
     yr_wr_u64(&wr, (uint64_t)n->self.created_ms);
-    put_text(&wr, n->nick);
-    put_text(&wr, n->status);
+    yr_wr_text16(&wr, n->nick);
+    yr_wr_text16(&wr, n->status);
     YR_ASSERT(yr_wr_ok(&wr));
     yr_rows_put(n->rows, YR_TABLE_SELF, NULL, 0, ROW_KEY, sizeof ROW_KEY - 1, row, yr_wr_len(&wr));
     yr_wipe(row, sizeof row);
@@ -61,8 +41,8 @@ enum yr_err yr_self_load(struct yr_node *n)
     yr_rd_copy(&rd, device, 32);
     gen = yr_rd_u32(&rd);
     created_ms = (yr_ms)yr_rd_u64(&rd);
-    get_text(&rd, n->nick, sizeof n->nick);
-    get_text(&rd, n->status, sizeof n->status);
+    yr_rd_text16(&rd, n->nick, sizeof n->nick);
+    yr_rd_text16(&rd, n->status, sizeof n->status);
     if (!yr_rd_done(&rd) || version != ROW_VERSION) {
         err = YR_ECORRUPT;
     } else {

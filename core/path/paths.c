@@ -191,8 +191,20 @@ void yr_paths_learn(struct yr_paths *p, unsigned slot, const struct yr_addr *add
     yr_paths_hurry(p, slot, now);
 }
 
+// Not 0/8 or beyond multicast, not ::, not IPv4 in disguise: somebody may live there.
+static bool unicast(const struct yr_addr *addr)
+{
+    static const uint8_t zero[16], mapped[12] = {[10] = 0xff, [11] = 0xff};
+
+    if (yr_addr_multicast(addr))
+        return false;
+    if (addr->family == 4)
+        return addr->ip[0] != 0 && addr->ip[0] < 240;
+    return memcmp(addr->ip, zero, sizeof zero) != 0 && memcmp(addr->ip, mapped, sizeof mapped) != 0;
+}
+
 void yr_paths_told(struct yr_paths *p, unsigned slot, const struct yr_addr *addrs, size_t count,
-                   struct yr_now now)
+                   bool loopback, struct yr_now now)
 {
     struct place *at = &p->places[slot];
 
@@ -200,7 +212,8 @@ void yr_paths_told(struct yr_paths *p, unsigned slot, const struct yr_addr *addr
         if (at->list[i].source == YR_ADDR_TOLD)
             forget(at, i);
     for (size_t i = 0; i < count && i < YR_ADDRS_MAX / 2; i++)
-        yr_paths_learn(p, slot, &addrs[i], YR_ADDR_TOLD, now);
+        if (unicast(&addrs[i]) && (loopback || !yr_addr_loopback(&addrs[i])))
+            yr_paths_learn(p, slot, &addrs[i], YR_ADDR_TOLD, now);
 }
 
 void yr_paths_peers(struct yr_paths *p, const struct yr_addr *addrs, size_t count,

@@ -57,9 +57,11 @@ void yr_paths_hurry(struct yr_paths *paths, unsigned slot, struct yr_now now);
 /** Learn an address; the least useful one makes room. */
 void yr_paths_learn(struct yr_paths *paths, unsigned slot, const struct yr_addr *addr,
                     enum yr_addr_source source, struct yr_now now);
-/** Addresses the friend told: replace the earlier TOLD ones. */
+/** Addresses the friend told: replace the earlier TOLD ones.  Those that are nobody's or
+ * everybody's are ignored, and so is this machine's own loopback unless the link itself is there.
+ */
 void yr_paths_told(struct yr_paths *paths, unsigned slot, const struct yr_addr *addrs, size_t count,
-                   struct yr_now now);
+                   bool loopback, struct yr_now now);
 /** Configured peers, tried for every friend; replaces the list. */
 void yr_paths_peers(struct yr_paths *paths, const struct yr_addr *addrs, size_t count,
                     struct yr_now now);

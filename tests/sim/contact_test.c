@@ -477,6 +477,33 @@ static void an_add_cancelled_at_any_moment_leaves_nothing_or_a_friend(void **sta
     }
 }
 
+static void copies_of_a_message_1_do_not_shut_its_sender_out(void **state)
+{
+    struct sim_opts opts = sim_opts_default(70);
+    struct yr_invite_info info;
+    struct sim *sim;
+    unsigned a, b;
+
+    opts.record = true;
+    sim = sim_new(&opts);
+    a = sim_add(sim, "alice");
+    b = sim_add(sim, "bob");
+    info = make_invite(sim, a, 3600 * 1000);
+    sim_set_link(sim, &(struct sim_link){.delay_us = 20 * YR_MS, .loss = 1000});
+    assert_int_equal(add(sim, b, info.link), YR_OK);
+    sim_run(sim, 100 * YR_MS);
+    assert_true(sim_recorded(sim) > 0);
+    sim_set_link(sim, &(struct sim_link){.delay_us = 20 * YR_MS});
+    for (int i = 0; i < 1000; i++) { // somebody who watches repeats it, fast
+        sim_replay(sim, 0, a);
+        sim_run(sim, 5 * YR_MS);
+        if (sim_linked(sim, a, b))
+            break;
+    }
+    assert_true(sim_linked(sim, a, b));
+    sim_free(sim);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -488,6 +515,7 @@ int main(void)
         cmocka_unit_test(lost_packets_delay_but_never_half_make_a_friend),
         cmocka_unit_test(a_crash_at_any_commit_of_first_contact_heals),
         cmocka_unit_test(a_stranger_gets_not_one_byte),
+        cmocka_unit_test(copies_of_a_message_1_do_not_shut_its_sender_out),
         cmocka_unit_test(a_removed_friend_finds_silence_and_may_come_back),
         cmocka_unit_test(a_friend_who_lost_us_is_met_again),
         cmocka_unit_test(two_who_add_each_other_at_once_become_friends),

@@ -168,12 +168,50 @@ static void a_probe_is_answered_once_and_not_for_the_blocked(void **state)
     free_end(b);
 }
 
+static size_t candidates(const struct end *e)
+{
+    enum yr_addr_source source;
+    struct yr_addr addr;
+    size_t n = 0;
+
+    while (yr_paths_candidate(e->paths, 0, n, &addr, &source))
+        n++;
+    return n;
+}
+
+static void a_friend_cannot_send_our_probes_where_no_friend_lives(void **state)
+{
+    static const struct yr_addr told[] = {
+        {.family = 4, .ip = {0, 0, 0, 0}, .port = 7},
+        {.family = 4, .ip = {239, 1, 2, 3}, .port = 7},
+        {.family = 4, .ip = {255, 255, 255, 255}, .port = 7},
+        {.family = 4, .ip = {127, 0, 0, 1}, .port = 7},
+        {.family = 6, .ip = {0}, .port = 7},
+        {.family = 6, .ip = {[15] = 1}, .port = 7},
+        {.family = 6, .ip = {0xff, 0x02, [15] = 1}, .port = 7},
+        {.family = 6, .ip = {[10] = 0xff, [11] = 0xff, [12] = 127, [15] = 1}, .port = 7},
+    };
+    const struct yr_addr good = {.family = 4, .ip = {192, 0, 2, 1}, .port = 7};
+    const struct yr_probe_clock clock = {0, 0};
+    struct end *e = new_end(9);
+
+    yr_paths_set(e->paths, 0, &e->pairs[0], &clock, at(1));
+    yr_paths_told(e->paths, 0, told, YR_COUNT(told), false, at(1));
+    assert_int_equal(candidates(e), 0);
+    yr_paths_told(e->paths, 0, told, YR_COUNT(told), true, at(1));
+    assert_int_equal(candidates(e), 2); // the two loopbacks, for a link that is there itself
+    yr_paths_told(e->paths, 0, &good, 1, false, at(1));
+    assert_int_equal(candidates(e), 1);
+    free_end(e);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_of_256_friends_are_looked_for),
         cmocka_unit_test(what_was_to_be_said_to_a_removed_friend_is_not_said),
         cmocka_unit_test(a_probe_is_answered_once_and_not_for_the_blocked),
+        cmocka_unit_test(a_friend_cannot_send_our_probes_where_no_friend_lives),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
