@@ -11,14 +11,13 @@
 
 #include "core/crypto/kdf.h"
 
-#define PLACE_LEN   sizeof(((struct yr_place *)0)->key)
-#define AUTHOR_LEN  8
-#define HASH_LEN    8
-#define INDEX_LEN   (1 + YR_ID_LEN + PLACE_LEN + 4)
-#define INDEX_VER   1
-#define WAITER_LEN  (2 * YR_MSG_ID_LEN)
-#define WAITER_EDGE 'e' /* first byte of an ORPHAN row: a message waits for an ancestor */
-#define WAITER_OP   'o' /* an operation waits for its target */
+#define PLACE_LEN  sizeof(((struct yr_place *)0)->key)
+#define AUTHOR_LEN 8
+#define HASH_LEN   8
+#define INDEX_LEN  (1 + YR_ID_LEN + PLACE_LEN + 4)
+#define INDEX_VER  1
+#define WAITER_LEN (2 * YR_MSG_ID_LEN)
+#define OP_LEN     (WAITER_LEN - 1) /* of an operation that waits; its id is in the value, too */
 
 // ---- places ----
 
@@ -152,17 +151,18 @@ static void waiter_key(uint8_t key[WAITER_LEN], const uint8_t target[YR_MSG_ID_L
     memcpy(key + YR_MSG_ID_LEN, waiter, YR_MSG_ID_LEN);
 }
 
+// The length of the key tells a message that waits (WAITER_LEN) from an operation (OP_LEN).
 static enum yr_err has_waiter(struct yr_chats *chats, const struct yr_conv *conv,
-                              const uint8_t key[WAITER_LEN], bool *out)
+                              const uint8_t *key, size_t len, bool *out)
 {
-    struct yr_row at = {.suffix_len = WAITER_LEN};
+    struct yr_row at = {.suffix_len = len};
     enum yr_err err;
 
-    memcpy(at.suffix, key, WAITER_LEN);
+    memcpy(at.suffix, key, len);
     err = yr_rows_seek(chats->rows, YR_TABLE_ORPHAN, conv->id, YR_ID_LEN, YR_SEEK_GE, &at, NULL, 0);
     if (err != YR_OK && err != YR_ENOENT)
         return err;
-    *out = err == YR_OK && at.suffix_len == WAITER_LEN && memcmp(at.suffix, key, WAITER_LEN) == 0;
+    *out = err == YR_OK && at.suffix_len == len && memcmp(at.suffix, key, len) == 0;
     return YR_OK;
 }
 
@@ -175,7 +175,7 @@ enum yr_err yr_order_wait(struct yr_chats *chats, struct yr_conv *conv,
     enum yr_err err;
 
     waiter_key(key, change->target, change->id);
-    if ((err = has_waiter(chats, conv, key, &known)) != YR_OK)
+    if ((err = has_waiter(chats, conv, key, OP_LEN, &known)) != YR_OK)
         return err;
     if (known) {
         yr_chats_count(chats, YR_CHAT_DUPLICATE);
@@ -185,10 +185,10 @@ enum yr_err yr_order_wait(struct yr_chats *chats, struct yr_conv *conv,
         yr_chats_count(chats, YR_CHAT_ORPHANS_FULL);
         return YR_EPROTO;
     }
-    chats->change[0] = WAITER_OP;
-    yr_change_encode(change, chats->change + 1, &len);
-    err = yr_rows_put(chats->rows, YR_TABLE_ORPHAN, conv->id, YR_ID_LEN, key, sizeof key,
-                      chats->change, len + 1);
+    memcpy(chats->change, change->id, YR_MSG_ID_LEN);
+    yr_change_encode(change, chats->change + YR_MSG_ID_LEN, &len);
+    err = yr_rows_put(chats->rows, YR_TABLE_ORPHAN, conv->id, YR_ID_LEN, key, OP_LEN, chats->change,
+                      YR_MSG_ID_LEN + len);
     conv->orphans++;
     conv->dirty = true;
     return err;
@@ -197,14 +197,13 @@ enum yr_err yr_order_wait(struct yr_chats *chats, struct yr_conv *conv,
 static enum yr_err add_edge(struct yr_chats *chats, struct yr_conv *conv,
                             const uint8_t parent[YR_MSG_ID_LEN], const uint8_t child[YR_MSG_ID_LEN])
 {
-    static const uint8_t value[] = {WAITER_EDGE};
+    static const uint8_t value[] = {1}; // its key says all
     uint8_t key[WAITER_LEN];
     bool known;
     enum yr_err err;
 
     waiter_key(key, parent, child);
-    // known: an operation with the id of a message; its author loses the edge
-    if ((err = has_waiter(chats, conv, key, &known)) != YR_OK || known)
+    if ((err = has_waiter(chats, conv, key, WAITER_LEN, &known)) != YR_OK || known)
         return err;
     conv->edges++;
     conv->dirty = true;
@@ -212,16 +211,17 @@ static enum yr_err add_edge(struct yr_chats *chats, struct yr_conv *conv,
                        sizeof value);
 }
 
-static enum yr_err del_waiter(struct yr_chats *chats, struct yr_conv *conv,
-                              const uint8_t key[WAITER_LEN], uint32_t *count)
+static enum yr_err del_waiter(struct yr_chats *chats, struct yr_conv *conv, const uint8_t *key,
+                              size_t len, uint32_t *count)
 {
     if (*count > 0)
         --*count;
     conv->dirty = true;
-    return yr_rows_del(chats->rows, YR_TABLE_ORPHAN, conv->id, YR_ID_LEN, key, WAITER_LEN);
+    return yr_rows_del(chats->rows, YR_TABLE_ORPHAN, conv->id, YR_ID_LEN, key, len);
 }
 
-// Nobody waits any more.  Costs a look at every row that waits, once in YR_EDGES_MAX new ones.
+// Nobody waits any more.  Costs a look at every key that waits, once in YR_EDGES_MAX new ones;
+// opening the operations among them would cost a hundred times as much.
 static enum yr_err give_up(struct yr_chats *chats, struct yr_conv *conv)
 {
     struct yr_row at = {.suffix_len = 0};
@@ -231,11 +231,10 @@ static enum yr_err give_up(struct yr_chats *chats, struct yr_conv *conv)
     yr_chats_count(chats, YR_CHAT_GAVE_UP);
     yr_conv_settle_all(conv);
     for (;; how = YR_SEEK_GT) {
-        err = yr_rows_seek(chats->rows, YR_TABLE_ORPHAN, conv->id, YR_ID_LEN, how, &at,
-                           chats->change, sizeof chats->change);
+        err = yr_rows_seek(chats->rows, YR_TABLE_ORPHAN, conv->id, YR_ID_LEN, how, &at, NULL, 0);
         if (err != YR_OK)
             return err == YR_ENOENT ? YR_OK : err;
-        if (at.value_len > 0 && chats->change[0] == WAITER_EDGE &&
+        if (at.suffix_len == WAITER_LEN &&
             (err = yr_rows_del(chats->rows, YR_TABLE_ORPHAN, conv->id, YR_ID_LEN, at.suffix,
                                at.suffix_len)) != YR_OK)
             return err;
@@ -323,15 +322,18 @@ static void add_job(struct yr_chats *chats, const uint8_t id[YR_MSG_ID_LEN], uin
 }
 
 static enum yr_err apply_waiting(struct yr_chats *chats, struct yr_record *record,
-                                 const uint8_t key[WAITER_LEN], size_t len)
+                                 const uint8_t key[OP_LEN], size_t len)
 {
     struct yr_change change;
     bool visible, stored;
     enum yr_err err;
 
+    if (len < YR_MSG_ID_LEN)
+        return YR_ECORRUPT;
     memcpy(change.target, key, YR_MSG_ID_LEN);
-    memcpy(change.id, key + YR_MSG_ID_LEN, YR_MSG_ID_LEN);
-    if ((err = yr_change_decode(&change, chats->change + 1, len - 1)) != YR_OK)
+    memcpy(change.id, chats->change, YR_MSG_ID_LEN);
+    if ((err = yr_change_decode(&change, chats->change + YR_MSG_ID_LEN, len - YR_MSG_ID_LEN)) !=
+        YR_OK)
         return err;
     err = yr_record_apply(record, &change, &visible, &stored);
     if (err == YR_EDENIED)
@@ -363,9 +365,9 @@ static enum yr_err collect(struct yr_chats *chats, struct yr_conv *conv,
             return YR_OK;
         if (err != YR_OK)
             return err;
-        if (at.suffix_len != WAITER_LEN || at.value_len == 0)
+        if (at.suffix_len != WAITER_LEN && at.suffix_len != OP_LEN)
             return YR_ECORRUPT;
-        if (chats->change[0] == WAITER_EDGE) {
+        if (at.suffix_len == WAITER_LEN) {
             err = yr_index_get(chats, at.suffix + YR_MSG_ID_LEN, &child);
             if (err == YR_OK)
                 add_job(chats, at.suffix + YR_MSG_ID_LEN, place_eff(&child.place));
@@ -373,7 +375,7 @@ static enum yr_err collect(struct yr_chats *chats, struct yr_conv *conv,
                 return err;
         } else if (record != NULL) {
             if ((err = apply_waiting(chats, record, at.suffix, at.value_len)) != YR_OK ||
-                (err = del_waiter(chats, conv, at.suffix, &conv->orphans)) != YR_OK)
+                (err = del_waiter(chats, conv, at.suffix, OP_LEN, &conv->orphans)) != YR_OK)
                 return err;
         }
     }
@@ -432,8 +434,8 @@ static enum yr_err settle(struct yr_chats *chats, struct yr_conv *conv,
         enum yr_err err;
 
         waiter_key(key, record->parents[i], record->id);
-        if ((err = has_waiter(chats, conv, key, &waits)) != YR_OK ||
-            (waits && (err = del_waiter(chats, conv, key, &conv->edges)) != YR_OK))
+        if ((err = has_waiter(chats, conv, key, WAITER_LEN, &waits)) != YR_OK ||
+            (waits && (err = del_waiter(chats, conv, key, WAITER_LEN, &conv->edges)) != YR_OK))
             return err;
     }
     return YR_OK;

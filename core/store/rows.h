@@ -33,7 +33,7 @@
     X(PEER, "peer", MAIN, "- -> peer id: a configured peer")                                   \
     X(MESSAGE, "message", MAIN, "conversation -> display key: a message as shown")             \
     X(INDEX, "index", MAIN, "- -> message id: conversation and display key")                   \
-    X(ORPHAN, "orphan", MAIN, "conversation -> target id, op id: an operation that waits")     \
+    X(ORPHAN, "orphan", MAIN, "conversation -> target id, id: who waits for it")               \
     X(CONV, "conv", MAIN, "- -> conversation id: heads, counters, read marker")                \
     X(EVENT, "event", MAIN, "- -> cursor: what happened, for replay")                          \
     X(SENDKEY, "sendkey", MAIN, "- -> H16(key): idempotent send")                              \
