@@ -275,6 +275,8 @@ static bool send_request(struct yr_client *client, json_int_t id, const char *me
     else
         sent = write_all(client, text, strlen(text), deadline, err) &&
                write_all(client, "\n", 1, deadline, err);
+    if (text != NULL)
+        explicit_bzero(text, strlen(text)); // a passphrase may be in it
     free(text);
     json_decref(request);
     return sent;

@@ -171,6 +171,7 @@ int main(int argc, char **argv)
     static struct yr_cli cli;
     enum yr_exit exit, written;
 
+    yr_json_wipe_freed();     // a passphrase may be in a request
     signal(SIGPIPE, SIG_DFL); // a reader that leaves ends us without a word
     yr_locale_init();
     exit = yr_line_parse(&cli.line, argc, argv);

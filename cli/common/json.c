@@ -1,11 +1,25 @@
 #include "cli/common/json.h"
 
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli/common/times.h"
 #include "cli/common/utf8.h"
+
+static void wiping_free(void *ptr)
+{
+    if (ptr == NULL)
+        return;
+    explicit_bzero(ptr, malloc_usable_size(ptr));
+    free(ptr);
+}
+
+void yr_json_wipe_freed(void)
+{
+    json_set_alloc_funcs(malloc, wiping_free);
+}
 
 /** Code points that must not appear as they are; jansson escapes C0 itself. */
 static bool unsafe(uint32_t cp)
@@ -40,6 +54,7 @@ void yr_json_dump(struct yr_buf *out, const json_t *json)
         done = i + used;
     }
     yr_buf_add(out, text + done, len - done);
+    explicit_bzero(text, len); // jansson's own, but given back by us
     free(text);
 }
 

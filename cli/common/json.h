@@ -6,6 +6,11 @@
 
 #include "cli/common/buf.h"
 
+/** From here on wipe what JSON values occupied before it is given back: a passphrase in a request
+ *  is copied by the reader more often than anybody could wipe by hand.  Once, before the first
+ *  value is made; what json_dumps returns may still be given to free. */
+void yr_json_wipe_freed(void);
+
 /** Append `json` on one compact line, without a newline: keys in their order of insertion, text as
  *  literal UTF-8, but C0, DEL, C1, bidi controls (U+061C, U+200E/F, U+202A-E, U+2066-9) and
  * U+2028/9 always as \u escapes.  So the line is safe on a terminal and has exactly one line end.

@@ -1,6 +1,7 @@
 /* main.c: yaarid, the node as a program.  Manual: yaarid(8). */
 #include <stdio.h>
 
+#include "cli/common/json.h"
 #include "cli/daemon/daemon.h"
 
 static int refuse(enum yr_exit end, const struct yr_fail *fail)
@@ -17,6 +18,7 @@ int main(int argc, char **argv)
     struct yr_fail fail = {0};
     enum yr_exit end = yr_args_read(&args, argc, argv, &fail);
 
+    yr_json_wipe_freed(); // requests may have passphrases in them
     if (end != YR_EXIT_OK)
         return refuse(end, &fail);
     if (args.help) {

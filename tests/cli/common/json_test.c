@@ -101,6 +101,42 @@ static void bad_utf8_becomes_a_replacement_and_null_no_member(void **state)
     assert_dump(json, "{\"a\":\"x\uFFFDy\",\"c\":\"ok\",\"t\":\"2026-11-22T15:46:35.123Z\"}");
 }
 
+// Stands before the C library's, so that a test sees what is wiped.
+static bool saw_secret;
+void explicit_bzero(void *ptr, size_t len)
+{
+    const void *volatile before = ptr; // gcc takes it for one that only writes
+
+    saw_secret = saw_secret || memmem((const void *)before, len, "open sesame", 11) != NULL;
+    memset(ptr, 0, len);
+}
+
+static void what_a_value_occupied_is_wiped_before_it_is_given_back(void **state)
+{
+    static const char line[] = "{\"passphrase\":\"open sesame\"}";
+    struct yr_buf out = {0};
+    json_malloc_t make;
+    json_free_t unmake;
+    json_t *json;
+
+    json_get_alloc_funcs(&make, &unmake);
+    json = yr_json_read(line, sizeof line - 1, NULL, 0);
+    json_decref(json);
+    assert_false(saw_secret);
+    yr_json_wipe_freed();
+    json = yr_json_read(line, sizeof line - 1, NULL, 0);
+    saw_secret = false; // the reader's own copies; now the value's
+    json_decref(json);
+    assert_true(saw_secret);
+    json = json_string("open sesame");
+    saw_secret = false;
+    yr_json_dump(&out, json); // its text is wiped as well
+    assert_true(saw_secret);
+    json_decref(json);
+    yr_buf_clear(&out);
+    json_set_alloc_funcs(make, unmake);
+}
+
 static void a_tsv_field_has_no_tab_and_no_line_end(void **state)
 {
     struct yr_buf out = {0};
@@ -119,6 +155,7 @@ int main(void)
         cmocka_unit_test(reading_is_strict_and_says_where),
         cmocka_unit_test(members_fall_back_when_absent_or_of_another_type),
         cmocka_unit_test(bad_utf8_becomes_a_replacement_and_null_no_member),
+        cmocka_unit_test(what_a_value_occupied_is_wiped_before_it_is_given_back),
         cmocka_unit_test(a_tsv_field_has_no_tab_and_no_line_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
