@@ -17,15 +17,14 @@ static pid_t read_pid(int fd)
     return pid > 0 && pid <= INT32_MAX ? (pid_t)pid : 0;
 }
 
-static int write_pid(int fd)
+/** Say who holds it, for people.  On a full disk it stays empty: the lock is the flock. */
+static void write_pid(int fd)
 {
     char text[24];
     const int len = snprintf(text, sizeof text, "%ld\n", (long)getpid());
 
-    if (ftruncate(fd, 0) != 0)
-        return errno;
-    const ssize_t done = pwrite(fd, text, (size_t)len, 0);
-    return done == len ? 0 : done < 0 ? errno : ENOSPC;
+    if (ftruncate(fd, 0) == 0 && pwrite(fd, text, (size_t)len, 0) != len)
+        (void)!ftruncate(fd, 0); // half a pid is another's
 }
 
 /** Does `path` still lead to the file that is open as fd? */
@@ -60,10 +59,7 @@ enum yr_err yr_lock_take(struct yr_lock *lock, const char *path, pid_t *holder,
             close(fd);
             continue;
         }
-        if ((sys = write_pid(fd)) != 0) {
-            close(fd);
-            return yr_net_fail(fail, yr_errno_err(sys), sys, "cannot write %s", path);
-        }
+        write_pid(fd);
         lock->fd = fd;
         return YR_OK;
     }

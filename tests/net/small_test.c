@@ -14,6 +14,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -203,6 +204,33 @@ static void a_lock_ends_with_its_process(void **state)
     close(ready[1]);
 }
 
+// Stands before the C library's, so that a disk can be full.
+static size_t disk_room = SIZE_MAX;
+ssize_t pwrite(int fd, const void *bytes, size_t len, off_t at)
+{
+    if (disk_room == 0) {
+        errno = ENOSPC;
+        return -1;
+    }
+    return syscall(SYS_pwrite64, fd, bytes, YR_MIN(len, disk_room), at);
+}
+
+static void a_lock_is_held_on_a_full_disk_too(void **state)
+{
+    struct yr_lock a, b;
+    struct yr_net_fail fail;
+    pid_t holder;
+
+    for (size_t room = 0; room < 2; room++) { // nothing, or half a number
+        disk_room = room;
+        assert_int_equal(yr_lock_take(&a, in_dir("pid"), &holder, &fail), YR_OK);
+        assert_int_equal(yr_lock_take(&b, in_dir("pid"), &holder, &fail), YR_EEXIST);
+        assert_int_equal(holder, 0);
+        yr_lock_release(&a);
+    }
+    disk_room = SIZE_MAX;
+}
+
 static void a_lock_that_cannot_be_made_says_why(void **state)
 {
     struct yr_lock lock;
@@ -316,6 +344,7 @@ int main(void)
         cmocka_unit_test(secrets_are_locked_and_what_could_not_be_is_counted),
         cmocka_unit_test(a_lock_is_held_once_and_names_its_holder),
         cmocka_unit_test(a_lock_ends_with_its_process),
+        cmocka_unit_test(a_lock_is_held_on_a_full_disk_too),
         cmocka_unit_test(a_lock_that_cannot_be_made_says_why),
         cmocka_unit_test(the_service_manager_is_told),
         cmocka_unit_test(the_watchdog_wants_a_sign_at_half_its_time),
