@@ -43,11 +43,14 @@ struct slot {
 
 static_assert(YR_LISTEN_MAX * YR_UDP_QUEUE < UINT16_MAX, "numbers of slots");
 
-// How a peer's last datagram came in.
+// How a peer's last datagram came in.  Whoever forges its address can claim another way; while the
+// way that we answer by is in use, that is not believed.
 struct heard {
     struct yr_addr peer;
     struct yr_addr local; // family 0: not known, or the socket's own
     struct sock *sock;
+    uint64_t at_ms; // when a datagram last came this way
+    bool used;      // something was sent back
 };
 
 struct yr_udp {
@@ -86,11 +89,15 @@ static struct heard *heard_slot(struct yr_udp *udp, const struct yr_addr *peer)
 static void hear(struct yr_udp *udp, struct sock *sock, const struct yr_addr *peer,
                  const struct yr_addr *local)
 {
+    const uint64_t now_ms = uv_now(udp->opts.loop);
     struct heard *heard = heard_slot(udp, peer);
+    const bool same =
+        heard->sock == sock && yr_addr_eq(&heard->peer, peer) && yr_addr_eq(&heard->local, local);
 
-    heard->peer = *peer;
-    heard->sock = sock;
-    heard->local = *local;
+    if (same)
+        heard->at_ms = now_ms;
+    else if (!heard->used || now_ms - heard->at_ms >= YR_UDP_HEARD_MS)
+        *heard = (struct heard){*peer, *local, sock, now_ms, false};
 }
 
 void yr_udp_forget(struct yr_udp *udp)
@@ -116,12 +123,13 @@ static int suits(const struct sock *sock, const struct yr_addr *to)
  *  NULL: no socket of that family. */
 static struct sock *route(struct yr_udp *udp, const struct yr_addr *to, struct yr_addr *local)
 {
-    const struct heard *heard = heard_slot(udp, to);
+    struct heard *heard = heard_slot(udp, to);
     struct sock *best = NULL;
     int best_fit = 0;
 
     memset(local, 0, sizeof *local);
     if (heard->sock != NULL && yr_addr_eq(&heard->peer, to)) {
+        heard->used = true;
         *local = heard->local;
         return heard->sock;
     }

@@ -5,7 +5,9 @@
  * as the network would; so is what ICMP says.  One port for all sockets that did not ask for one.
  *
  * Answers leave from where the question came to: the local address and socket on which a peer was
- * last heard are remembered, for hosts with several addresses. */
+ * last heard are remembered, for hosts with several addresses.  Nothing here knows who is who, so a
+ * way back in use is only given up when it was silent for YR_UDP_HEARD_MS: a forged datagram does
+ * not turn it. */
 #ifndef YR_UDP_H
 #define YR_UDP_H
 
@@ -14,8 +16,9 @@
 #include "net/fail.h"
 #include "yaari/host.h"
 
-#define YR_UDP_BATCH 64  /* datagrams a system call */
-#define YR_UDP_QUEUE 512 /* datagrams that wait for a socket's full buffer; more are dropped */
+#define YR_UDP_BATCH    64   /* datagrams a system call */
+#define YR_UDP_QUEUE    512  /* datagrams that wait for a socket's full buffer; more are dropped */
+#define YR_UDP_HEARD_MS 5000 /* silence after which a way back in use may become another */
 
 struct yr_udp;
 
