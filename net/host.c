@@ -158,22 +158,27 @@ static void on_batch(void *ctx)
     drain(host);
 }
 
-/** Tell the node its addresses, if they are others than it knows. */
+/** Tell the node its addresses, if they are others than it knows.  What the system does not tell
+ * now stays as it was, and is asked for again. */
 static void tell_addrs(struct yr_host *host, bool anyway)
 {
     struct yr_addr bound[YR_LISTEN_MAX], own[YR_NETIF_OWN_MAX];
     const size_t bound_count = yr_udp_bound(host->udp, bound, YR_LISTEN_MAX);
     const size_t count = yr_netif_addrs(bound, bound_count, own, YR_NETIF_OWN_MAX);
-    bool same = count == host->own_count;
+    bool same = count == host->own_count || count == YR_NETIF_UNKNOWN;
 
-    for (size_t i = 0; i < count && same; i++)
+    for (size_t i = 0; i < host->own_count && same && count != YR_NETIF_UNKNOWN; i++)
         same = yr_addr_eq(&own[i], &host->own[i]);
+    if (count == YR_NETIF_UNKNOWN)
+        yr_netwatch_again(host->watch, YR_NETIF_AGAIN_MS);
     if (same && !anyway)
         return;
-    memcpy(host->own, own, count * sizeof *own);
-    host->own_count = count;
-    say(host, YR_LOG_DEBUG, "net", "%zu own addresses", count);
-    yr_node_addrs(host->node, yr_clock_now(), own, count);
+    if (count != YR_NETIF_UNKNOWN) {
+        memcpy(host->own, own, count * sizeof *own);
+        host->own_count = count;
+    }
+    say(host, YR_LOG_DEBUG, "net", "%zu own addresses", host->own_count);
+    yr_node_addrs(host->node, yr_clock_now(), host->own, host->own_count);
     drain(host);
 }
 
@@ -185,8 +190,8 @@ static void on_network_changed(void *ctx)
     if (host->ending != RUNNING || host->state != YR_HOST_OPEN)
         return;
     yr_udp_forget(host->udp);
-    if (host->lan != NULL)
-        yr_lan_refresh(host->lan);
+    if (host->lan != NULL && !yr_lan_refresh(host->lan))
+        yr_netwatch_again(host->watch, YR_NETIF_AGAIN_MS);
     tell_addrs(host, false);
 }
 

@@ -61,14 +61,19 @@ static void membership(const struct group *group, unsigned index, bool join)
     }
 }
 
-void yr_lan_refresh(struct yr_lan *lan)
+bool yr_lan_refresh(struct yr_lan *lan)
 {
     struct yr_netif now[YR_NETIF_MAX];
+    struct yr_addr own[YR_NETIF_OWN_MAX];
+    const size_t own_count = yr_netif_own(own, YR_NETIF_OWN_MAX);
     size_t count;
 
-    lan->own_count = yr_netif_own(lan->own, YR_NETIF_OWN_MAX);
     lan->bound_count = yr_udp_bound(lan->opts.udp, lan->bound, YR_LISTEN_MAX);
     count = yr_netif_list(lan->bound, lan->bound_count, now, YR_NETIF_MAX);
+    if (own_count == YR_NETIF_UNKNOWN || count == YR_NETIF_UNKNOWN)
+        return false;
+    memcpy(lan->own, own, own_count * sizeof *own);
+    lan->own_count = own_count;
     for (size_t g = 0; g < YR_COUNT(lan->groups); g++) {
         const struct group *group = &lan->groups[g];
         const bool v4 = group->addr.family == 4;
@@ -85,8 +90,9 @@ void yr_lan_refresh(struct yr_lan *lan)
             if (v4 ? now[i].v4 : now[i].v6)
                 membership(group, now[i].index, true);
     }
-    memcpy(lan->netifs, now, sizeof now);
+    memcpy(lan->netifs, now, count * sizeof *now);
     lan->netif_count = count;
+    return true;
 }
 
 // ---- sending and receiving ----
@@ -289,7 +295,7 @@ enum yr_err yr_lan_open(struct yr_lan **out, const struct yr_lan_opts *opts,
         return yr_net_fail(fail, yr_errno_err(err), err, "cannot listen for neighbours on port %d",
                            YR_LAN_PORT);
     }
-    yr_lan_refresh(lan);
+    (void)yr_lan_refresh(lan);
     *out = lan;
     return YR_OK;
 }

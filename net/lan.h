@@ -27,8 +27,8 @@ struct yr_lan_opts {
  *  itself; YR_EIO; YR_ENOMEM. */
 YR_MUST_USE enum yr_err yr_lan_open(struct yr_lan **out, const struct yr_lan_opts *opts,
                                     struct yr_net_fail *fail);
-/** Interfaces came or went. */
-void yr_lan_refresh(struct yr_lan *lan);
+/** Interfaces came or went.  false: the system did not tell which there are; nothing changed. */
+bool yr_lan_refresh(struct yr_lan *lan);
 /** To the groups, through each interface. */
 void yr_lan_send(struct yr_lan *lan, const uint8_t *bytes, size_t len);
 void yr_lan_pause(struct yr_lan *lan);

@@ -125,9 +125,12 @@ size_t yr_netif_addrs(const struct yr_addr *bound, size_t bound_count, struct yr
     struct ranked list[2][YR_NETIF_OWN_MAX]; // [0] IPv6, [1] IPv4
     size_t count[2] = {0, 0}, at[2] = {0, 0}, written = 0;
     struct ifaddrs *all = NULL;
+    bool need_list = false;
 
-    if (getifaddrs(&all) != 0)
-        all = NULL; // what is bound to a concrete address is known anyway
+    for (size_t b = 0; b < bound_count; b++) // what is bound to a concrete address is known anyway
+        need_list = need_list || yr_addr_wildcard(&bound[b]);
+    if (need_list && getifaddrs(&all) != 0)
+        return YR_NETIF_UNKNOWN;
     collect(all, bound, bound_count, list[0], &count[0], 6);
     collect(all, bound, bound_count, list[1], &count[1], 4);
     if (all != NULL)
@@ -148,7 +151,7 @@ size_t yr_netif_own(struct yr_addr *out, size_t cap)
     size_t count = 0;
 
     if (getifaddrs(&all) != 0)
-        return 0;
+        return YR_NETIF_UNKNOWN;
     for (const struct ifaddrs *i = all; i != NULL && count < cap; i = i->ifa_next) {
         struct yr_addr addr;
         if (i->ifa_addr == NULL)
@@ -220,7 +223,7 @@ size_t yr_netif_list(const struct yr_addr *bound, size_t bound_count, struct yr_
     size_t count = 0;
 
     if (getifaddrs(&all) != 0)
-        return 0;
+        return YR_NETIF_UNKNOWN;
     for (const struct ifaddrs *i = all; i != NULL; i = i->ifa_next)
         for (size_t b = 0; b < bound_count; b++)
             if (i->ifa_addr != NULL && covers(&bound[b], i))
@@ -260,8 +263,15 @@ static void on_netlink(uv_poll_t *poll, int status, int events)
         ;
     if (status < 0) // some were lost, or the socket has an error to be cleared
         (void)uv_poll_start(poll, UV_READABLE, on_netlink);
-    if (!uv_is_active((uv_handle_t *)&watch->timer))
-        uv_timer_start(&watch->timer, on_settled, YR_NETIF_SETTLE_MS, 0);
+    yr_netwatch_again(watch, YR_NETIF_SETTLE_MS);
+}
+
+void yr_netwatch_again(struct yr_netwatch *watch, uint64_t ms)
+{
+    if (watch == NULL ||
+        (uv_is_active((uv_handle_t *)&watch->timer) && uv_timer_get_due_in(&watch->timer) <= ms))
+        return;
+    uv_timer_start(&watch->timer, on_settled, ms, 0);
 }
 
 static void finish(struct yr_netwatch *watch)

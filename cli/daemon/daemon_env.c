@@ -171,6 +171,8 @@ static enum yr_rpc_reach reach(const struct yr_addr *bound, size_t bound_count)
     struct yr_addr addrs[16];
     const size_t count = yr_netif_addrs(bound, bound_count, addrs, 16);
 
+    if (count == YR_NETIF_UNKNOWN)
+        return YR_REACH_NONE;
     for (size_t i = 0; i < count && i < 16; i++)
         if (is_public(&addrs[i]))
             return YR_REACH_DIRECT;

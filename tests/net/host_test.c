@@ -1,6 +1,11 @@
 #include "loop.h"
 
+#include <arpa/inet.h>
+#include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
+#include <ifaddrs.h>
+#include <net/if.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -10,6 +15,7 @@
 #include "fake_node.h"
 #include "net/addr.h"
 #include "net/keyfile.h"
+#include "net/netif.h"
 #include "net/udp.h"
 #include "yaari/host.h"
 
@@ -353,6 +359,57 @@ static void own_addresses_are_told_once_there_is_an_identity(void **state)
     finish(&r);
     launch(&r);
     assert_int_equal(fake->addr_calls, 1); // at once, the next time
+    finish(&r);
+}
+
+// Stands before the C library's: a machine that does not always tell its addresses.
+static bool list_fails, one_address;
+static struct sockaddr_in only_addr = {.sin_family = AF_INET};
+static struct ifaddrs only = {.ifa_name = "one0", .ifa_flags = IFF_UP};
+int getifaddrs(struct ifaddrs **out)
+{
+    int (*real)(struct ifaddrs **);
+
+    *(void **)&real = dlsym(RTLD_NEXT, "getifaddrs");
+    if (!one_address)
+        return real(out);
+    only_addr.sin_addr.s_addr = htonl(0xc0000201); // 192.0.2.1
+    only.ifa_addr = (struct sockaddr *)&only_addr;
+    *out = &only;
+    errno = ENFILE;
+    return list_fails ? -1 : 0;
+}
+void freeifaddrs(struct ifaddrs *list)
+{
+    void (*real)(struct ifaddrs *);
+
+    *(void **)&real = dlsym(RTLD_NEXT, "freeifaddrs");
+    if (list != &only)
+        real(list);
+}
+
+static void what_the_system_does_not_tell_stays_and_is_asked_for_again(void **state)
+{
+    struct run r;
+
+    prepare(&r);
+    assert_int_equal(yr_addr_parse(&r.listen, "0.0.0.0:0", 0), YR_OK);
+    list_fails = one_address = true;
+    assert_int_equal(yr_host_open(&r.host, &r.opts), YR_OK);
+    identity(&r);
+    assert_int_equal(fake->addr_count, 0);
+    list_fails = false;
+    loop_for(&r.loop, YR_NETIF_AGAIN_MS + 200);
+    assert_int_equal(fake->addr_calls, 2);
+    assert_int_equal(fake->addr_count, 1);
+    assert_int_equal(fake->addrs[0].ip[3], 1);
+    list_fails = true; // locked and unlocked while it does not tell: what was known is told
+    assert_int_equal(yr_host_lock(r.host), YR_OK);
+    assert_true(loop_until(&r.loop, &r.locked, GUARD_MS));
+    assert_int_equal(yr_host_unlock(r.host, NULL, 0), YR_OK);
+    assert_int_equal(fake->addr_calls, 3);
+    assert_int_equal(fake->addr_count, 1);
+    list_fails = one_address = false;
     finish(&r);
 }
 
@@ -828,6 +885,7 @@ int main(void)
         TEST(a_datagram_comes_in_and_its_answer_goes_out),
         TEST(many_datagrams_are_one_turn),
         TEST(own_addresses_are_told_once_there_is_an_identity),
+        TEST(what_the_system_does_not_tell_stays_and_is_asked_for_again),
         TEST(beacons_reach_another_node_of_the_machine),
         TEST(offline_means_no_socket),
         TEST(a_random_port_is_kept),
