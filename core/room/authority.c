@@ -1,0 +1,863 @@
+#include "core/room/authority.h"
+
+#define NONE  UINT16_MAX
+#define WORDS (YR_ROOM_OPS_MAX / 64)
+#define MANY  16 // operations by or on one person from which they are a set, too
+
+static_assert(YR_ROOM_OPS_MAX % 64 == 0 && YR_ROOM_OPS_MAX < NONE, "an operation is a u16");
+static_assert(2 * YR_ROOM_OPS_MAX + 2 < NONE, "so is a person: an author or a target");
+
+struct op {
+    uint8_t id[YR_REC_ID_LEN];
+    // Bits of operations before this one: its ancestors, and which of them were effective for it.
+    // Shared where they are equal: anc with `ones`, effective_then with anc.  Bits from this
+    // operation's own on mean nothing.
+    const uint64_t *anc, *effective_then;
+    uint16_t depth;
+    uint16_t author, target;                 // persons; target NONE: none
+    uint16_t next_by_author;                 // of the valid ones
+    uint16_t prev_on_target, next_on_target; // by (depth, id)
+    uint8_t kind, value;                     // value: rank or key
+    uint8_t author_rank, target_rank;        // in the state its ancestors make
+    bool valid, revokes, cited;
+};
+
+struct person {
+    uint8_t mid[YR_MID_LEN];
+    uint16_t ops, op_count;         // first of its valid operations, and how many
+    uint16_t first, last, on_count; // of those on it
+    uint64_t *ops_set, *ends_set;   // the first, and REMOVE and LEAVE of the others; NULL: not MANY
+};
+
+// The state of a set of operations that is closed under ancestors.
+struct resolved {
+    bool known;
+    uint64_t set[WORDS], voided[WORDS], locked[WORDS], effective[WORDS];
+};
+
+struct yr_authority {
+    struct yr_mem *mem;
+    uint8_t invite_min;
+    size_t count, cap;
+    struct op *ops;
+    uint16_t *by_id, *order, *revocations; // sorted: by id; (depth, id); rank down, (depth, id)
+    uint16_t *adds, *newest;               // scratch: of rank_of; on each person while resolving
+    uint64_t *falls[YR_RANK_FOUNDER];      // operations not allowed to their authors at this rank;
+                                           // NULL: no revocation leaves it
+    size_t revocation_count;
+    size_t person_count;
+    struct person *persons; // 0: the founder
+    uint16_t *by_mid;
+    struct resolved now, view; // of all operations; of the ancestors looked at last
+    uint64_t want[WORDS], ones[WORDS];
+};
+
+/* ---- sets ---- */
+
+static bool has(const uint64_t *set, size_t i)
+{
+    return (set[i / 64] >> i % 64 & 1) != 0;
+}
+
+static void put(uint64_t *set, size_t i)
+{
+    set[i / 64] |= (uint64_t)1 << i % 64;
+}
+
+static size_t words_of(size_t count)
+{
+    return (count + 63) / 64;
+}
+
+// The bits of word `w` that stand for the first `count` things.
+static uint64_t mask_of(size_t w, size_t count)
+{
+    return count >= (w + 1) * 64 ? UINT64_MAX : ((uint64_t)1 << count % 64) - 1;
+}
+
+static bool same_below(const uint64_t *a, const uint64_t *b, size_t count)
+{
+    for (size_t w = 0; w < words_of(count); w++)
+        if (((a[w] ^ b[w]) & mask_of(w, count)) != 0)
+            return false;
+    return true;
+}
+
+// Is every one of the first `count` that is in a also in b?
+static bool within_below(const uint64_t *a, const uint64_t *b, size_t count)
+{
+    for (size_t w = 0; w < words_of(count); w++)
+        if ((a[w] & ~b[w] & mask_of(w, count)) != 0)
+            return false;
+    return true;
+}
+
+static void fill_below(uint64_t set[WORDS], size_t count)
+{
+    memset(set, 0, WORDS * sizeof *set);
+    for (size_t w = 0; w < words_of(count); w++)
+        set[w] = mask_of(w, count);
+}
+
+static bool is_ancestor(const struct yr_authority *a, size_t i, size_t of)
+{
+    return i < of && has(a->ops[of].anc, i);
+}
+
+/* ---- sorted lists of operations ---- */
+
+static int by_depth(const struct op *a, const struct op *b)
+{
+    if (a->depth != b->depth)
+        return a->depth < b->depth ? -1 : 1;
+    return memcmp(a->id, b->id, sizeof a->id);
+}
+
+static int by_rank(const struct op *a, const struct op *b)
+{
+    if (a->author_rank != b->author_rank)
+        return a->author_rank > b->author_rank ? -1 : 1;
+    return by_depth(a, b);
+}
+
+// Put operation `i` into its place of a sorted list; newcomers mostly go near the end.
+static void insert(const struct yr_authority *a, uint16_t *list, size_t count, uint16_t i,
+                   int (*compare)(const struct op *, const struct op *))
+{
+    size_t at = count;
+
+    while (at > 0 && compare(&a->ops[list[at - 1]], &a->ops[i]) > 0)
+        at--;
+    memmove(list + at + 1, list + at, (count - at) * sizeof *list);
+    list[at] = i;
+}
+
+// Where an id stands in by_id, or would.
+static size_t place_of_id(const struct yr_authority *a, const uint8_t id[YR_REC_ID_LEN])
+{
+    size_t low = 0, high = a->count;
+
+    while (low < high) {
+        const size_t mid = (low + high) / 2;
+
+        if (memcmp(a->ops[a->by_id[mid]].id, id, YR_REC_ID_LEN) < 0)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low;
+}
+
+static uint16_t find_op(const struct yr_authority *a, const uint8_t id[YR_REC_ID_LEN])
+{
+    const size_t at = place_of_id(a, id);
+
+    return at < a->count && memcmp(a->ops[a->by_id[at]].id, id, YR_REC_ID_LEN) == 0 ? a->by_id[at]
+                                                                                    : NONE;
+}
+
+static size_t place_of_mid(const struct yr_authority *a, const uint8_t mid[YR_MID_LEN])
+{
+    size_t low = 0, high = a->person_count;
+
+    while (low < high) {
+        const size_t at = (low + high) / 2;
+
+        if (memcmp(a->persons[a->by_mid[at]].mid, mid, YR_MID_LEN) < 0)
+            low = at + 1;
+        else
+            high = at;
+    }
+    return low;
+}
+
+static uint16_t find_person(const struct yr_authority *a, const uint8_t mid[YR_MID_LEN])
+{
+    const size_t at = place_of_mid(a, mid);
+
+    if (at == a->person_count || memcmp(a->persons[a->by_mid[at]].mid, mid, YR_MID_LEN) != 0)
+        return NONE;
+    return a->by_mid[at];
+}
+
+// Find or make one; there is room.
+static uint16_t person(struct yr_authority *a, const uint8_t mid[YR_MID_LEN])
+{
+    const size_t at = place_of_mid(a, mid);
+    const uint16_t known = find_person(a, mid), i = (uint16_t)a->person_count;
+
+    if (known != NONE)
+        return known;
+    memmove(a->by_mid + at + 1, a->by_mid + at, (a->person_count - at) * sizeof *a->by_mid);
+    a->by_mid[at] = i;
+    a->persons[i] = (struct person){.ops = NONE, .first = NONE, .last = NONE};
+    memcpy(a->persons[i].mid, mid, YR_MID_LEN);
+    a->person_count++;
+    return i;
+}
+
+// Does it end its target's membership?
+static bool ends(const struct op *op)
+{
+    return op->kind == YR_ROOM_REMOVE || op->kind == YR_ROOM_LEAVE;
+}
+
+// Only the first `count` of them stay.
+static void forget_persons(struct yr_authority *a, size_t count)
+{
+    size_t kept = 0;
+
+    for (size_t k = 0; k < a->person_count; k++)
+        if (a->by_mid[k] < count)
+            a->by_mid[kept++] = a->by_mid[k];
+    a->person_count = kept;
+}
+
+static void link_to_target(struct yr_authority *a, uint16_t i)
+{
+    struct op *op = &a->ops[i];
+    struct person *target = &a->persons[op->target];
+    uint16_t after = target->last;
+
+    while (after != NONE && by_depth(&a->ops[after], op) > 0)
+        after = a->ops[after].prev_on_target;
+    target->on_count++;
+    if (target->ends_set != NULL && ends(op))
+        put(target->ends_set, i);
+    op->prev_on_target = after;
+    op->next_on_target = after == NONE ? target->first : a->ops[after].next_on_target;
+    *(after == NONE ? &target->first : &a->ops[after].next_on_target) = i;
+    *(op->next_on_target == NONE ? &target->last : &a->ops[op->next_on_target].prev_on_target) = i;
+}
+
+/* ---- what a rank allows ---- */
+
+static bool allowed(const struct yr_authority *a, const struct op *op, unsigned author_rank,
+                    unsigned target_rank)
+{
+    const bool itself = op->author == op->target;
+
+    switch (op->kind) {
+    case YR_ROOM_ADD:
+        return target_rank == 0 && author_rank >= a->invite_min &&
+               (author_rank > op->value ||
+                (op->value <= YR_RANK_MEMBER && author_rank >= op->value));
+    case YR_ROOM_REMOVE:
+        return !itself && target_rank > 0 && author_rank >= YR_RANK_MOD &&
+               author_rank > target_rank;
+    case YR_ROOM_ROLE:
+        return !itself && target_rank > 0 && author_rank >= YR_RANK_ADMIN &&
+               author_rank > target_rank && author_rank > op->value;
+    case YR_ROOM_SET: return author_rank >= YR_RANK_MOD;
+    case YR_ROOM_LEAVE: return author_rank > 0;
+    default: return false;
+    }
+}
+
+// What a revocation leaves its target.
+static unsigned left_by(const struct op *revocation)
+{
+    return revocation->kind == YR_ROOM_ROLE ? revocation->value : 0;
+}
+
+// Does an operation fall when its author's rank does?  One may always leave.
+static bool falls_at(const struct yr_authority *a, size_t x, unsigned rank)
+{
+    const struct op *op = &a->ops[x];
+
+    return op->valid && op->kind != YR_ROOM_CREATE && op->kind != YR_ROOM_LEAVE &&
+           !allowed(a, op, YR_MIN(op->author_rank, rank), op->target_rank);
+}
+
+// Does revocation `r` take operation `x` of its target, which it does not cite, its effect?
+static bool voids(const struct yr_authority *a, size_t r, size_t x)
+{
+    return x != r && !is_ancestor(a, x, r) && falls_at(a, x, left_by(&a->ops[r]));
+}
+
+/* ---- materialize ---- */
+
+// Is operation `i` in the set, and among the ancestors of `below` unless that is NONE?
+static bool counts(const struct yr_authority *a, const uint64_t *set, size_t below, size_t i)
+{
+    return has(set, i) && (below == NONE || is_ancestor(a, i, below));
+}
+
+// The effective operations that end a person's membership; bits up to those of `below` only.
+static void ends_of(const struct yr_authority *a, const uint64_t *effective, size_t below,
+                    uint16_t who, uint64_t out[WORDS])
+{
+    const struct person *p = &a->persons[who];
+    const size_t count = below == NONE ? a->count : below;
+    const uint64_t *among = below == NONE ? a->ones : a->ops[below].anc;
+
+    for (size_t w = 0; w < words_of(count); w++)
+        out[w] =
+            p->ends_set == NULL ? 0 : p->ends_set[w] & effective[w] & among[w] & mask_of(w, count);
+    if (p->ends_set == NULL)
+        for (uint16_t i = p->first; i != NONE; i = a->ops[i].next_on_target)
+            if (ends(&a->ops[i]) && counts(a, effective, below, i))
+                put(out, i);
+}
+
+// Are all of `set`, which has bits up to those of `below`, ancestors of operation `i`?
+static bool after_all(const struct yr_authority *a, size_t i, const uint64_t *set, size_t below)
+{
+    for (size_t w = 0; w < words_of(below == NONE ? a->count : below); w++)
+        if ((set[w] & ~(w < words_of(i) ? a->ops[i].anc[w] & mask_of(w, i) : 0)) != 0)
+            return false;
+    return true;
+}
+
+// A person's rank by the effective operations on it, of which `newest` is the last or comes after
+// it.  It is a member by an ADD that has every REMOVE and LEAVE among its ancestors: none that
+// comes before one of them.
+static unsigned rank_of(const struct yr_authority *a, const uint64_t *effective, size_t below,
+                        uint16_t who, uint16_t newest)
+{
+    uint64_t ended[WORDS];
+    size_t live = 0;
+    uint16_t i;
+
+    ends_of(a, effective, below, who, ended);
+    if (who == 0)
+        return after_all(a, 0, ended, below) ? YR_RANK_FOUNDER : 0; // nothing is before CREATE
+    for (i = newest; i != NONE; i = a->ops[i].prev_on_target) {
+        if (!counts(a, effective, below, i))
+            continue;
+        if (ends(&a->ops[i]))
+            break;
+        if (a->ops[i].kind == YR_ROOM_ADD && after_all(a, i, ended, below))
+            a->adds[live++] = i;
+    }
+    if (live == 0)
+        return 0;
+    for (i = newest; i != a->adds[live - 1]; i = a->ops[i].prev_on_target)
+        if (a->ops[i].kind == YR_ROOM_ROLE && counts(a, effective, below, i))
+            for (size_t k = 0; k < live; k++)
+                if (is_ancestor(a, a->adds[k], i))
+                    return a->ops[i].value;
+    return a->ops[a->adds[0]].value;
+}
+
+static unsigned rank_in(const struct yr_authority *a, const struct resolved *s, uint16_t who)
+{
+    return rank_of(a, s->effective, NONE, who, a->persons[who].last);
+}
+
+/* ---- resolve ---- */
+
+// What revocation `r` voids, of many operations.
+static void revoke_many(const struct yr_authority *a, struct resolved *s, uint16_t r)
+{
+    const struct op *op = &a->ops[r];
+    const uint64_t *by = a->persons[op->target].ops_set, *falls = a->falls[left_by(op)];
+
+    for (size_t w = 0; w < words_of(a->count); w++) {
+        const uint64_t cited = w < words_of(r) ? op->anc[w] & mask_of(w, r) : 0;
+
+        s->voided[w] |= by[w] & falls[w] & s->set[w] & ~cited & ~s->locked[w];
+    }
+}
+
+// B.9.4, step 2.
+static void revoke(const struct yr_authority *a, struct resolved *s)
+{
+    for (size_t k = 0; k < a->revocation_count; k++) {
+        const uint16_t r = a->revocations[k];
+        const struct person *target = &a->persons[a->ops[r].target];
+
+        if (!has(s->set, r) || has(s->voided, r))
+            continue;
+        put(s->locked, r);
+        if (target->ops_set != NULL)
+            revoke_many(a, s, r);
+        else
+            for (uint16_t x = target->ops; x != NONE; x = a->ops[x].next_by_author)
+                if (has(s->set, x) && !has(s->locked, x) && !has(s->voided, x) && voids(a, r, x))
+                    put(s->voided, x);
+    }
+}
+
+// Step 3, for one operation, after all that come before it.
+static bool stands(const struct yr_authority *a, const struct resolved *s, uint16_t i)
+{
+    const struct op *op = &a->ops[i];
+    unsigned target_rank = 0;
+
+    if (within_below(op->effective_then, s->effective, i))
+        return true;
+    if (op->target != NONE)
+        target_rank = rank_of(a, s->effective, i, op->target, a->newest[op->target]);
+    return allowed(a, op, rank_of(a, s->effective, i, op->author, a->newest[op->author]),
+                   target_rank);
+}
+
+static void resolve(const struct yr_authority *a, struct resolved *s, const uint64_t want[WORDS])
+{
+    memset(s, 0, sizeof *s);
+    memcpy(s->set, want, sizeof s->set);
+    revoke(a, s);
+    for (size_t k = 0; k < a->person_count; k++)
+        a->newest[k] = NONE;
+    for (size_t k = 0; k < a->count; k++) {
+        const uint16_t i = a->order[k];
+
+        if (!has(s->set, i) || !a->ops[i].valid || has(s->voided, i) || !stands(a, s, i))
+            continue;
+        put(s->effective, i);
+        if (a->ops[i].target != NONE)
+            a->newest[a->ops[i].target] = i;
+    }
+    s->known = true;
+}
+
+// One more operation, which cites all that there are.  It is later than every revocation, which may
+// void it all the same; its own, if it is one, has nothing to void.
+static void extend(const struct yr_authority *a, struct resolved *s, uint16_t i)
+{
+    const struct op *op = &a->ops[i];
+
+    put(s->set, i);
+    if (!op->valid)
+        return;
+    for (size_t k = 0; k < a->revocation_count && a->revocations[k] != i; k++) {
+        const uint16_t r = a->revocations[k];
+
+        if (has(s->locked, r) && a->ops[r].target == op->author && voids(a, r, i)) {
+            put(s->voided, i);
+            return;
+        }
+    }
+    if (op->revokes)
+        put(s->locked, i);
+    put(s->effective, i);
+}
+
+// The operation that `want` has beside s->set and that cites all of that; NONE when it is not so.
+static uint16_t only_more(const struct yr_authority *a, const struct resolved *s,
+                          const uint64_t want[WORDS])
+{
+    uint16_t more = NONE;
+
+    for (size_t w = 0; w < WORDS; w++) {
+        const uint64_t bits = want[w] ^ s->set[w];
+
+        if (bits == 0)
+            continue;
+        if (more != NONE || (bits & (bits - 1)) != 0 || (bits & want[w]) == 0)
+            return NONE;
+        more = (uint16_t)(w * 64);
+        while ((bits >> more % 64 & 1) == 0)
+            more++;
+    }
+    if (more == NONE || !same_below(a->ops[more].anc, s->set, more))
+        return NONE;
+    for (size_t w = more / 64; w < WORDS; w++) // nothing later than it
+        if ((s->set[w] & ~mask_of(w, YR_MAX((size_t)more, w * 64))) != 0)
+            return NONE;
+    return more;
+}
+
+static void settle(const struct yr_authority *a, struct resolved *s, const uint64_t want[WORDS])
+{
+    uint16_t more;
+
+    if (s->known && memcmp(s->set, want, sizeof s->set) == 0)
+        return;
+    more = s->known ? only_more(a, s, want) : NONE;
+    if (more != NONE)
+        extend(a, s, more);
+    else
+        resolve(a, s, want);
+}
+
+static const struct resolved *present(struct yr_authority *a)
+{
+    fill_below(a->want, a->count);
+    settle(a, &a->now, a->want);
+    return &a->now;
+}
+
+// The state of the set a->want.
+static const struct resolved *state_of_want(struct yr_authority *a)
+{
+    struct resolved *s = &a->view;
+
+    if (same_below(a->want, a->ones, a->count) ||
+        (a->now.known && memcmp(a->now.set, a->want, sizeof a->want) == 0))
+        s = &a->now;
+    settle(a, s, a->want);
+    return s;
+}
+
+/* ---- life ---- */
+
+static bool grow(struct yr_authority *a, void *array, size_t count, size_t size)
+{
+    void **at = array, *more = yr_realloc(a->mem, YR_MEM_CHAT, *at, count * size);
+
+    if (more != NULL)
+        *at = more;
+    return more != NULL;
+}
+
+// Room for one more operation and the two persons it may bring.
+static enum yr_err reserve(struct yr_authority *a)
+{
+    const size_t cap = YR_MIN(YR_MAX(2 * a->cap, (size_t)64), (size_t)YR_ROOM_OPS_MAX);
+    const size_t persons = 2 * cap + 2;
+
+    if (a->count == YR_ROOM_OPS_MAX)
+        return YR_EFULL;
+    if (a->count < a->cap)
+        return YR_OK;
+    if (!grow(a, &a->ops, cap, sizeof *a->ops) || !grow(a, &a->by_id, cap, sizeof *a->by_id) ||
+        !grow(a, &a->order, cap, sizeof *a->order) ||
+        !grow(a, &a->revocations, cap, sizeof *a->revocations) ||
+        !grow(a, &a->adds, cap, sizeof *a->adds) ||
+        !grow(a, &a->newest, persons, sizeof *a->newest) ||
+        !grow(a, &a->persons, persons, sizeof *a->persons) ||
+        !grow(a, &a->by_mid, persons, sizeof *a->by_mid))
+        return YR_ENOMEM;
+    a->cap = cap;
+    return YR_OK;
+}
+
+static void free_sets(struct yr_authority *a, struct op *op)
+{
+    if (op->effective_then != op->anc)
+        yr_free(a->mem, (void *)(uintptr_t)op->effective_then);
+    if (op->anc != a->ones)
+        yr_free(a->mem, (void *)(uintptr_t)op->anc);
+}
+
+void yr_authority_free(struct yr_authority *a)
+{
+    if (a == NULL)
+        return;
+    for (size_t i = 0; i < a->count; i++)
+        free_sets(a, &a->ops[i]);
+    for (size_t k = 0; k < a->person_count; k++) {
+        yr_free(a->mem, a->persons[k].ops_set);
+        yr_free(a->mem, a->persons[k].ends_set);
+    }
+    for (size_t rank = 0; rank < YR_COUNT(a->falls); rank++)
+        yr_free(a->mem, a->falls[rank]);
+    yr_free(a->mem, a->ops);
+    yr_free(a->mem, a->by_id);
+    yr_free(a->mem, a->order);
+    yr_free(a->mem, a->revocations);
+    yr_free(a->mem, a->adds);
+    yr_free(a->mem, a->newest);
+    yr_free(a->mem, a->persons);
+    yr_free(a->mem, a->by_mid);
+    yr_free(a->mem, a);
+}
+
+// Into every list; there is room, and nothing can fail any more.
+static void append(struct yr_authority *a, const struct op *op)
+{
+    const uint16_t i = (uint16_t)a->count;
+    const size_t at = place_of_id(a, op->id);
+
+    a->ops[i] = *op;
+    memmove(a->by_id + at + 1, a->by_id + at, (a->count - at) * sizeof *a->by_id);
+    a->by_id[at] = i;
+    insert(a, a->order, a->count, i, by_depth);
+    if (op->target != NONE)
+        link_to_target(a, i);
+    if (op->valid && op->kind != YR_ROOM_CREATE) {
+        struct person *author = &a->persons[op->author];
+
+        a->ops[i].next_by_author = author->ops;
+        author->ops = i;
+        author->op_count++;
+        if (author->ops_set != NULL)
+            put(author->ops_set, i);
+    }
+    if (op->revokes)
+        insert(a, a->revocations, a->revocation_count++, i, by_rank);
+    a->count++;
+    for (size_t rank = 0; rank < YR_COUNT(a->falls); rank++)
+        if (a->falls[rank] != NULL && falls_at(a, i, (unsigned)rank))
+            put(a->falls[rank], i);
+}
+
+enum yr_err yr_authority_new(struct yr_authority **out, struct yr_mem *mem,
+                             const uint8_t create[YR_REC_ID_LEN], const uint8_t founder[YR_MID_LEN],
+                             uint8_t invite_min)
+{
+    struct yr_authority *a = yr_alloc(mem, YR_MEM_CHAT, sizeof *a);
+    struct op op = {.kind = YR_ROOM_CREATE, .target = NONE, .next_by_author = NONE, .valid = true};
+    enum yr_err err;
+
+    if (a == NULL)
+        return YR_ENOMEM;
+    a->mem = mem;
+    a->invite_min = invite_min;
+    memset(a->ones, 0xff, sizeof a->ones);
+    if ((err = reserve(a)) != YR_OK) {
+        yr_authority_free(a);
+        return err;
+    }
+    memcpy(op.id, create, sizeof op.id);
+    op.anc = op.effective_then = a->ones;
+    op.author = person(a, founder);
+    append(a, &op);
+    *out = a;
+    return YR_OK;
+}
+
+/* ---- adding ---- */
+
+void yr_op_from(struct yr_op *out, const struct yr_room_record *record,
+                const struct yr_room_body *body)
+{
+    static const uint8_t zeros[YR_REC_ID_LEN];
+
+    memset(out, 0, sizeof *out);
+    memcpy(out->id, record->id, sizeof out->id);
+    memcpy(out->author, record->author, sizeof out->author);
+    out->kind = body->kind;
+    out->rank = body->rank;
+    out->key = body->key;
+    if (body->kind == YR_ROOM_ADD)
+        yr_room_mid(out->target, record->room_id, body->sign_pk);
+    else if (body->mid != NULL)
+        memcpy(out->target, body->mid, sizeof out->target);
+    for (; out->parent_count < record->dep_count; out->parent_count++)
+        memcpy(out->parents[out->parent_count], record->deps[out->parent_count], YR_REC_ID_LEN);
+    if (memcmp(record->prev, zeros, sizeof zeros) != 0)
+        memcpy(out->parents[out->parent_count++], record->prev, YR_REC_ID_LEN);
+}
+
+static bool targets(enum yr_room_kind kind)
+{
+    return kind == YR_ROOM_ADD || kind == YR_ROOM_REMOVE || kind == YR_ROOM_ROLE;
+}
+
+static bool form_ok(const struct yr_op *op)
+{
+    if (op->kind == YR_ROOM_CREATE || op->parent_count == 0 || op->parent_count > YR_OP_PARENTS_MAX)
+        return false;
+    return (op->kind != YR_ROOM_ADD && op->kind != YR_ROOM_ROLE) ||
+           (op->rank > 0 && op->rank < YR_RANK_FOUNDER);
+}
+
+// These operations and all their ancestors into a->want; how deep the deepest is into *depth.
+static enum yr_err want_closure(struct yr_authority *a, const uint8_t (*ids)[YR_REC_ID_LEN],
+                                size_t count, uint16_t *depth)
+{
+    memset(a->want, 0, sizeof a->want);
+    *depth = 0;
+    for (size_t k = 0; k < count; k++) {
+        const uint16_t i = find_op(a, ids[k]);
+
+        if (i == NONE)
+            return YR_ENOENT;
+        for (size_t w = 0; w < words_of(i); w++)
+            a->want[w] |= a->ops[i].anc[w] & mask_of(w, i);
+        put(a->want, i);
+        *depth = YR_MAX(*depth, a->ops[i].depth);
+    }
+    return YR_OK;
+}
+
+// A copy of the bits of the first `count`, or `same` if they are equal; NULL: no memory.
+static const uint64_t *keep(struct yr_authority *a, const uint64_t *set, size_t count,
+                            const uint64_t *same)
+{
+    const size_t size = words_of(count) * sizeof *set;
+    uint64_t *copy;
+
+    if (same_below(set, same, count))
+        return same;
+    copy = yr_alloc(a->mem, YR_MEM_CHAT, size);
+    if (copy != NULL)
+        memcpy(copy, set, size);
+    return copy;
+}
+
+static uint64_t *empty_set(struct yr_authority *a)
+{
+    return yr_alloc(a->mem, YR_MEM_CHAT, WORDS * sizeof(uint64_t));
+}
+
+// The sets that save walks over many, before the operation comes that needs them.
+static enum yr_err make_sets(struct yr_authority *a, const struct op *op)
+{
+    struct person *author = &a->persons[op->author];
+    struct person *target = op->target != NONE ? &a->persons[op->target] : author;
+    const unsigned left = left_by(op);
+    uint16_t i;
+
+    if (author->ops_set == NULL && author->op_count >= MANY) {
+        if ((author->ops_set = empty_set(a)) == NULL)
+            return YR_ENOMEM;
+        for (i = author->ops; i != NONE; i = a->ops[i].next_by_author)
+            put(author->ops_set, i);
+    }
+    if (target->ends_set == NULL && target->on_count >= MANY) {
+        if ((target->ends_set = empty_set(a)) == NULL)
+            return YR_ENOMEM;
+        for (i = target->first; i != NONE; i = a->ops[i].next_on_target)
+            if (ends(&a->ops[i]))
+                put(target->ends_set, i);
+    }
+    if (op->revokes && a->falls[left] == NULL) {
+        if ((a->falls[left] = empty_set(a)) == NULL)
+            return YR_ENOMEM;
+        for (size_t x = 0; x < a->count; x++)
+            if (falls_at(a, x, left))
+                put(a->falls[left], x);
+    }
+    return YR_OK;
+}
+
+// Judge it by the state its ancestors, a->want, make.
+static enum yr_err judge(struct yr_authority *a, struct op *op)
+{
+    const struct resolved *s;
+
+    if ((op->anc = keep(a, a->want, a->count, a->ones)) == NULL)
+        return YR_ENOMEM;
+    s = state_of_want(a);
+    op->author_rank = (uint8_t)rank_in(a, s, op->author);
+    if (op->target != NONE)
+        op->target_rank = (uint8_t)rank_in(a, s, op->target);
+    op->valid = allowed(a, op, op->author_rank, op->target_rank);
+    op->revokes = op->valid && (op->kind == YR_ROOM_REMOVE ||
+                                (op->kind == YR_ROOM_ROLE && op->value < op->target_rank));
+    op->effective_then = keep(a, s->effective, a->count, op->anc);
+    if (op->effective_then != NULL && make_sets(a, op) == YR_OK)
+        return YR_OK;
+    if (op->effective_then == NULL)
+        op->effective_then = op->anc;
+    free_sets(a, op);
+    return YR_ENOMEM;
+}
+
+enum yr_err yr_authority_add(struct yr_authority *a, const struct yr_op *in)
+{
+    struct op op = {.kind = (uint8_t)in->kind, .target = NONE, .next_by_author = NONE};
+    const size_t persons = a->person_count;
+    enum yr_err err;
+
+    if (!form_ok(in))
+        return YR_EPROTO;
+    if (find_op(a, in->id) != NONE)
+        return YR_EEXIST;
+    if ((err = want_closure(a, in->parents, in->parent_count, &op.depth)) != YR_OK ||
+        (err = reserve(a)) != YR_OK)
+        return err;
+    op.depth++;
+    memcpy(op.id, in->id, sizeof op.id);
+    op.value = in->kind == YR_ROOM_SET ? in->key : in->rank;
+    op.author = person(a, in->author);
+    if (targets(in->kind))
+        op.target = person(a, in->target);
+    else if (in->kind == YR_ROOM_LEAVE)
+        op.target = op.author;
+    if ((err = judge(a, &op)) != YR_OK) {
+        forget_persons(a, persons);
+        return err;
+    }
+    for (size_t k = 0; k < in->parent_count; k++)
+        a->ops[find_op(a, in->parents[k])].cited = true;
+    append(a, &op);
+    return YR_OK;
+}
+
+/* ---- asking ---- */
+
+size_t yr_authority_count(const struct yr_authority *a)
+{
+    return a->count;
+}
+
+enum yr_fate yr_authority_fate(struct yr_authority *a, const uint8_t id[YR_REC_ID_LEN])
+{
+    const uint16_t i = find_op(a, id);
+
+    if (i == NONE)
+        return YR_FATE_ABSENT;
+    if (!a->ops[i].valid)
+        return YR_FATE_INVALID;
+    return has(present(a)->effective, i) ? YR_FATE_EFFECTIVE : YR_FATE_VOID;
+}
+
+size_t yr_authority_heads(const struct yr_authority *a,
+                          uint8_t out[YR_ROOM_DEPS_MAX][YR_REC_ID_LEN])
+{
+    size_t n = 0;
+
+    for (size_t k = 0; k < a->count && n < YR_ROOM_DEPS_MAX; k++)
+        if (!a->ops[a->order[k]].cited)
+            memcpy(out[n++], a->ops[a->order[k]].id, YR_REC_ID_LEN);
+    return n;
+}
+
+unsigned yr_authority_rank(struct yr_authority *a, const uint8_t mid[YR_MID_LEN])
+{
+    const uint16_t who = find_person(a, mid);
+
+    return who == NONE ? 0 : rank_in(a, present(a), who);
+}
+
+bool yr_authority_setting(struct yr_authority *a, uint8_t key, uint8_t id[YR_REC_ID_LEN])
+{
+    const struct resolved *s = present(a);
+
+    for (size_t k = a->count; k-- > 0;) {
+        const struct op *op = &a->ops[a->order[k]];
+
+        if (op->kind != YR_ROOM_SET || op->value != key || !has(s->effective, a->order[k]))
+            continue;
+        memcpy(id, op->id, sizeof op->id);
+        return true;
+    }
+    return false;
+}
+
+static enum yr_err members(const struct yr_authority *a, const struct resolved *s,
+                           struct yr_room_member *out, size_t *count)
+{
+    size_t n = 0;
+
+    for (size_t k = 0; k < a->person_count; k++) {
+        const uint16_t who = a->by_mid[k];
+        const unsigned rank = rank_in(a, s, who);
+
+        if (rank == 0)
+            continue;
+        if (n < *count) {
+            memcpy(out[n].mid, a->persons[who].mid, YR_MID_LEN);
+            out[n].rank = (uint8_t)rank;
+        }
+        n++;
+    }
+    if (n > *count) {
+        *count = n;
+        return YR_ESIZE;
+    }
+    *count = n;
+    return YR_OK;
+}
+
+enum yr_err yr_authority_members(struct yr_authority *a, struct yr_room_member *out, size_t *count)
+{
+    return members(a, present(a), out, count);
+}
+
+enum yr_err yr_authority_members_at(struct yr_authority *a, const uint8_t (*ids)[YR_REC_ID_LEN],
+                                    size_t id_count, struct yr_room_member *out, size_t *count)
+{
+    uint16_t depth;
+    enum yr_err err;
+
+    YR_ASSERT(id_count > 0);
+    if ((err = want_closure(a, ids, id_count, &depth)) != YR_OK)
+        return err;
+    return members(a, state_of_want(a), out, count);
+}

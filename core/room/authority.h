@@ -1,0 +1,93 @@
+/* core/room/authority.h: who is a member of a room, with what rank: a function of the set of its
+ * control records, whatever order they came in.  B.9.4.
+ *
+ * Operations form a graph: each cites others, and what it may do is judged by the state that its
+ * ancestors make, once and for ever (valid).  Revocations then void what their targets did besides,
+ * strictly from the higher ranks down; what stands on voided operations is judged again
+ * (effective).
+ *
+ *     add: cites all heads -> judged by the present state, which it extends
+ *          cites others    -> judged by the state of its ancestors; the present one is made anew
+ *                             when somebody asks
+ *
+ * Nothing here looks at signatures or clocks; whoever adds an operation has verified its record. */
+#ifndef YR_AUTHORITY_H
+#define YR_AUTHORITY_H
+
+#include "core/base/mem.h"
+#include "core/room/record.h"
+
+#define YR_RANK_FOUNDER 100
+#define YR_RANK_ADMIN   75 /* gives and takes ranks below its own */
+#define YR_RANK_MOD     50 /* removes members below it, changes settings */
+#define YR_RANK_MEMBER  10
+
+#define YR_OP_PARENTS_MAX (YR_ROOM_DEPS_MAX + 1) /* the deps and the author's previous record */
+
+/** A control record as far as authority is concerned. */
+struct yr_op {
+    uint8_t id[YR_REC_ID_LEN];
+    uint8_t author[YR_MID_LEN];
+    enum yr_room_kind kind;     /* any but those of YR_CLASS_CONTROL: has no effect, ever */
+    uint8_t target[YR_MID_LEN]; /* ADD REMOVE ROLE */
+    uint8_t rank;               /* ADD ROLE: 1..99 */
+    uint8_t key;                /* SET */
+    size_t parent_count;
+    uint8_t parents[YR_OP_PARENTS_MAX][YR_REC_ID_LEN];
+};
+
+/** The operation of a control record that is no CREATE. */
+void yr_op_from(struct yr_op *out, const struct yr_room_record *record,
+                const struct yr_room_body *body);
+
+struct yr_authority;
+
+/** A room of one member.  create: the id of its CREATE, founder: its author's mid, invite_min: the
+ *  least rank that adds members.  *out owned by the caller.  Errors: YR_ENOMEM. */
+YR_MUST_USE enum yr_err yr_authority_new(struct yr_authority **out, struct yr_mem *mem,
+                                         const uint8_t create[YR_REC_ID_LEN],
+                                         const uint8_t founder[YR_MID_LEN], uint8_t invite_min);
+void yr_authority_free(struct yr_authority *authority);
+
+/** Add an operation (copied).  Errors, after which all is as it was: YR_EEXIST: it is there;
+ *  YR_ENOENT: a parent is not (hold the record until it is); YR_EPROTO: a CREATE, no parents or too
+ *  many, a rank out of bounds; YR_EFULL: YR_ROOM_OPS_MAX; YR_ENOMEM. */
+YR_MUST_USE enum yr_err yr_authority_add(struct yr_authority *authority, const struct yr_op *op);
+
+/** How many operations there are, CREATE included. */
+size_t yr_authority_count(const struct yr_authority *authority);
+
+enum yr_fate {
+    YR_FATE_ABSENT,  /* not added */
+    YR_FATE_INVALID, /* its author had not the right: never has an effect */
+    YR_FATE_VOID,    /* others took its effect; more operations may give it back */
+    YR_FATE_EFFECTIVE,
+};
+enum yr_fate yr_authority_fate(struct yr_authority *authority, const uint8_t id[YR_REC_ID_LEN]);
+
+/** What the next control record cites: the operations no other cites, the oldest (by depth, id)
+ *  YR_ROOM_DEPS_MAX if there are more.  Returns how many. */
+size_t yr_authority_heads(const struct yr_authority *authority,
+                          uint8_t out[YR_ROOM_DEPS_MAX][YR_REC_ID_LEN]);
+
+/** A member's rank now; 0: it is none. */
+unsigned yr_authority_rank(struct yr_authority *authority, const uint8_t mid[YR_MID_LEN]);
+/** Which SET gives a setting its value now; false when none does. */
+bool yr_authority_setting(struct yr_authority *authority, uint8_t key, uint8_t id[YR_REC_ID_LEN]);
+
+struct yr_room_member {
+    uint8_t mid[YR_MID_LEN];
+    uint8_t rank;
+};
+/** The members now, by mid.  *count: room in, members out.
+ *  Errors: YR_ESIZE, with *count what is needed. */
+YR_MUST_USE enum yr_err yr_authority_members(struct yr_authority *authority,
+                                             struct yr_room_member *out, size_t *count);
+/** The same as they were for one who cited these operations (id_count 1 or more): whom an epoch
+ *  made by that record covers.  Errors: YR_ENOENT: one is not there; YR_ESIZE. */
+YR_MUST_USE enum yr_err yr_authority_members_at(struct yr_authority *authority,
+                                                const uint8_t (*ids)[YR_REC_ID_LEN],
+                                                size_t id_count, struct yr_room_member *out,
+                                                size_t *count);
+
+#endif
