@@ -81,7 +81,9 @@ void yr_conn_end(struct yr_conn *conn, enum yr_link_end why)
 {
     if (conn->state != YR_CONN_HANDSHAKE && conn->state != YR_CONN_UP)
         return;
-    if (conn->state == YR_CONN_HANDSHAKE || yr_conn_held(conn)) {
+    // Who dialled needs no goodbye before the answer came; who answered has perhaps been confirmed
+    // already by a packet that is still on its way.
+    if ((conn->state == YR_CONN_HANDSHAKE && conn->dialled) || yr_conn_held(conn)) {
         die(conn, why);
         return;
     }

@@ -229,7 +229,7 @@ void yr_conn_recv(struct yr_conn *conn, const struct yr_addr *from, const uint8_
 size_t yr_conn_write(struct yr_conn *conn, uint8_t *buf, size_t cap);
 /** Its deadline has come. */
 void yr_conn_tick(struct yr_conn *conn);
-/** End it: silently in the handshake or when it is held, else with CONNECTION_CLOSE. */
+/** End it: silently in the handshake of a dial or when it is held, else with CONNECTION_CLOSE. */
 void yr_conn_end(struct yr_conn *conn, enum yr_link_end why);
 /** End it because the peer broke the rules; liberr: ngtcp2's error that he is told, or 0. */
 void yr_conn_break(struct yr_conn *conn, int liberr);
