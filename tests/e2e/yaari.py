@@ -137,7 +137,8 @@ class Node:
     def befriend(self, other):
         """Become friends; both see the other online when this returns."""
         link = self.ok("invite", "--no-wait").out.strip()
-        other.ok("add", link)
+        added = other.run("add", link)
+        assert added.exit == 0, (added, other.run("request", "list", "--json"), self.run("invite", "list", "--json"))
         for one, two in ((self, other), (other, self)):
             wait_for(lambda: two.name in [f["nick"] for f in one.json("friend", "list", "--online")])
 
