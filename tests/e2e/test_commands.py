@@ -917,6 +917,25 @@ def test_every_help_names_its_exits(nodes):
     assert {"0", "1", "64", "65", "66", "67", "68", "69", "70", "71", "73", "74", "75", "76", "77", "78"} == codes
 
 
+def test_bash_completes_a_hostile_name_as_one_quoted_word(pair):
+    alice, _ = pair
+    name = "$(touch pwned); *'x"
+    script = ("source <(yaari completion bash); COMP_WORDS=(yaari send \"$1\"); COMP_CWORD=2;"
+              " _yaari; printf '%s\\n' \"${COMPREPLY[@]}\"; eval \"set -- ${COMPREPLY[0]}\";"
+              " printf '%s\\n' \"$#\" \"$1\"")
+    env = {**alice.env, "PATH": f"{yaari.BIN}:{alice.env['PATH']}"}
+    alice.ok("friend", "rename", "bob", name)
+    try:
+        for typed in ("$", "\\$\\(touch\\ p"):
+            done = subprocess.run(["bash", "-c", script, "bash", typed], env=env, cwd=alice.home,
+                                  capture_output=True, text=True, check=True)
+            assert done.stdout.splitlines()[1:] == ["1", name], done
+            assert done.stderr == ""
+    finally:
+        alice.ok("friend", "rename", name, "bob")
+    assert not (alice.home / "pwned").exists()
+
+
 def test_completion_offers_names_and_is_silent_without_a_daemon(pair, nodes):
     alice, _ = pair
     assert "bob" in alice.ok("__complete", "target", "b").lines
