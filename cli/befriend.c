@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cli/common/json.h"
+#include "cli/common/text_safe.h"
 
 static volatile sig_atomic_t interrupted;
 
@@ -23,14 +24,16 @@ void yr_catch_interrupt(void)
 
 void yr_say_added(struct yr_cli *cli, const json_t *friend)
 {
-    struct yr_buf name = {0};
+    struct yr_buf name = {0}, word = {0};
 
     yr_add_name(&name, yr_json_str(friend, "name", "?"));
+    yr_shell_word(&word, yr_buf_str(&name));
     yr_out_json(&cli->out, friend);
     yr_out_say(&cli->out, "%s added (trust: %s).", yr_buf_str(&name),
                yr_json_str(friend, "trust", "?"));
-    yr_out_next(&cli->out, "Next: yaari chat %s", yr_buf_str(&name));
+    yr_out_next(&cli->out, "Next: yaari chat %s", yr_buf_str(&word));
     yr_buf_clear(&name);
+    yr_buf_clear(&word);
 }
 
 enum yr_exit yr_befriend_subscribe(struct yr_cli *cli)

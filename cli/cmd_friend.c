@@ -3,6 +3,7 @@
 
 #include "cli/cli.h"
 #include "cli/common/json.h"
+#include "cli/common/text_safe.h"
 
 /** Someone who is not verified and not renamed by me is shown with a tilde: the name is theirs. */
 static void add_friend_name(struct yr_buf *cell, const json_t *friend)
@@ -108,7 +109,7 @@ enum yr_exit yr_cmd_friend_rename(struct yr_cli *cli)
 
 static enum yr_exit compare(struct yr_cli *cli, const json_t *friend)
 {
-    struct yr_buf text = {0};
+    struct yr_buf text = {0}, own = {0};
     json_t *me;
     enum yr_exit exit;
 
@@ -118,7 +119,9 @@ static enum yr_exit compare(struct yr_cli *cli, const json_t *friend)
     yr_buf_adds(&text, "Compare with ");
     yr_add_name(&text, yr_json_str(friend, "name", "?"));
     yr_buf_adds(&text, " over a call or in person (on the other screen: yaari friend verify ");
-    yr_add_name(&text, yr_json_str(me, "name", "?"));
+    yr_add_name(&own, yr_json_str(me, "name", "?"));
+    yr_shell_word(&text, yr_buf_str(&own));
+    yr_buf_clear(&own);
     yr_buf_adds(&text, "):\n");
     yr_add_fingerprint(&text, yr_json_str(friend, "fingerprint", ""));
     yr_out_say(&cli->out, "%s", yr_buf_str(&text));

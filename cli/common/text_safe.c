@@ -386,6 +386,30 @@ void yr_name_skeleton(struct yr_buf *out, const char *name, size_t len)
     yr_buf_clear(&safe);
 }
 
+void yr_shell_word(struct yr_buf *out, const char *name)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                "@%+_.,:/-";
+    bool quote = name[0] == '\0';
+
+    for (const char *at = name; *at != '\0'; at++) // '~' stands for homes at the start only
+        quote = quote || ((unsigned char)*at < 0x80 && strchr(plain, *at) == NULL &&
+                          (*at != '~' || at == name));
+    if (name[0] == '-')
+        yr_buf_addc(out, '@');
+    if (!quote) {
+        yr_buf_adds(out, name);
+        return;
+    }
+    yr_buf_addc(out, '\'');
+    for (; *name != '\0'; name++)
+        if (*name == '\'')
+            yr_buf_adds(out, "'\\''");
+        else
+            yr_buf_addc(out, *name);
+    yr_buf_addc(out, '\'');
+}
+
 void yr_safe_ascii(struct yr_buf *out, const char *text, size_t len)
 {
     size_t end;

@@ -31,6 +31,10 @@ void yr_safe_line(struct yr_buf *out, const char *text, size_t len);
 /** Append a name: in NFC and at most 64 bytes, cut between clusters.  May append nothing. */
 void yr_safe_name(struct yr_buf *out, const char *text, size_t len);
 
+/** Append a safe name as one word of a command that a shell may be given: quoted where it must be,
+ *  and with '@' before a '-', which would be an option. */
+void yr_shell_word(struct yr_buf *out, const char *name);
+
 /** What two names must not share: decomposed, case folded, marks and invisible characters dropped,
  *  look-alikes (0 o, 1 l i, rn m, Cyrillic and Greek letters) made one. */
 void yr_name_skeleton(struct yr_buf *out, const char *name, size_t len);

@@ -4,6 +4,7 @@
 
 #include "cli/common/json.h"
 #include "cli/common/suggest.h"
+#include "cli/common/text_safe.h"
 #include "cli/daemon/rpc_internal.h"
 
 #define WORDS_MAX       256 /* of one completion */
@@ -79,8 +80,12 @@ enum yr_end yr_rpc_net_ping(struct yr_call *call)
         return yr_call_err(call, err);
     const struct yr_name *name = yr_names_by_id(&call->rpc->names, cmd.conv);
     if (!info.online && name != NULL) {
+        struct yr_buf word = {0};
+
+        yr_shell_word(&word, name->name);
         yr_call_fail(call, YR_RPC_UNREACHABLE, "%s is not reachable now", name->name);
-        yr_call_hint(call, "yaari why %s", name->name);
+        yr_call_hint(call, "yaari why %s", yr_buf_str(&word));
+        yr_buf_clear(&word);
         return YR_END_FAILED;
     }
     if ((pending = yr_call_defer(call, finish_ping)) == NULL)

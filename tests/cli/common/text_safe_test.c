@@ -296,9 +296,34 @@ static void a_terminal_without_utf8_gets_question_marks(void **state)
     yr_buf_clear(&out);
 }
 
+static void a_name_is_one_word_of_a_command(void **state)
+{
+    static const char *const words[][2] = {{"bob", "bob"},
+                                           {"bob~2", "bob~2"},
+                                           {"\u00e9ve", "\u00e9ve"},
+                                           {"ali ce", "'ali ce'"},
+                                           {"~root", "'~root'"},
+                                           {"-rf", "@-rf"},
+                                           {"a;b", "'a;b'"},
+                                           {"o'neil", "'o'\\''neil'"},
+                                           {"$HOME", "'$HOME'"},
+                                           {"-x y", "@'-x y'"},
+                                           {"", "''"},
+                                           {"#1", "'#1'"}};
+
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        struct yr_buf out = {0};
+
+        yr_shell_word(&out, words[i][0]);
+        assert_string_equal(yr_buf_str(&out), words[i][1]);
+        yr_buf_clear(&out);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_name_is_one_word_of_a_command),
         cmocka_unit_test(bodies_follow_the_table),
         cmocka_unit_test(names_follow_the_table),
         cmocka_unit_test(a_nul_inside_of_a_body_becomes_visible),
