@@ -24,7 +24,9 @@
 
 #define RETRY_MS_MIN 250
 #define RETRY_MS_MAX 4000
-#define CALL_MS      10000
+#define CALL_MS      10000 /* for a call, unless --timeout says otherwise */
+#define SILENT_MS    1000  /* of a call: then it is said that the node does not answer */
+#define SLICE_MS     200   /* of a call: after it somebody may have given up */
 
 /* ---- the terminal: process-wide, as signal handlers need it ---- */
 
@@ -251,19 +253,71 @@ static void fail_with(struct yr_talk *chat, struct yr_client_error *err)
         lost(chat);
 }
 
+/** Keys that came while the node was to answer wait for their turn.  true: Ctrl-C is among them. */
+static bool given_up(struct yr_talk *chat)
+{
+    struct pollfd keys = {.fd = STDIN_FILENO, .events = POLLIN};
+    const char *interrupt;
+    char bytes[4096];
+    ssize_t got;
+
+    if (got_signal != 0)
+        return true;
+    if (chat->plain || poll(&keys, 1, 0) != 1 || (keys.revents & POLLIN) == 0 ||
+        (got = read(STDIN_FILENO, bytes, sizeof bytes)) <= 0)
+        return false;
+    interrupt = memchr(bytes, 3, (size_t)got);
+    yr_edit_feed(chat->edit, bytes, interrupt != NULL ? (size_t)(interrupt - bytes) : (size_t)got);
+    return interrupt != NULL;
+}
+
+/** Wait for the answer to a call, in slices: who sits there is told when it takes long, and may
+ * give up. */
+static json_t *wait_answer(struct yr_talk *chat, int64_t id, struct yr_client_error *err)
+{
+    const yr_ms begun = yr_talk_now();
+    bool said = false, end = false;
+    json_t *result = NULL;
+
+    yr_client_set_timeout(chat->cli->client, SLICE_MS);
+    while (!end) {
+        const yr_ms took = yr_talk_now() - begun;
+
+        result = yr_client_finish(chat->cli->client, id, err);
+        end = result != NULL || err->code != 0 || err->exit != YR_EXIT_TEMPFAIL ||
+              (chat->call_ms >= 0 && took >= chat->call_ms);
+        if (end || !chat->running)
+            continue;
+        end = given_up(chat);
+        if (!said && !end && took >= SILENT_MS) {
+            yr_talk_say(chat, chat->plain ? "the node does not answer; waiting for it"
+                                          : "the node does not answer; Ctrl-C stops waiting");
+            yr_talk_flush(chat);
+            said = true;
+        }
+    }
+    if (chat->call_ms > 0)
+        yr_client_set_timeout(chat->cli->client, (unsigned)chat->call_ms);
+    return result;
+}
+
 json_t *yr_talk_call(struct yr_talk *chat, const char *method, json_t *params)
 {
     struct yr_client_error err = {0};
-    json_t *result;
+    json_t *result = NULL;
+    int64_t id;
 
     if (!chat->connected) {
         json_decref(params);
         yr_talk_fail(chat, NULL, "the node is not there; waiting for it");
         return NULL;
     }
-    result = yr_client_call(chat->cli->client, method, params, &err);
+    id = yr_client_start(chat->cli->client, method, params, &err);
+    if (id != 0)
+        result = wait_answer(chat, id, &err);
     if (result == NULL)
         fail_with(chat, &err);
+    yr_client_error_clear(&err);
     return result;
 }
 
@@ -309,9 +363,8 @@ static void take_events(struct yr_talk *chat)
 
 static void reconnect(struct yr_talk *chat)
 {
-    const struct yr_client_opts opts = {.socket = chat->cli->paths.sock,
-                                        .name = "yaari " YAARI_VERSION,
-                                        .timeout_ms = chat->cli->timeout_ms};
+    const struct yr_client_opts opts = {
+        .socket = chat->cli->paths.sock, .name = "yaari " YAARI_VERSION, .timeout_ms = SILENT_MS};
     struct yr_client_error err = {0};
 
     chat->retry_ms = chat->retry_ms * 2 > RETRY_MS_MAX ? RETRY_MS_MAX : chat->retry_ms * 2;
@@ -326,6 +379,7 @@ static void reconnect(struct yr_talk *chat)
         chat->cli->client = NULL;
         return;
     }
+    yr_client_set_timeout(chat->cli->client, chat->call_ms > 0 ? (unsigned)chat->call_ms : 0);
     chat->connected = true;
     yr_talk_say(chat, "the node is back");
     if (subscribe(chat, chat->cursor) && yr_talk_convs_load(chat, false))
@@ -430,7 +484,7 @@ static int sooner(int a, int b)
 /** How long nothing needs to be done, in ms; -1: for ever. */
 static int patience(struct yr_talk *chat)
 {
-    int wait = yr_talk_unread_line(chat, false);
+    int wait = sooner(yr_talk_unread_line(chat, false), yr_talk_overdue(chat));
 
     if (yr_edit_waiting(chat->edit))
         wait = sooner(wait, YR_EDIT_IDLE_MS);
@@ -537,8 +591,8 @@ enum yr_exit yr_cmd_chat(struct yr_cli *cli)
     exit = yr_cli_connect(cli);
     if (exit != YR_EXIT_OK)
         return exit;
-    if (!cli->timeout_given)
-        yr_client_set_timeout(cli->client, CALL_MS);
+    chat.call_ms = !cli->timeout_given ? CALL_MS : cli->timeout_ms == 0 ? -1 : (int)cli->timeout_ms;
+    yr_client_set_timeout(cli->client, chat.call_ms > 0 ? (unsigned)chat.call_ms : 0);
     if (!catch_signals())
         return yr_cli_fail(cli, YR_EXIT_OSERR, "os_error", NULL, "pipe: %s", strerror(errno));
     chat.plain =
@@ -558,5 +612,6 @@ enum yr_exit yr_cmd_chat(struct yr_cli *cli)
     yr_buf_clear(&chat.screen);
     free(chat.self_name);
     free(chat.guarded);
+    free(chat.unsure);
     return exit != YR_EXIT_OK ? exit : chat.exit;
 }

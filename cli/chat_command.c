@@ -2,8 +2,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -91,6 +93,24 @@ static char *message_or_last(struct yr_talk *chat, const char **args, bool own, 
 
 /* ---- texts ---- */
 
+/** A text that was not answered may be on its way all the same: who enters it again means that one.
+ *  The key under which the node is to know it. */
+static const char *key_for(struct yr_talk *chat, const json_t *params)
+{
+    char *text = json_dumps(params, JSON_COMPACT | JSON_SORT_KEYS);
+    uint8_t bytes[16] = {0};
+
+    if (chat->unsure == NULL || text == NULL || strcmp(chat->unsure, text) != 0) {
+        (void)!getrandom(bytes, sizeof bytes, 0);
+        for (size_t i = 0; i < sizeof bytes; i++)
+            snprintf(chat->send_key + 2 * i, 3, "%02x", bytes[i]);
+        free(chat->unsure);
+        chat->unsure = text != NULL ? yr_strdup(text) : NULL;
+    }
+    free(text);
+    return chat->send_key;
+}
+
 /** false: it was said why. */
 static bool send_text(struct yr_talk *chat, const char *text, const char *kind,
                       const char *reply_to)
@@ -104,7 +124,12 @@ static bool send_text(struct yr_talk *chat, const char *text, const char *kind,
         json_pack("{s:s,s:s,s:s}", "target", yr_talk_conv_target(conv), "text", text, "kind", kind);
     if (reply_to != NULL)
         json_object_set_new(params, "reply_to", json_string(reply_to));
+    json_object_set_new(params, "key", json_string(key_for(chat, params)));
     message = yr_talk_call(chat, "message.send", params);
+    if (message != NULL) {
+        free(chat->unsure);
+        chat->unsure = NULL;
+    }
     json_decref(message); // its event shows it
     return message != NULL;
 }

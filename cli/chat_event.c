@@ -7,6 +7,7 @@
 
 #define UNREAD_LINE_MS 10000 /* at most one "-- carol (2) --" in this time */
 #define SNIPPET        32    /* columns of a text that is talked about */
+#define OVERDUE_MS     30000 /* a text to somebody online is delivered long before */
 
 /* ---- the line that says what else is new ---- */
 
@@ -62,14 +63,59 @@ static void show_one(struct yr_talk *chat, struct yr_talk_conv *conv, json_t *me
     json_decref(one);
 }
 
+static bool waits(const json_t *message)
+{
+    return yr_json_bool(message, "own", false) && !yr_json_bool(message, "deleted", false) &&
+           strcmp(yr_json_str(message, "state", ""), "accepted") == 0;
+}
+
 static void tell_waiting(struct yr_talk *chat, struct yr_talk_conv *conv, const json_t *message)
 {
-    if (conv->self || conv->online || conv->told ||
-        strcmp(yr_json_str(message, "state", ""), "accepted") != 0)
+    if (conv->self || conv->told || !waits(message))
         return;
+    if (conv->online) {
+        if (conv->due_at == 0)
+            conv->due_at = yr_talk_now() + OVERDUE_MS;
+        return;
+    }
     conv->told = true;
     yr_talk_say(chat, "not delivered yet: %s is offline; it goes out when both are online",
                 conv->shown);
+}
+
+/** One text is there: the others have their time again. */
+static void arrived(struct yr_talk_conv *conv)
+{
+    const json_t *message;
+    bool more = false;
+    size_t i;
+
+    json_array_foreach(conv->recent, i, message) more = more || waits(message);
+    conv->told = false;
+    conv->due_at = more && conv->online ? yr_talk_now() + OVERDUE_MS : 0;
+}
+
+int yr_talk_overdue(struct yr_talk *chat)
+{
+    const yr_ms now = yr_talk_now();
+    int wait = -1;
+
+    for (size_t i = 0; i < chat->conv_count; i++) {
+        struct yr_talk_conv *conv = chat->convs[i];
+        const yr_ms left = conv->due_at - now;
+
+        if (conv->due_at == 0 || !conv->online)
+            continue;
+        if (left > 0) {
+            wait = wait < 0 || left < wait ? (int)left : wait;
+            continue;
+        }
+        conv->due_at = 0;
+        conv->told = true;
+        yr_talk_say(chat, "not delivered for %d s, though %s is online; /why says more",
+                    OVERDUE_MS / 1000, conv->shown);
+    }
+    return wait;
 }
 
 static void on_message(struct yr_talk *chat, struct yr_talk_conv *conv, json_t *message)
@@ -96,6 +142,8 @@ static void on_state(struct yr_talk *chat, struct yr_talk_conv *conv, json_t *me
     struct yr_buf snippet = {0};
 
     json_decref(yr_talk_conv_remember(conv, message));
+    if (yr_json_bool(message, "own", false) && !waits(message))
+        arrived(conv);
     if (strcmp(yr_json_str(message, "state", ""), "failed") == 0) {
         yr_talk_snippet(&snippet, yr_json_str(message, "text", ""), SNIPPET);
         yr_talk_say(chat, "not delivered to %s: \"%s\"; /why says more", conv->shown,
@@ -220,6 +268,7 @@ static void on_presence(struct yr_talk *chat, const json_t *data)
         return;
     conv->online = online;
     conv->told = conv->told && !online;
+    conv->due_at = 0;
     if (conv == chat->current)
         yr_talk_say(chat, "%s is %s", conv->shown, online ? "online" : "offline");
 }

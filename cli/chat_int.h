@@ -24,8 +24,10 @@ struct yr_talk_conv {
     char *name;  /* as the node calls it; untrusted */
     char *shown; /* safe; with '~' until renamed or verified */
     bool self, friend, gone, online, verified, blocked, muted;
-    bool opened;  /* its history was shown */
-    bool told;    /* it was said that texts to it wait */
+    bool opened; /* its history was shown */
+    bool told;   /* it was said that texts to it wait */
+    yr_ms
+        due_at; /* monotonic: a text to it that is not delivered by then is talked about; 0: none */
     bool to_mark; /* messages were shown that the node does not know to be read */
     bool loaded;  /* some history is in `recent` */
     unsigned unread;
@@ -45,6 +47,7 @@ struct yr_talk {
     enum yr_exit exit;
 
     bool connected;
+    int call_ms;       /* how long a call may take; -1: for ever */
     unsigned retry_ms; /* until the next try to connect; doubles */
     yr_ms retry_at;    /* monotonic */
     uint64_t cursor;   /* of the last event */
@@ -54,6 +57,9 @@ struct yr_talk {
     struct yr_talk_conv **convs; /* owned; friends, then the note to self once it is used */
     size_t conv_count;
     struct yr_talk_conv *current; /* NULL: none yet */
+
+    char *unsure;      /* what was sent and not answered; NULL: nothing */
+    char send_key[33]; /* of it: sent again, the node knows it as the same */
 
     bool unread_due;  /* the "-- carol (2) --" line should be shown */
     yr_ms unread_at;  /* monotonic: when it was shown last */
@@ -134,6 +140,11 @@ void yr_talk_conv_prompt(struct yr_talk *chat);
 void yr_talk_event(struct yr_talk *chat, const json_t *event);
 /** Show "-- carol (2) --" if it is due; ms until it will be, or -1. */
 int yr_talk_unread_line(struct yr_talk *chat, bool now);
+
+/** Say which texts are not delivered though their friend is online; ms until that may be due, or
+ * -1.
+ */
+int yr_talk_overdue(struct yr_talk *chat);
 
 /* ---- chat_command.c, chat_people.c ---- */
 

@@ -469,7 +469,7 @@ void yr_talk_run_status(struct yr_talk *chat, const char *args)
     yr_span_add(&span, yr_json_int(status, "uptime_s", 0) * 1000);
     yr_talk_say(chat, "node %s, up %s, reachable: %s", yr_json_str(status, "state", "?"),
                 yr_buf_str(&span), yr_json_str(status, "reachable", "?"));
-    yr_talk_say(chat, "friends: %lld of %lld online; %lld texts wait; %lld unread",
+    yr_talk_say(chat, "friends: %lld of %lld online; texts that wait: %lld; unread: %lld",
                 (long long)yr_json_int(status, "friends_online", 0),
                 (long long)yr_json_int(status, "friends", 0),
                 (long long)yr_json_int(status, "queue", 0),

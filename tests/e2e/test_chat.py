@@ -418,6 +418,30 @@ def test_it_goes_on_when_the_node_comes_back(trio):
     wait_for(lambda: online(alice, 2), 30)
 
 
+def test_a_node_that_does_not_answer_is_waited_for_or_given_up(trio):
+    alice, bob, _ = trio
+    with Chat(alice, "bob") as a:
+        a.settle("^bob>$")
+        os.kill(alice.pid, signal.SIGSTOP)
+        try:
+            a.enter("into the silence")
+            a.see("^-- the node does not answer; Ctrl-C stops waiting$", 5)
+            a.send(CTRL_C)
+            a.see("^yaari: no answer in time$", 5)
+            a.settle("^bob> into the silence$")
+            a.send("\r")  # once more: the node knows it for the same text
+            a.send("typed meanwhile")
+        finally:
+            time.sleep(0.5)
+            os.kill(alice.pid, signal.SIGCONT)
+        a.see("me: into the silence$")
+        a.settle("^bob> typed meanwhile$")
+        a.enter("")
+        a.see("me: typed meanwhile$")
+    wait_for(lambda: "typed meanwhile" in bob.texts("alice", "-n", "1"))
+    assert bob.texts("alice").count("into the silence") == 1
+
+
 def test_what_waits_is_told(trio):
     alice, _, carol = trio
     carol.stop()
