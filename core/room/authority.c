@@ -269,10 +269,18 @@ static bool falls_at(const struct yr_authority *a, size_t x, unsigned rank)
            !allowed(a, op, YR_MIN(op->author_rank, rank), op->target_rank);
 }
 
-// Does revocation `r` take operation `x` of its target, which it does not cite, its effect?
+// Did operation `x` reckon with revocation `r`?  Then it was judged by what its author was given
+// since, and stands or falls with that.
+static bool reckons(const struct yr_authority *a, size_t x, size_t r)
+{
+    return r < x && has(a->ops[x].anc, r) && has(a->ops[x].effective_then, r);
+}
+
+// Does revocation `r` take operation `x` of its target, of which neither knew, its effect?
 static bool voids(const struct yr_authority *a, size_t r, size_t x)
 {
-    return x != r && !is_ancestor(a, x, r) && falls_at(a, x, left_by(&a->ops[r]));
+    return x != r && !is_ancestor(a, x, r) && !reckons(a, x, r) &&
+           falls_at(a, x, left_by(&a->ops[r]));
 }
 
 /* ---- materialize ---- */
@@ -355,8 +363,11 @@ static void revoke_many(const struct yr_authority *a, struct resolved *s, uint16
 
     for (size_t w = 0; w < words_of(a->count); w++) {
         const uint64_t cited = w < words_of(r) ? op->anc[w] & mask_of(w, r) : 0;
+        uint64_t left = by[w] & falls[w] & s->set[w] & ~cited & ~s->locked[w] & ~s->voided[w];
 
-        s->voided[w] |= by[w] & falls[w] & s->set[w] & ~cited & ~s->locked[w];
+        for (size_t x = w * 64; left != 0; x++, left >>= 1)
+            if ((left & 1) != 0 && !reckons(a, x, r))
+                put(s->voided, x);
     }
 }
 

@@ -11,7 +11,8 @@ V and E have a digit for each operation in the order given: valid, effective.
 
 Properties: the state does not depend on the order of arrival; operations forged by a removed member,
 whatever they cite, change nothing; those forged by a demoted one gain nothing above the lower rank;
-nobody but the founder ends the founder's membership.
+nobody but the founder ends the founder's membership; whoever may act by the state that all operations
+make does so.
 """
 import hashlib
 import json
@@ -73,6 +74,8 @@ class Room:
             for x in valid:
                 if x.a != r.tgt or x.id in r.anc or x.id in lock or x.id in void or x.t == "leave":
                     continue
+                if r.id in self.view_eff[x.id]:
+                    continue  # it reckons with r: judged by what its author was given since
                 st = dict(self.view[x.id])
                 st[x.a] = min(st.get(x.a, 0), left)
                 if not self.allowed(x, st):
@@ -216,7 +219,7 @@ def with_forged(room, rng, forger, people, create, without):
 
 
 def fuzz(count):
-    bad = {"order": 0, "founder": 0, "backdate": 0, "demote": 0}
+    bad = {"order": 0, "founder": 0, "backdate": 0, "demote": 0, "able": 0}
     for seed in range(count):
         rng = random.Random(seed)
         room, people, create = random_room(rng)
@@ -230,6 +233,13 @@ def fuzz(count):
             bad["order"] += other.state() != room.state()
         left = any(room.ops[i].t == "leave" and room.ops[i].a == "F" for i in eff)
         bad["founder"] += (st.get("F") == FOUNDER) == left
+        for who in people:
+            other = Room(room.invite_min)
+            for o in sorted(room.ops.values(), key=lambda o: o.depth):
+                other.add(o)
+            late = random_op(other, rng, who, other.ops, people)
+            other.add(late)
+            bad["able"] += other.valid[late.id] != (late.id in other.state()[2])
         for r in sorted(eff):
             o = room.ops[r]
             removed = o.t == "remove" and o.tgt not in st

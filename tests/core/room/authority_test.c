@@ -16,6 +16,12 @@
 #define MEMORY     ((size_t)256 << 20)
 #define INVITE_MIN 50
 
+#ifdef YAARI_SANITIZED
+#define WORST_S 5.0
+#else
+#define WORST_S 1.0
+#endif
+
 /* ---- random graphs ---- */
 
 struct graph {
@@ -554,6 +560,34 @@ static void a_removal_takes_what_it_does_not_cite_of_few_and_of_many(void **stat
     }
 }
 
+static void who_is_added_or_promoted_again_can_act_again(void **state)
+{
+    struct room r;
+    uint32_t removal = 0;
+
+    for (uint32_t many = 1; many <= 100; many *= 10) {
+        room_init(&r);
+        for (uint32_t i = 0; i < many; i++) {
+            act(&r, HEADS, 0, YR_ROOM_ADD, 1, 75);
+            assert_int_equal(fate(&r, act(&r, HEADS, 1, YR_ROOM_SET, 0, 0)), YR_FATE_EFFECTIVE);
+            act(&r, HEADS, 0, YR_ROOM_ROLE, 1, 10);
+            assert_int_equal(fate(&r, act(&r, HEADS, 1, YR_ROOM_SET, 0, 0)), YR_FATE_INVALID);
+            act(&r, HEADS, 0, YR_ROOM_ROLE, 1, 75);
+            assert_int_equal(fate(&r, act(&r, HEADS, 1, YR_ROOM_SET, 0, 0)), YR_FATE_EFFECTIVE);
+            removal = act(&r, HEADS, 0, YR_ROOM_REMOVE, 1, 0);
+        }
+        act(&r, removal, 0, YR_ROOM_ADD, 1, 75);
+        act(&r, removal - 1, 0, YR_ROOM_SET, 0, 0); // all is made anew
+        for (uint32_t i = 0; i < many; i++) {
+            assert_int_equal(fate(&r, 2 + 7 * i), YR_FATE_EFFECTIVE);
+            assert_int_equal(fate(&r, 6 + 7 * i), YR_FATE_EFFECTIVE);
+        }
+        // What it did without knowing of the last removal is void all the same.
+        assert_int_equal(fate(&r, act(&r, removal - 1, 1, YR_ROOM_SET, 0, 0)), YR_FATE_VOID);
+        room_end(&r);
+    }
+}
+
 static void of_two_admins_none_removes_the_other_and_of_two_heads_the_founder_wins(void **state)
 {
     struct room r;
@@ -605,7 +639,7 @@ static void figures_done(struct room *r, const struct figures *f)
     print_message("%-44s all %6.2f s, worst operation %7.2f ms, %5.1f MiB\n", f->name,
                   seconds() - f->start, f->worst * 1e3,
                   (double)r->mem.mem.used[YR_MEM_CHAT] / (1 << 20));
-    assert_true(f->worst < 1.0);
+    assert_true(f->worst < WORST_S);
     room_end(r);
 }
 
@@ -645,6 +679,7 @@ static void a_full_room_takes_no_more_and_no_operation_costs_a_second(void **sta
 
 static void no_operation_costs_a_second_whatever_an_admin_does(void **state)
 {
+    static const enum yr_room_kind cycle[] = {YR_ROOM_REMOVE, YR_ROOM_ADD, YR_ROOM_SET};
     struct figures f = {.name = "8,000 removals of one who forks 8,000 times", .start = seconds()};
     struct room r;
     struct yr_op op;
@@ -666,6 +701,17 @@ static void no_operation_costs_a_second_whatever_an_admin_does(void **state)
         tip = r.next;
         timed(&r, &f, &op);
     }
+    figures_done(&r, &f);
+
+    // One is added, acts and is removed, over and over.
+    f = (struct figures){.name = "5,400 times added, acting, removed", .start = seconds()};
+    room_init(&r);
+    for (tip = 0; yr_authority_count(r.a) < YR_ROOM_OPS_MAX - 20;)
+        tip = act(&r, tip, r.next % 3 == 2, cycle[r.next % 3], 1, 75);
+    op = draft(&r, 0, YR_ROOM_SET, 0, 0);
+    op.parent_count = 1;
+    number_id(op.parents[0], tip - 1);
+    timed(&r, &f, &op);
     figures_done(&r, &f);
 
     // An admin's chain stands on what another did behind the founder's back: when that is void, all
@@ -692,6 +738,7 @@ int main(void)
         cmocka_unit_test(no_memory_changes_nothing),
         cmocka_unit_test(what_a_removed_admin_backdates_changes_nothing),
         cmocka_unit_test(a_removal_takes_what_it_does_not_cite_of_few_and_of_many),
+        cmocka_unit_test(who_is_added_or_promoted_again_can_act_again),
         cmocka_unit_test(of_two_admins_none_removes_the_other_and_of_two_heads_the_founder_wins),
         cmocka_unit_test(the_state_at_some_operations_is_that_of_a_room_without_the_others),
         cmocka_unit_test(states_are_those_of_the_model_whatever_order_operations_come_in),
