@@ -6,6 +6,7 @@
 #include "cli/cli.h"
 #include "cli/common/columns.h"
 #include "cli/common/json.h"
+#include "cli/common/std_fds.h"
 #include "cli/common/utf8.h"
 #include "cli/help.h"
 
@@ -171,6 +172,8 @@ int main(int argc, char **argv)
     static struct yr_cli cli;
     enum yr_exit exit, written;
 
+    if (!yr_std_fds())
+        return YR_EXIT_OSERR;
     yr_json_wipe_freed();     // a passphrase may be in a request
     signal(SIGPIPE, SIG_DFL); // a reader that leaves ends us without a word
     yr_locale_init();

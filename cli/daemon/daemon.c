@@ -462,8 +462,10 @@ static enum yr_exit open_host(struct yr_daemon *daemon)
             return refuse(daemon, YR_EXIT_CONFIG, "net.listen: '%s' is no address here",
                           listen->items[i]);
     if ((end = read_passphrase(daemon, passphrase, &opts.passphrase_len, &given, &fail)) !=
-        YR_EXIT_OK)
+        YR_EXIT_OK) {
+        explicit_bzero(passphrase, sizeof passphrase);
         return refuse_fail(daemon, end, &fail);
+    }
     opts.loop = &daemon->loop;
     opts.data_dir = daemon->paths.data_dir;
     opts.listen = addrs;

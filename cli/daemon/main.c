@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "cli/common/json.h"
+#include "cli/common/std_fds.h"
 #include "cli/daemon/daemon.h"
 
 static int refuse(enum yr_exit end, const struct yr_fail *fail)
@@ -16,9 +17,12 @@ int main(int argc, char **argv)
 {
     struct yr_args args;
     struct yr_fail fail = {0};
-    enum yr_exit end = yr_args_read(&args, argc, argv, &fail);
+    enum yr_exit end;
 
+    if (!yr_std_fds())
+        return YR_EXIT_OSERR;
     yr_json_wipe_freed(); // requests may have passphrases in them
+    end = yr_args_read(&args, argc, argv, &fail);
     if (end != YR_EXIT_OK)
         return refuse(end, &fail);
     if (args.help) {

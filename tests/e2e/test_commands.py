@@ -917,6 +917,25 @@ def test_every_help_names_its_exits(nodes):
     assert {"0", "1", "64", "65", "66", "67", "68", "69", "70", "71", "73", "74", "75", "76", "77", "78"} == codes
 
 
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "<&- >&-", "<&- >&- 2>&-"])
+def test_what_is_printed_never_goes_into_a_file_of_ours(nodes, closed):
+    node = nodes("alice")
+    node.ok("init", "--name", "alice", "--no-start")
+    daemon = subprocess.Popen(["bash", "-c", f"exec {yaari.BIN}/yaarid {closed}"], env=node.env,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    try:
+        wait_for(lambda: node.run("daemon", "status").exit == 0)
+        for number in (0, 1, 2):
+            to = os.readlink(f"/proc/{daemon.pid}/fd/{number}")
+            assert to == "/dev/null" or to.startswith("pipe:"), to
+        done = subprocess.run(["bash", "-c", f"exec {YAARI} status {closed}"], env=node.env,
+                              capture_output=True, timeout=yaari.TIMEOUT)
+        assert done.returncode == (74 if ">&-" in closed else 0), done
+    finally:
+        daemon.terminate()
+        daemon.communicate()
+
+
 def test_bash_completes_a_hostile_name_as_one_quoted_word(pair):
     alice, _ = pair
     name = "$(touch pwned); *'x"
