@@ -1,3 +1,4 @@
+#undef _FORTIFY_SOURCE // whose headers make explicit_bzero, defined below, an inline function
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
