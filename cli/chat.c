@@ -286,18 +286,16 @@ static json_t *wait_answer(struct yr_talk *chat, int64_t id, struct yr_client_er
         result = yr_client_finish(chat->cli->client, id, err);
         end = result != NULL || err->code != 0 || err->exit != YR_EXIT_TEMPFAIL ||
               (chat->call_ms >= 0 && took >= chat->call_ms);
-        if (end || !chat->running)
-            continue;
-        end = given_up(chat);
-        if (!said && !end && took >= SILENT_MS) {
+        if (!end)
+            end = chat->running ? given_up(chat) : got_signal != 0;
+        if (!end && !said && chat->running && took >= SILENT_MS) {
             yr_talk_say(chat, chat->plain ? "the node does not answer; waiting for it"
                                           : "the node does not answer; Ctrl-C stops waiting");
             yr_talk_flush(chat);
             said = true;
         }
     }
-    if (chat->call_ms > 0)
-        yr_client_set_timeout(chat->cli->client, (unsigned)chat->call_ms);
+    yr_client_set_timeout(chat->cli->client, chat->call_ms > 0 ? (unsigned)chat->call_ms : 0);
     return result;
 }
 
@@ -324,18 +322,16 @@ json_t *yr_talk_call(struct yr_talk *chat, const char *method, json_t *params)
 /** since: the last event that was seen; 0: from now on.  false: it was said why. */
 static bool subscribe(struct yr_talk *chat, uint64_t since)
 {
-    struct yr_client_error err = {0};
-    json_t *params = json_object();
-    uint64_t cursor = since;
+    json_t *params = json_object(), *result;
 
     if (since > 0)
         json_object_set_new(params, "since", json_integer((json_int_t)since));
-    if (!yr_client_subscribe(chat->cli->client, params, &cursor, &err)) {
-        fail_with(chat, &err);
+    result = yr_talk_call(chat, "events.subscribe", params);
+    if (result == NULL)
         return false;
-    }
     if (since == 0)
-        chat->cursor = cursor;
+        chat->cursor = (uint64_t)yr_json_int(result, "cursor", 0);
+    json_decref(result);
     return true;
 }
 
@@ -613,5 +609,7 @@ enum yr_exit yr_cmd_chat(struct yr_cli *cli)
     free(chat.self_name);
     free(chat.guarded);
     free(chat.unsure);
+    if (got_signal != 0)
+        return (enum yr_exit)(128 + got_signal);
     return exit != YR_EXIT_OK ? exit : chat.exit;
 }

@@ -442,6 +442,23 @@ def test_a_node_that_does_not_answer_is_waited_for_or_given_up(trio):
     assert bob.texts("alice").count("into the silence") == 1
 
 
+def test_ctrl_c_ends_a_chat_that_waits_for_its_node_to_begin(trio):
+    alice, _, _ = trio
+    with Chat(alice, "bob") as a:
+        a.settle("^bob>$")
+        alice_pid = alice.pid
+    os.kill(alice_pid, signal.SIGSTOP)
+    try:
+        with Chat(alice, "bob") as a:
+            time.sleep(0.5)
+            begun = time.monotonic()
+            a.send(CTRL_C)
+            assert a.end() in (130, -signal.SIGINT)
+            assert time.monotonic() - begun < 3
+    finally:
+        os.kill(alice_pid, signal.SIGCONT)
+
+
 def test_what_waits_is_told(trio):
     alice, _, carol = trio
     carol.stop()
