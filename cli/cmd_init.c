@@ -4,6 +4,7 @@
 
 #include "cli/cli.h"
 #include "cli/common/json.h"
+#include "cli/common/text_safe.h"
 #include "cli/start.h"
 #include "net/lock.h"
 #include "yaari/host.h"
@@ -64,10 +65,13 @@ static enum yr_exit make_here(struct yr_cli *cli, const char *name, const char *
     if (exit != YR_EXIT_OK)
         return yr_cli_fail_with(cli, &fail);
     err = yr_lock_take(&lock, cli->paths.pid, &holder, &why);
-    if (err == YR_EEXIST)
+    if (err == YR_EEXIST && holder > 0)
         return yr_cli_fail(cli, YR_EXIT_CANTCREAT, "exists", NULL,
                            "profile '%s': another program (pid %ld) is using it",
                            cli->paths.profile, (long)holder);
+    if (err == YR_EEXIST)
+        return yr_cli_fail(cli, YR_EXIT_CANTCREAT, "exists", NULL,
+                           "profile '%s': another program is using it", cli->paths.profile);
     if (err != YR_OK)
         return yr_cli_fail(cli, exit_of(err), "io", NULL, "%s", why.text);
     yr_harden(); // from here on there are keys in this process
@@ -125,7 +129,7 @@ static enum yr_exit make_there(struct yr_cli *cli, const char *name, const char 
 static enum yr_exit choose_name(struct yr_cli *cli, char **name)
 {
     const char *login = yr_login_name();
-    struct yr_buf question = {0};
+    struct yr_buf question = {0}, shown = {0};
     enum yr_exit exit = YR_EXIT_OK;
 
     if (YR_ARG(cli, init_name) != NULL) {
@@ -139,11 +143,15 @@ static enum yr_exit choose_name(struct yr_cli *cli, char **name)
         exit = yr_cli_ask(cli, yr_buf_str(&question), login, name);
         yr_buf_clear(&question);
     }
-    if (exit == YR_EXIT_OK && ((*name)[0] == '\0' || strlen(*name) > 64)) {
+    if (exit == YR_EXIT_OK)
+        yr_safe_name(&shown, *name, strlen(*name));
+    if (exit == YR_EXIT_OK && (shown.len == 0 || strlen(*name) > 64)) {
         free(*name);
         *name = NULL;
-        exit = yr_cli_fail(cli, YR_EXIT_DATAERR, "bad_name", NULL, "a name has 1 to 64 bytes");
+        exit = yr_cli_fail(cli, YR_EXIT_DATAERR, "bad_name", NULL,
+                           "a name has 1 to 64 bytes, of which something can be shown");
     }
+    yr_buf_clear(&shown);
     return exit;
 }
 

@@ -82,8 +82,9 @@ static void bots(struct yr_buf *out)
         "  echo \"deploy done\" | yaari send bob --wait delivered --timeout 20s\n"
         "  yaari tail bob -C 1 --timeout 30s              # wait for one; 75: none came\n"
         "  yaari rpc --stdio                              # JSON-RPC, as on the node's socket\n\n"
-        "The cursor file is replaced after each message, whole or not at all, so a bot that is\n"
-        "killed anywhere sees each message again or for the first time, never not at all.\n");
+        "The cursor file is replaced after each message, whole or not at all: with --exec a bot\n"
+        "that is killed anywhere sees each message again or for the first time, never not at\n"
+        "all. In a pipe, what was written but not yet read is behind the cursor.\n");
 }
 
 static void privacy(struct yr_buf *out)

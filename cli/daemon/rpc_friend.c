@@ -59,6 +59,20 @@ static enum yr_err start_create(struct yr_call *call, struct yr_pending *pending
     return err;
 }
 
+/* A name of which nothing is left once it is safe to show is none; "" takes a name back. */
+static bool name_shows(struct yr_call *call)
+{
+    const char *name = yr_call_str(call, "name");
+    char clean[YR_NAME_MAX];
+
+    if (name == NULL || name[0] == '\0')
+        return true;
+    yr_name_clean(clean, name, strlen(name));
+    if (clean[0] == '\0')
+        yr_call_fail(call, YR_RPC_INVALID_PARAMS, "nothing of this name can be shown");
+    return clean[0] != '\0';
+}
+
 enum yr_end yr_rpc_identity_create(struct yr_call *call)
 {
     struct yr_rpc_env *env = &call->rpc->env;
@@ -75,6 +89,8 @@ enum yr_end yr_rpc_identity_create(struct yr_call *call)
     if (self.unlocked && yr_call_has(call, "passphrase"))
         return yr_call_fail(call, YR_RPC_DENIED,
                             "the vault is there already, without this passphrase");
+    if (!name_shows(call))
+        return YR_END_FAILED;
     if ((pending = yr_call_defer(call, finish_identity)) == NULL)
         return YR_END_FAILED;
     pending->outstanding++;
@@ -104,6 +120,8 @@ enum yr_end yr_rpc_identity_set(struct yr_call *call)
 
     if (!yr_call_has(call, "name") && !yr_call_has(call, "status"))
         return yr_call_fail(call, YR_RPC_INVALID_PARAMS, "identity.set needs name or status");
+    if (!name_shows(call))
+        return YR_END_FAILED;
     if ((pending = yr_call_defer(call, finish_identity)) == NULL)
         return YR_END_FAILED;
     if (yr_call_has(call, "name")) {
@@ -386,6 +404,8 @@ enum yr_end yr_rpc_friend_set(struct yr_call *call)
 
     if (name == NULL && !yr_call_has(call, "muted_s"))
         return yr_call_fail(call, YR_RPC_INVALID_PARAMS, "friend.set needs name or muted_s");
+    if (!name_shows(call))
+        return YR_END_FAILED;
     if (name != NULL && name[0] != '\0' && name_taken(call, name))
         return yr_call_fail(call, YR_RPC_EXISTS, "another friend is called '%s'", name);
     if ((pending = friend_defer(call, &cmd, finish_friend)) == NULL)

@@ -917,6 +917,14 @@ def test_every_help_names_its_exits(nodes):
     assert {"0", "1", "64", "65", "66", "67", "68", "69", "70", "71", "73", "74", "75", "76", "77", "78"} == codes
 
 
+def test_a_name_that_cannot_be_shown_is_refused(nodes):
+    node = nodes("alice")
+    for name in ("\x1b", " ", "\u200b", "x" * 65):
+        done = node.run("init", "--name", name, "--no-start")
+        assert (done.exit, done.out) == (65, ""), done
+    node.ok("init", "--name", "alice", "--no-start")
+
+
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "<&- >&-", "<&- >&- 2>&-"])
 def test_what_is_printed_never_goes_into_a_file_of_ours(nodes, closed):
     node = nodes("alice")

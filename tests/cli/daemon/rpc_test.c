@@ -668,6 +668,9 @@ static void mute_for_ever_is_minus_one(void **state)
     assert_true(w->node->commands[1].cmd.expires_ms == 0);
     expect_error(w, "friend.set", "{\"friend\":\"bob\",\"muted_s\":-2}", YR_RPC_INVALID_PARAMS);
     expect_error(w, "friend.set", "{\"friend\":\"bob\"}", YR_RPC_INVALID_PARAMS);
+    expect_error(w, "friend.set", "{\"friend\":\"bob\",\"name\":\"\\u001b\\u200b \"}",
+                 YR_RPC_INVALID_PARAMS); // nothing of it could be shown
+    expect_error(w, "identity.set", "{\"name\":\"\\u0007\"}", YR_RPC_INVALID_PARAMS);
 }
 
 static void what_is_no_link_is_a_bad_link(void **state)
