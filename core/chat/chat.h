@@ -3,9 +3,9 @@
  *
  * A conversation is a set of messages and a set of operations on message ids (edit, delete,
  * reaction, receipt).  Both merge in any order: two members with the same records show the same
- * history.  Display key = (eff, author, seq, hash of the id), where eff is the message's hybrid
- * logical clock as sent, raised to one above its parents' eff: causal first, then by clock, nothing
- * local in it.
+ * history.  Display key = (eff, author's first bytes, seq, hash of the id), where eff is the
+ * message's hybrid logical clock as sent, raised to one above its parents' eff: causal first, then
+ * by clock, nothing local in it.
  *
  * The module keeps its state in rows only, but for each conversation's heads and counters.  It asks
  * for delivery of what it says through ops->deliver and tells what happened through yr_events.

@@ -11,9 +11,10 @@
 
 #include "core/crypto/kdf.h"
 
-#define PLACE_LEN  sizeof(((struct yr_place *)0)->key)
-#define AUTHOR_LEN 8
-#define HASH_LEN   8
+#define PLACE_LEN sizeof(((struct yr_place *)0)->key)
+#define AUTHOR_LEN \
+    2 // enough to part two authors, and too little to know one by: keys are in the clear
+#define HASH_LEN   14
 #define INDEX_LEN  (1 + YR_ID_LEN + PLACE_LEN + 4)
 #define INDEX_VER  1
 #define WAITER_LEN (2 * YR_MSG_ID_LEN)

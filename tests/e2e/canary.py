@@ -80,6 +80,7 @@ def talk(alice, bob):
         c.add(f"{who}'s name", me["name"])
         c.add(f"{who}'s identity in letters", me["id"])
         c.add(f"{who}'s identity", key_bytes(me["id"]))
+        c.add(f"the beginning of {who}'s identity", key_bytes(me["id"])[:8])
     link = alice.ok("invite", "--no-wait").out.strip()
     c.add("invite", link[len("yaari:i/"):])
     bob.ok("add", link, "--name", "petname-of-alice-Ouagadougou")
