@@ -26,7 +26,8 @@ struct yr_chats;
 
 struct yr_chat_ops {
     /** Deliver a plaintext of ours to the conversation's other member; called at most once per
-     *  message or operation, inside the transaction that stores it.  Not called for notes to self.
+     *  message or operation, and once more for the tombstone of one that was recalled, inside the
+     *  transaction that stores it.  Not called for notes to self.
      *  Errors go up: the command fails and nothing was changed. */
     enum yr_err (*deliver)(void *ctx, const uint8_t conv[YR_ID_LEN],
                            const uint8_t id[YR_MSG_ID_LEN], const uint8_t *plain, size_t len);
@@ -66,9 +67,10 @@ YR_MUST_USE enum yr_err yr_chat_send(struct yr_chats *chats, struct yr_now now,
 YR_MUST_USE enum yr_err yr_chat_edit(struct yr_chats *chats, struct yr_now now,
                                      const uint8_t id[YR_MSG_ID_LEN], const void *text, size_t len);
 /** local: only here (any message); else one of ours, everywhere; one that nobody has yet becomes
- *  CANCELLED (events STATE and DELETE) and never leaves, nor do its edits.  What is deleted already
- *  is no error; what is deleted only here can still be deleted everywhere.  Errors: YR_ENOENT;
- * YR_EDENIED (not ours); YR_ENOFRIEND. */
+ *  CANCELLED (events STATE and DELETE): a tombstone leaves in its stead, and of what it said or
+ *  answered nothing does, nor of its edits.  What is deleted already is no error; what is deleted
+ *  only here can still be deleted everywhere.  Errors: YR_ENOENT; YR_EDENIED (not ours);
+ *  YR_ENOFRIEND; what deliver returns. */
 YR_MUST_USE enum yr_err yr_chat_delete(struct yr_chats *chats, struct yr_now now,
                                        const uint8_t id[YR_MSG_ID_LEN], bool local);
 /** emoji: 1..YR_EMOJI_MAX bytes of UTF-8.  Setting it again, or taking back none, does nothing.
@@ -99,7 +101,8 @@ struct yr_chat_aside {
  * a minute and conversation, and are YR_EPROTO.  A type that this version does not know stands in
  *  the history as a SYSTEM line when it has an incarnation, as messages do; else it is told like
  *  bytes that do not decode.
- *  Texts are queued for a delivered receipt (yr_chats_flush), those seen before too.
+ *  Texts are queued for a delivered receipt (yr_chats_flush), those seen before too.  A tombstone
+ *  stands in the history as a deleted text that is not unread; there is no event for it.
  *  Errors: YR_EEXIST: an id seen before (same content: harmless; other content: counted);
  *  YR_EPROTO: dropped and counted, also for a conversation that is not open; YR_ENOMEM; YR_EIO. */
 YR_MUST_USE enum yr_err yr_chat_receive(struct yr_chats *chats, struct yr_now now,

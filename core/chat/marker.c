@@ -1,5 +1,6 @@
 /* What was read.  Everything up to the marker is, but for messages that came late and stand above
- * it (conv->above); below it nothing is, but for messages that moved there (record->seen). */
+ * it (conv->above); below it nothing is, but for messages that moved there and tombstones, in which
+ * there is nothing to read (record->seen). */
 #include "core/chat/state.h"
 
 // Own words and system lines are never unread.
@@ -45,7 +46,7 @@ static void add_below(struct yr_conv *conv, const uint8_t id[YR_MSG_ID_LEN],
 void yr_marker_arrived(struct yr_conv *conv, const struct yr_record *record,
                        const struct yr_place *place)
 {
-    if (!countable(record))
+    if (!countable(record) || record->seen)
         return;
     conv->dirty = true;
     if (yr_place_compare(place, &conv->marker) > 0) {

@@ -14,6 +14,12 @@ struct incoming {
     const struct yr_plain *plain;
 };
 
+static enum yr_err malformed(struct yr_chats *chats)
+{
+    yr_chats_count(chats, YR_CHAT_MALFORMED);
+    return YR_EPROTO;
+}
+
 // A line in the conversation, not more than one a minute, whatever comes.
 static enum yr_err complain(struct yr_chats *chats, const struct incoming *in, const char *text)
 {
@@ -89,7 +95,8 @@ static enum yr_err acknowledge(struct yr_chats *chats, const struct incoming *in
 
 // ---- texts ----
 
-// A text, or what a later version says in its place: it has a place in the order all the same.
+// A text, its tombstone (taken back before anybody had it), or what a later version says in its
+// place: it has a place in the order all the same.
 static void record_of(const struct incoming *in, struct yr_record *out)
 {
     const struct yr_plain *plain = in->plain;
@@ -107,7 +114,10 @@ static void record_of(const struct incoming *in, struct yr_record *out)
     out->hlc = plain->hlc;
     out->seq = plain->seq;
     out->received_ms = in->now.wall_ms;
-    if (plain->known) {
+    if (plain->type == YR_PLAIN_DELETE) {
+        yr_record_erase(out);
+        out->seen = true; // there is nothing to read
+    } else if (plain->known) {
         out->kind = (plain->flags & YR_PLAIN_ACTION) != 0 ? YR_MSG_ACTION : YR_MSG_TEXT;
         out->text = plain->text;
         out->text_len = plain->text_len;
@@ -141,7 +151,7 @@ static enum yr_err seen_before(struct yr_chats *chats, const struct incoming *in
     }
     yr_chats_count(chats, YR_CHAT_DUPLICATE);
     // Sent again because the receipt did not arrive, or not yet: another one does no harm.
-    err = in->plain->known ? acknowledge(chats, in) : YR_OK;
+    err = in->plain->type == YR_PLAIN_TEXT ? acknowledge(chats, in) : YR_OK;
     return err != YR_OK ? err : YR_EEXIST;
 }
 
@@ -169,14 +179,16 @@ static enum yr_err receive_text(struct yr_chats *chats, const struct incoming *i
         return YR_EPROTO;
     }
 
-    if ((err = yr_order_collect(chats, conv, record)) != YR_OK ||
+    if ((err = yr_order_collect(chats, conv, record)) != YR_OK)
+        return err;
+    if (in->plain->type != YR_PLAIN_DELETE &&
         (err = yr_chats_tell(chats, in->now, YR_EV_MESSAGE, conv, record->id, record->state,
                              &record->cursor)) != YR_OK)
         return err;
     yr_marker_arrived(conv, record, &place);
     if ((err = yr_order_add(chats, conv, record, &weight, &place)) != YR_OK)
         return err;
-    return in->plain->known ? acknowledge(chats, in) : YR_OK;
+    return in->plain->type == YR_PLAIN_TEXT ? acknowledge(chats, in) : YR_OK;
 }
 
 // ---- operations ----
@@ -225,6 +237,9 @@ static enum yr_err receive_change(struct yr_chats *chats, const struct incoming 
     memcpy(change.id, plain->id, YR_MSG_ID_LEN);
     memcpy(change.target, plain->target, YR_MSG_ID_LEN);
     err = yr_index_get(chats, change.target, &index);
+    if (err == YR_ENOENT && change.type == YR_PLAIN_DELETE &&
+        memcmp(change.target, change.id, YR_MSG_ID_LEN) == 0)
+        return plain->incarnation != NULL ? receive_text(chats, in) : malformed(chats);
     if (err == YR_ENOENT)
         return yr_order_wait(chats, in->conv, &change);
     if (err != YR_OK)
@@ -237,12 +252,6 @@ static enum yr_err receive_change(struct yr_chats *chats, const struct incoming 
 }
 
 // ---- the way in ----
-
-static enum yr_err malformed(struct yr_chats *chats)
-{
-    yr_chats_count(chats, YR_CHAT_MALFORMED);
-    return YR_EPROTO;
-}
 
 static enum yr_err receive_known(struct yr_chats *chats, const struct incoming *in,
                                  struct yr_chat_aside *aside)

@@ -35,7 +35,7 @@ struct yr_record {
     enum yr_state state;
     bool own, deleted, edited;
     bool here_only; /* our own, deleted here: others may still have it */
-    bool seen;      /* read, although it stands below the read marker now */
+    bool seen;      /* not unread, although it may stand below the read marker */
     bool changed;   /* text is no longer the one sent; first_text is its hash */
     uint64_t hlc, seq, cursor;
     uint64_t edit_hlc, edit_seq;

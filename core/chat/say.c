@@ -104,10 +104,12 @@ static void cite_heads(const struct yr_conv *conv, struct yr_record *record)
     }
 }
 
+// A message of ours as it leaves; what is deleted leaves as the deletion of itself.
 static void plain_of(const struct yr_record *record, struct yr_plain *out)
 {
     memset(out, 0, sizeof *out);
-    out->type = YR_PLAIN_TEXT;
+    out->type = record->deleted ? YR_PLAIN_DELETE : YR_PLAIN_TEXT;
+    out->target = record->deleted ? record->id : NULL;
     out->id = record->id;
     out->hlc = record->hlc;
     out->seq = record->seq;
@@ -342,51 +344,12 @@ enum yr_err yr_chat_edit(struct yr_chats *chats, struct yr_now now, const uint8_
     return err;
 }
 
-// What a cancelled message cited is cited by nobody now, and so on through others cancelled.
-static enum yr_err cite_again(struct yr_chats *chats, struct yr_conv *conv,
-                              const struct yr_record *record)
-{
-    uint8_t ids[4 * YR_PARENTS_MAX][YR_MSG_ID_LEN]; // more than that is not remembered
-    size_t count = record->parent_count;
-    struct yr_weight weight;
-    struct yr_record parent;
-    struct yr_index index;
-
-    memcpy(ids, record->parents, sizeof record->parents);
-    for (size_t i = 0; i < count; i++) {
-        enum yr_err err = yr_index_get(chats, ids[i], &index);
-
-        if (err == YR_ENOENT || (err == YR_OK && memcmp(index.conv, conv->id, YR_ID_LEN) != 0))
-            continue;
-        if (err != YR_OK || (err = yr_record_at(chats, ids[i], &index, &parent)) != YR_OK ||
-            (err = yr_order_weigh(chats, conv, &parent, &weight)) != YR_OK)
-            return err;
-        yr_conv_cite(conv, parent.id); // it may be a head already
-        if (parent.state != YR_STATE_CANCELLED)
-            yr_conv_add(conv, &weight.spot, true);
-        else
-            for (size_t k = 0; k < parent.parent_count && count < YR_COUNT(ids); k++)
-                memcpy(ids[count++], parent.parents[k], YR_MSG_ID_LEN);
-    }
-    return YR_OK;
-}
-
-// Nobody has it: no message of ours may cite it.
-static enum yr_err uncite(struct yr_chats *chats, struct yr_conv *conv,
-                          const struct yr_record *record)
-{
-    const size_t heads = conv->head_count;
-
-    yr_conv_cite(conv, record->id);
-    if (conv->head_count == heads) // cited already, by a message that does not come back
-        return YR_OK;
-    return cite_again(chats, conv, record);
-}
-
+// Nobody has it.  Its place stays, and only that: what cites it must stand behind it everywhere.
 static enum yr_err cancel(struct yr_chats *chats, struct yr_now now, struct yr_conv *conv,
                           const struct yr_index *index)
 {
     struct yr_record *record = &chats->record;
+    struct yr_plain plain;
     enum yr_err err;
 
     (void)recall(chats, conv, record->edit_id); // its text must not leave either
@@ -395,8 +358,11 @@ static enum yr_err cancel(struct yr_chats *chats, struct yr_now now, struct yr_c
             (void)recall(chats, conv, record->marks[i].id);
     yr_record_erase(record);
     record->state = YR_STATE_CANCELLED;
-    if ((err = yr_record_put(chats, conv->id, &index->place, record)) != YR_OK ||
-        (err = uncite(chats, conv, record)) != YR_OK ||
+    record->kind = YR_MSG_TEXT;
+    memset(record->reply_to, 0, sizeof record->reply_to);
+    plain_of(record, &plain);
+    if ((err = yr_chats_post(chats, conv, &plain)) != YR_OK ||
+        (err = yr_record_put(chats, conv->id, &index->place, record)) != YR_OK ||
         (err = yr_chats_tell(chats, now, YR_EV_STATE, conv, record->id, record->state, NULL)) !=
             YR_OK)
         return err;

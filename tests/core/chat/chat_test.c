@@ -652,7 +652,17 @@ static void operations_that_wait_are_bounded_and_counted_once(void **state)
 
 // ---- taking back ----
 
-static void a_text_nobody_has_yet_is_cancelled_and_never_leaves(void **state)
+// Does any of this leave, in whatever?
+static bool leaves(const struct talker *t, const char *what)
+{
+    for (size_t i = 0; i < t->out_count; i++)
+        if (!t->out[i].recalled &&
+            memmem(t->out[i].bytes, t->out[i].len, what, strlen(what)) != NULL)
+            return true;
+    return false;
+}
+
+static void a_text_nobody_has_yet_is_cancelled_and_what_it_said_never_leaves(void **state)
 {
     uint8_t id[YR_MSG_ID_LEN], next[YR_MSG_ID_LEN], seen[YR_MSG_ID_LEN];
     struct yr_plain plain;
@@ -664,32 +674,76 @@ static void a_text_nobody_has_yet_is_cancelled_and_never_leaves(void **state)
     assert_int_equal(yr_chat_edit(alice.chats, alice.now, id, "oops, a secret", 14), YR_OK);
     assert_int_equal(yr_chat_edit(alice.chats, alice.now, id, "another secret", 14), YR_OK);
     assert_true(alice.out[2].recalled); // the first edit is worth nothing any more
+    assert_true(leaves(&alice, "oops") && leaves(&alice, "secret"));
     assert_int_equal(yr_chat_delete(alice.chats, alice.now, id, false), YR_OK);
     assert_int_equal(see(&alice, id)->state, YR_STATE_CANCELLED);
     assert_true(message.deleted);
+    assert_false(leaves(&alice, "oops") || leaves(&alice, "secret"));
     talker_say(&alice, &bob, "after", next);
     exchange();
     assert_true(told(&alice, YR_EV_STATE, seen, &what));
     assert_int_equal(what, YR_STATE_CANCELLED);
-    for (size_t i = 0; i < alice.out_count; i++)
-        if (!alice.out[i].recalled) {
-            assert_int_equal(yr_plain_decode(&plain, alice.out[i].bytes, alice.out[i].len), YR_OK);
-            assert_int_equal(plain.type == YR_PLAIN_TEXT || plain.type == YR_PLAIN_DELIVERED, 1);
-        }
-    assert_int_equal(yr_chat_message(bob.chats, id, &message), YR_ENOENT);
-    // what comes after answers what was before: bob never heard of the one between
-    assert_int_equal(yr_plain_decode(&plain, alice.out[4].bytes, alice.out[4].len), YR_OK);
+    assert_memory_equal(seen, id, sizeof seen);
+    assert_true(see(&bob, id)->deleted);
+    assert_int_equal(message.text_len, 0);
+    // its number is used, and what comes after may cite it
+    assert_int_equal(message.seq, 2);
+    assert_int_equal(yr_plain_decode(&plain, alice.out[5].bytes, alice.out[5].len), YR_OK);
     assert_int_equal(plain.parent_count, 1);
-    assert_memory_equal(plain.parents[0], alice.out[0].id, YR_MSG_ID_LEN);
-    assert_int_equal(plain.seq, 5); // numbers are not used again
+    assert_memory_equal(plain.parents[0], id, YR_MSG_ID_LEN);
+    assert_int_equal(plain.seq, 5);
     struct yr_plain receipt = {.type = YR_PLAIN_READ, .id = next, .ids = {id}, .id_count = 1};
     assert_int_equal(talker_take(&alice, &bob, &receipt), YR_OK);
     assert_int_equal(see(&alice, id)->state, YR_STATE_CANCELLED);
 }
 
+static void of_a_cancelled_text_nothing_is_told_but_its_place(void **state)
+{
+    uint8_t first[YR_MSG_ID_LEN], id[YR_MSG_ID_LEN], seen[YR_MSG_ID_LEN];
+    struct yr_message mine;
+    struct yr_plain plain;
+    enum yr_state what;
+
+    talker_say(&alice, &bob, "before", first);
+    exchange();
+    assert_true(told(&bob, YR_EV_MESSAGE, seen, &what));
+    alice.recallable = true;
+    assert_int_equal(
+        yr_chat_send(alice.chats, alice.now, bob.id, true, "sighs", 5, first, NULL, 0, id), YR_OK);
+    assert_int_equal(yr_chat_delete(alice.chats, alice.now, id, false), YR_OK);
+    exchange();
+    assert_false(told(&bob, YR_EV_MESSAGE, seen, &what)); // nobody is disturbed for nothing
+    assert_int_equal(bob.out_count, 1);                   // one receipt, of the first
+    mine = *see(&alice, id);
+    see(&bob, id);
+    assert_false(message.unread);
+    assert_int_equal(message.seq, mine.seq);
+    assert_int_equal(message.time_ms, mine.time_ms);
+    assert_int_equal(message.kind, YR_MSG_TEXT); // that it was an action, and what it answered ...
+    assert_int_equal(mine.kind, YR_MSG_TEXT);
+    assert_memory_equal(message.reply_to, mine.reply_to, YR_MSG_ID_LEN); // ... both forgot
+    assert_int_equal(yr_plain_decode(&plain, alice.out[2].bytes, alice.out[2].len), YR_OK);
+    assert_int_equal(plain.flags, 0);
+    assert_null(plain.reply_to);
+}
+
+static void a_reply_to_a_cancelled_text_answers_a_deleted_one(void **state)
+{
+    uint8_t id[YR_MSG_ID_LEN], reply[YR_MSG_ID_LEN];
+
+    alice.recallable = true;
+    talker_say(&alice, &bob, "oops", id);
+    assert_int_equal(try_send(&alice, &bob, "I mean", 6, id, NULL, reply), YR_OK);
+    assert_int_equal(yr_chat_delete(alice.chats, alice.now, id, false), YR_OK);
+    exchange();
+    assert_memory_equal(see(&bob, reply)->reply_to, id, YR_MSG_ID_LEN);
+    assert_true(see(&bob, id)->deleted);
+}
+
 static void reactions_on_a_text_that_is_cancelled_never_leave(void **state)
 {
     uint8_t id[YR_MSG_ID_LEN];
+    struct yr_plain plain;
 
     alice.recallable = true;
     talker_say(&alice, &bob, "oops", id);
@@ -700,28 +754,80 @@ static void reactions_on_a_text_that_is_cancelled_never_leave(void **state)
     talker_commit(&alice);
     talker_crash(&alice, alice.out_count); // it is remembered on disk
     assert_int_equal(yr_chat_delete(alice.chats, alice.now, id, false), YR_OK);
-    for (size_t i = 0; i < alice.out_count; i++)
+    assert_int_equal(alice.out_count, 5);
+    for (size_t i = 0; i < 4; i++)
         assert_true(alice.out[i].recalled);
+    assert_int_equal(yr_plain_decode(&plain, alice.out[4].bytes, alice.out[4].len), YR_OK);
+    assert_int_equal(plain.type, YR_PLAIN_DELETE);
     exchange();
     assert_int_equal(talker_counter(&bob, "chat.denied"), 0);
-    assert_int_equal(yr_memstore_count(bob.store, YR_DB_MAIN), 1); // his incarnation: nobody waits
+    assert_int_equal(see(&bob, id)->reaction_count, 0);
 }
 
-static void what_was_cited_by_cancelled_texts_alone_is_cited_again(void **state)
+// What leaves in the stead of a text that was taken back.
+static struct yr_plain tombstone_of(const uint8_t id[YR_MSG_ID_LEN], uint64_t seq)
 {
-    uint8_t first[YR_MSG_ID_LEN], second[YR_MSG_ID_LEN];
-    struct yr_plain plain;
+    struct yr_plain plain = text_of(id, seq, "");
 
-    talker_say(&alice, &bob, "before", NULL);
-    alice.recallable = true;
-    talker_say(&alice, &bob, "oops", first);
-    talker_say(&alice, &bob, "oops again", second);
-    assert_int_equal(yr_chat_delete(alice.chats, alice.now, first, false), YR_OK);
-    assert_int_equal(yr_chat_delete(alice.chats, alice.now, second, false), YR_OK);
-    talker_say(&alice, &bob, "after", NULL);
-    assert_int_equal(yr_plain_decode(&plain, alice.out[3].bytes, alice.out[3].len), YR_OK);
-    assert_int_equal(plain.parent_count, 1);
-    assert_memory_equal(plain.parents[0], alice.out[0].id, YR_MSG_ID_LEN);
+    plain.type = YR_PLAIN_DELETE;
+    plain.target = id;
+    return plain;
+}
+
+// The author's store was set back to a copy in which the text had not left yet.
+static void a_tombstone_deletes_the_text_where_it_is_known(void **state)
+{
+    const uint8_t id[YR_MSG_ID_LEN] = {1};
+    const struct yr_plain text = text_of(id, 1, "too late"), gone = tombstone_of(id, 1);
+    uint8_t seen[YR_MSG_ID_LEN];
+    enum yr_state what;
+
+    assert_int_equal(talker_take(&bob, &alice, &text), YR_OK);
+    assert_int_equal(talker_take(&bob, &alice, &gone), YR_OK);
+    assert_true(see(&bob, id)->deleted);
+    talker_commit(&bob);
+    assert_true(told(&bob, YR_EV_DELETE, seen, &what));
+    assert_memory_equal(seen, id, sizeof seen);
+}
+
+static void a_tombstone_comes_once_and_for_good(void **state)
+{
+    const uint8_t id[YR_MSG_ID_LEN] = {1}, edit_id[YR_MSG_ID_LEN] = {2};
+    const struct yr_plain gone = tombstone_of(id, 1), text = text_of(id, 1, "risen");
+    struct yr_plain edit = text_of(edit_id, 2, "an edit that came first");
+    size_t rows;
+
+    edit.type = YR_PLAIN_EDIT;
+    edit.target = id;
+    assert_int_equal(talker_take(&bob, &alice, &edit), YR_OK);
+    assert_int_equal(talker_take(&bob, &alice, &gone), YR_OK);
+    talker_commit(&bob);
+    rows = yr_memstore_count(bob.store, YR_DB_MAIN);
+    assert_int_equal(talker_take(&bob, &alice, &gone), YR_OK);
+    assert_int_equal(talker_take(&bob, &alice, &text), YR_EEXIST);
+    talker_commit(&bob);
+    assert_int_equal(yr_memstore_count(bob.store, YR_DB_MAIN), rows);
+    assert_true(see(&bob, id)->deleted);
+    assert_int_equal(message.text_len, 0);
+    assert_false(message.edited);
+}
+
+static void a_tombstone_of_anothers_text_or_of_no_log_is_refused(void **state)
+{
+    uint8_t id[YR_MSG_ID_LEN];
+    struct yr_plain gone;
+
+    talker_say(&alice, &bob, "mine", id);
+    exchange();
+    gone = tombstone_of(id, 1);
+    assert_int_equal(talker_take(&alice, &bob, &gone), YR_EPROTO);
+    assert_int_equal(talker_counter(&alice, "chat.denied"), 1);
+    assert_false(see(&alice, id)->deleted);
+    id[0] ^= 1;
+    gone.incarnation = NULL;
+    assert_int_equal(talker_take(&bob, &alice, &gone), YR_EPROTO);
+    assert_int_equal(talker_counter(&bob, "chat.malformed"), 1);
+    assert_int_equal(yr_chat_message(bob.chats, id, &message), YR_ENOENT);
 }
 
 static void a_text_that_has_left_is_deleted_by_a_tombstone(void **state)
@@ -988,9 +1094,13 @@ int main(void)
         TEST(operations_wait_for_their_target_in_every_one_of_720_orders),
         TEST(an_edit_that_waited_keeps_its_text_whatever_waited_beside_it),
         TEST(operations_that_wait_are_bounded_and_counted_once),
-        TEST(a_text_nobody_has_yet_is_cancelled_and_never_leaves),
+        TEST(a_text_nobody_has_yet_is_cancelled_and_what_it_said_never_leaves),
+        TEST(of_a_cancelled_text_nothing_is_told_but_its_place),
+        TEST(a_reply_to_a_cancelled_text_answers_a_deleted_one),
         TEST(reactions_on_a_text_that_is_cancelled_never_leave),
-        TEST(what_was_cited_by_cancelled_texts_alone_is_cited_again),
+        TEST(a_tombstone_deletes_the_text_where_it_is_known),
+        TEST(a_tombstone_comes_once_and_for_good),
+        TEST(a_tombstone_of_anothers_text_or_of_no_log_is_refused),
         TEST(a_text_that_has_left_is_deleted_by_a_tombstone),
         TEST(a_text_deleted_here_can_still_be_deleted_everywhere),
         TEST(profiles_prekeys_and_noops_are_handed_to_the_owner),

@@ -391,7 +391,21 @@ static void there_are_at_most_four_parents_and_the_rest_is_cited_later(void **st
     assert_int_equal(plain.parent_count, 2); // eight were remembered
 }
 
-// Both talk with clocks that jump by years; what is on the way arrives in any order.
+// A text of theirs that nobody has yet is taken back.
+static void take_back(struct talker *t, const struct parcel *parcel)
+{
+    struct yr_plain plain;
+
+    assert_int_equal(yr_plain_decode(&plain, parcel->bytes, parcel->len), YR_OK);
+    if (plain.type != YR_PLAIN_TEXT)
+        return;
+    t->recallable = true;
+    assert_int_equal(yr_chat_delete(t->chats, t->now, parcel->id, false), YR_OK);
+    t->recallable = false;
+}
+
+// Both talk with clocks that jump by years, and take back some of it; what is on the way arrives in
+// any order.
 static void two_members_with_wrong_clocks_see_one_history(void **state)
 {
     struct seeded rng;
@@ -399,7 +413,7 @@ static void two_members_with_wrong_clocks_see_one_history(void **state)
     struct yr_place at_a, at_b;
     enum yr_seek how;
     bool *taken_a, *taken_b;
-    size_t texts = 0;
+    size_t texts = 0, gone = 0;
 
     seeded_init(&rng, seeded_seed("clocks", 77));
     taken_a = calloc(4096, sizeof *taken_a);
@@ -416,7 +430,9 @@ static void two_members_with_wrong_clocks_see_one_history(void **state)
         if (who->out_count > 0) {
             const size_t i = seeded_below(&rng, who->out_count);
 
-            if (!taken[i])
+            if (!taken[i] && seeded_below(&rng, 3) == 0)
+                take_back(who, &who->out[i]);
+            if (!taken[i] && !who->out[i].recalled)
                 assert_int_equal(talker_receive(other, who, &who->out[i]), YR_OK);
             taken[i] = true;
         }
@@ -424,10 +440,10 @@ static void two_members_with_wrong_clocks_see_one_history(void **state)
             talker_commit(other);
     }
     for (size_t i = 0; i < alice.out_count; i++)
-        if (!taken_a[i])
+        if (!taken_a[i] && !alice.out[i].recalled)
             assert_int_equal(talker_receive(&bob, &alice, &alice.out[i]), YR_OK);
     for (size_t i = 0; i < bob.out_count; i++)
-        if (!taken_b[i])
+        if (!taken_b[i] && !bob.out[i].recalled)
             assert_int_equal(talker_receive(&alice, &bob, &bob.out[i]), YR_OK);
     free(taken_a);
     free(taken_b);
@@ -436,11 +452,17 @@ static void two_members_with_wrong_clocks_see_one_history(void **state)
     memset(&at_b, 0, sizeof at_b);
     how = YR_SEEK_GE;
     for (size_t i = 0; i < texts; i++, how = YR_SEEK_GT) {
+        bool deleted;
+
         assert_int_equal(yr_chat_history(alice.chats, bob.id, how, &at_a, &message), YR_OK);
+        deleted = message.deleted;
+        gone += deleted;
         assert_int_equal(yr_chat_history(bob.chats, alice.id, how, &at_b, &message), YR_OK);
         assert_memory_equal(&at_a, &at_b, sizeof at_a);
+        assert_int_equal(message.deleted, deleted);
     }
     assert_int_equal(yr_chat_history(alice.chats, bob.id, how, &at_a, &message), YR_ENOENT);
+    assert_true(gone > 0);
     for (size_t i = 0; i < texts; i++) { // one author's texts never swap
         struct yr_place first, second;
         uint8_t conv[YR_ID_LEN];
@@ -455,6 +477,33 @@ static void two_members_with_wrong_clocks_see_one_history(void **state)
                 continue;
             assert_int_equal(yr_chat_place(alice.chats, ids[k], conv, &second), YR_OK);
             assert_true(memcmp(&first, &second, sizeof first) < 0);
+        }
+    }
+}
+
+static void
+what_answered_a_text_that_was_taken_back_stays_behind_what_that_had_answered(void **state)
+{
+    uint8_t ids[3][YR_MSG_ID_LEN];
+
+    bob.now.wall_ms += 10 * YR_CLOCK_SKEW_MS; // further than alice's clock follows
+    talker_say(&bob, &alice, "from the future", ids[0]);
+    assert_int_equal(talker_receive(&alice, &bob, &bob.out[0]), YR_OK);
+    alice.recallable = true;
+    talker_say(&alice, &bob, "oops", ids[1]);
+    talker_say(&alice, &bob, "so it is", ids[2]);
+    assert_int_equal(yr_chat_delete(alice.chats, alice.now, ids[1], false), YR_OK);
+    for (size_t i = 0; i < alice.out_count; i++)
+        if (!alice.out[i].recalled)
+            assert_int_equal(talker_receive(&bob, &alice, &alice.out[i]), YR_OK);
+    for (struct talker *t = &alice; t != NULL; t = t == &alice ? &bob : NULL) {
+        struct yr_place at = {{0}};
+        const uint8_t *conv = t == &alice ? bob.id : alice.id;
+
+        for (size_t i = 0; i < 3; i++) {
+            assert_int_equal(yr_chat_history(t->chats, conv, YR_SEEK_GT, &at, &message), YR_OK);
+            assert_memory_equal(message.id, ids[i], YR_MSG_ID_LEN);
+            assert_int_equal(message.deleted, i == 1);
         }
     }
 }
@@ -494,6 +543,7 @@ int main(void)
         TEST(a_parent_that_comes_after_its_child_is_no_head),
         TEST(there_are_at_most_four_parents_and_the_rest_is_cited_later),
         TEST(two_members_with_wrong_clocks_see_one_history),
+        TEST(what_answered_a_text_that_was_taken_back_stays_behind_what_that_had_answered),
         TEST(a_friend_from_the_future_pins_nothing_below_what_is_said_next),
     };
 

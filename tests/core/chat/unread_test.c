@@ -22,8 +22,8 @@ static int tear_down(void **state)
     return 0;
 }
 
-// Bob's i-th message, said at second `at_s`; parent < 0: none.
-static void arrive(int i, int at_s, int parent)
+// Bob's i-th message, said at second `at_s`; parent < 0: none; gone: he took it back in time.
+static void arrive_so(int i, int at_s, int parent, bool gone)
 {
     static const uint8_t log[YR_INCARNATION_LEN] = {5};
     struct yr_plain p = {.type = YR_PLAIN_TEXT,
@@ -35,11 +35,20 @@ static void arrive(int i, int at_s, int parent)
 
     memset(ids[i], i + 1, sizeof ids[i]);
     p.id = ids[i];
+    if (gone) {
+        p.type = YR_PLAIN_DELETE;
+        p.target = ids[i];
+    }
     if (parent >= 0) {
         memset(ids[parent], parent + 1, sizeof ids[parent]);
         p.parents[p.parent_count++] = ids[parent];
     }
     assert_int_equal(talker_take(&alice, &bob, &p), YR_OK);
+}
+
+static void arrive(int i, int at_s, int parent)
+{
+    arrive_so(i, at_s, parent, false);
 }
 
 // The state holds, and the flags of the messages agree with the count and with the first.
@@ -97,6 +106,32 @@ static void own_words_and_lines_of_the_node_are_never_unread(void **state)
     arrive(0, 10, -1);
     talker_say(&alice, &bob, "mine too", NULL);
     expect(1, 0, -1);
+}
+
+static void a_text_taken_back_is_unread_nowhere_and_nobody_is_told_it_was_read(void **state)
+{
+    arrive_so(0, 10, -1, true);
+    expect(0, -1, -1);
+    arrive(1, 11, 0);
+    arrive_so(2, 20, 4, true); // waits below the marker for what it cites
+    expect(1, 1, -1);
+    read_up_to(1);
+    expect(0, -1, 1);
+    arrive_so(3, 5, -1, true); // late, above the marker
+    expect(0, -1, 1);
+    arrive(4, 30, 1); // the one that cites it moves
+    expect(1, 4, 1);
+    assert_int_equal(yr_chat_read(alice.chats, alice.now, bob.id, NULL, true), YR_OK);
+    assert_memory_equal(alice.out[alice.out_count - 1].conv, bob.id, YR_ID_LEN);
+    expect(0, -1, 2);
+    for (size_t i = 0; i < alice.out_count; i++) {
+        struct yr_plain plain;
+
+        assert_int_equal(yr_plain_decode(&plain, alice.out[i].bytes, alice.out[i].len), YR_OK);
+        for (size_t k = 0; k < plain.id_count; k++)
+            assert_true(memcmp(plain.ids[k], ids[1], YR_MSG_ID_LEN) == 0 ||
+                        memcmp(plain.ids[k], ids[4], YR_MSG_ID_LEN) == 0);
+    }
 }
 
 static void the_marker_never_goes_back(void **state)
@@ -339,6 +374,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(what_arrives_is_unread_until_it_is_read),
         TEST(own_words_and_lines_of_the_node_are_never_unread),
+        TEST(a_text_taken_back_is_unread_nowhere_and_nobody_is_told_it_was_read),
         TEST(the_marker_never_goes_back),
         TEST(the_marker_needs_a_message_of_this_conversation),
         TEST(a_message_that_comes_late_is_unread_above_the_marker),
