@@ -1,43 +1,128 @@
-/* core/limits.h: every maximum, with its unit and its reason. */
+/* core/limits.h: every maximum, quota and lifetime, with its unit and its reason.  A name ends in
+ * its unit (_S seconds, _MS, _DAYS, _MIB) where it is neither bytes nor a number of things. */
 #ifndef YR_LIMITS_H
 #define YR_LIMITS_H
 
-#define YR_FRIENDS_MAX 256 /* hint scan of a stranger's packet stays at 5 us */
-#define YR_INVITES_MAX 8   /* open at once; each is looked for in every beacon */
-#define YR_SPENT_MAX   64  /* spent and revoked invites remembered until they expire */
-#define YR_ADDS_MAX    16  /* links being added at once */
-#define YR_PEERS_MAX   32  /* configured bootstrap peers */
-#define YR_ADDRS_MAX   16  /* candidate addresses of one friend */
-#define YR_HINTS_MAX   3   /* addresses in an invite */
+#define YR_FRIENDS_MAX   256 /* hint scan of a stranger's packet stays at 5 us */
+#define YR_INVITES_MAX   8   /* open at once; each is looked for in every beacon */
+#define YR_SPENT_MAX     64  /* spent and revoked invites remembered until they expire */
+#define YR_ADDS_MAX      16  /* links being added at once */
+#define YR_PEERS_MAX     32  /* configured bootstrap peers */
+#define YR_ADDRS_MAX     16  /* candidate addresses of one friend */
+#define YR_OWN_ADDRS_MAX 16  /* own addresses told to friends: as many as they keep */
+#define YR_HINTS_MAX     3   /* addresses in an invite */
 
-#define YR_TEXT_MAX      16384 /* bytes of UTF-8 in one text */
-#define YR_NICK_MAX      64    /* bytes */
-#define YR_STATUS_MAX    256   /* bytes */
-#define YR_EMOJI_MAX     16    /* bytes of a reaction */
-#define YR_GREETING_MAX  256   /* bytes: text of a first contact */
-#define YR_PARENTS_MAX   4     /* parent ids of a message */
-#define YR_ACKS_MAX      512   /* message ids in one receipt */
-#define YR_REACTIONS_MAX 64    /* different (author, emoji) pairs kept for one message ... */
-#define YR_REACTION_EACH 32    /* ... and of one author; a direct conversation has two */
-#define YR_ORPHANS_MAX   10000 /* operations per conversation whose target is not known yet */
-#define YR_EDGES_MAX     1024  /* (ancestor, message) pairs of a conversation: who waits for whom */
+#define YR_TEXT_MAX         16384 /* bytes of UTF-8 in one text */
+#define YR_NICK_MAX         64    /* bytes */
+#define YR_STATUS_MAX       256   /* bytes */
+#define YR_EMOJI_MAX        16    /* bytes of a reaction */
+#define YR_GREETING_MAX     256   /* bytes: text of a first contact */
+#define YR_PARENTS_MAX      4     /* parent ids of a message */
+#define YR_ACKS_MAX         512   /* message ids in one receipt */
+#define YR_PLAIN_ACKS_MAX   32    /* acks beside a body; receipts of their own take ACKS_MAX */
+#define YR_REACTIONS_MAX    64    /* different (author, emoji) pairs kept for one message ... */
+#define YR_REACTION_EACH    32    /* ... and of one author; a direct conversation has two */
+#define YR_ORPHANS_MAX      10000 /* operations per conversation whose target is not known yet */
+#define YR_EDGES_MAX        1024 /* (ancestor, message) pairs of a conversation: who waits for it */
+#define YR_HEADS_MAX        8    /* messages not cited yet that are kept; the lowest leave first */
+#define YR_SKIPPED_READ_MAX 64   /* unread ones above the read marker; the oldest leave first */
+#define YR_RECENT_MAX       32   /* messages whose place is kept in memory: spares reads */
 
 #define YR_DATAGRAM_MAX  1232  /* our own packets: IPv6 minimum MTU 1,280 - 48 */
 #define YR_PACKET_MAX    1500  /* any UDP payload we send or accept */
 #define YR_FRAME_MAX     40000 /* body of one link frame: the largest envelope and its header */
-#define YR_ENVELOPE_MAX  32768 /* largest size bucket */
+#define YR_ENVELOPE_MIN  256   /* bytes: smallest size bucket; they double */
+#define YR_ENVELOPE_MAX  32768 /* bytes: largest one; so a size shows within a factor of 2 */
 #define YR_PLAIN_MAX     20000 /* msgpack of one direct message */
 #define YR_MSGPACK_DEPTH 8     /* of nesting: our maps need 3 */
 #define YR_MSGPACK_ITEMS 1024  /* elements of one map, all levels together */
 #define YR_MSGPACK_MAX   65536 /* bytes of one map */
 
-#define YR_SKIP_MAX     1000 /* message keys skipped at once */
-#define YR_SKIPPED_MAX  2000 /* skipped keys kept for a friend */
-#define YR_SKIPPED_DAYS 21   /* an envelope lives 14, and a week to spare */
-#define YR_CHAINS_MAX   5    /* receiving chains with skipped keys */
-#define YR_SESSIONS_MAX 4    /* ratchet sessions kept for a friend */
-#define YR_TIMEKEY_DAYS 16   /* day keys kept: an envelope lives 14, clocks may differ by a day */
-#define YR_WINDOW_MAX   1024 /* envelopes on the way to one friend, not yet acknowledged */
+#define YR_LINK_FIRST_MIN       1200    /* UDP payload of a datagram with an Initial packet */
+#define YR_LINK_CRYPTO_MAX      1200    /* bytes of one handshake message: it fits one packet */
+#define YR_LINK_PAYLOAD_MAX     600     /* bytes of its Noise payload */
+#define YR_LINK_DATAGRAM_MAX    1452    /* path MTU discovery ends here: Ethernet with IPv6 */
+#define YR_LINK_DATAGRAM_SAFE   1200    /* where nothing is known of the path */
+#define YR_LINK_CIDS_MAX        16      /* own connection ids at once, those retired lately too */
+#define YR_LINK_CONNS_MAX       1024    /* connections at once: 4 for each friend */
+#define YR_LINK_STREAM_WINDOW   2097152 /* bytes on their way in one stream: 167 Mbit/s at 100 ms */
+#define YR_LINK_WINDOW          4194304 /* bytes on their way in all streams of a connection */
+#define YR_LINK_MEM_MAX         8388608 /* bytes ngtcp2 may hold: twice the window */
+#define YR_LINK_DIALS_BURST     10  /* first packets of a friend, then 1 a second: 120 us each */
+#define YR_LINK_DIAL_S          10  /* until a handshake that does not end is given up */
+#define YR_LINK_SILENCE_S       90  /* without a packet: the link is lost; three keepalives */
+#define YR_LINK_KEEPALIVE_S     25  /* NATs forget a UDP mapping after 30 s */
+#define YR_LINK_STALL_S         2   /* without any acknowledgement: packets may be too large */
+#define YR_LINK_REKEY_S         600 /* new traffic keys: what a stolen one opens is 10 minutes */
+#define YR_LINK_REKEY_PACKETS   1048576 /* ... or after so many; the AEAD allows far more */
+#define YR_LINK_REPLACE_S       43200   /* a new handshake with new DH, every 12 hours */
+#define YR_LINK_REPLACE_GRACE_S 300     /* the side that did not dial waits this much longer */
+#define YR_LINK_REPLACE_RETRY_S 60      /* until a replacement that failed is tried again */
+#define YR_LINK_GOODBYES        4       /* times CONNECTION_CLOSE is sent: nobody confirms it */
+#define YR_LINK_GOODBYE_MS      250     /* from the first to the next, and double */
+#define YR_LINK_GOODBYE_MAX     128     /* bytes of one */
+
+#define YR_QUEUE_CONTROL 65536   /* bytes a channel's queue holds: PINGs, ADDRS, prekeys */
+#define YR_QUEUE_CHAT    524288  /* a burst, and what a long path has in flight */
+#define YR_QUEUE_ROOMS   524288  /* as chat */
+#define YR_QUEUE_BULK    1048576 /* a transfer's next second at 8 Mbit/s */
+
+#define YR_PING_BURST        10  /* PINGs of a friend answered at once, then 1 a second */
+#define YR_PINGS_MAX         32  /* own PINGs not answered yet */
+#define YR_PING_S            10  /* until one is given up */
+#define YR_PROBE_BURST       4   /* probes of a friend answered at once, then 1 a second */
+#define YR_PROBE_QUEUE_MAX   128 /* probes and answers that wait to leave; rounds wait for room */
+#define YR_PROBE_HURRY_S     2   /* between two rounds asked for at once */
+#define YR_PROBE_FRESH_S     30  /* an answer to an older round is late */
+#define YR_BEACON_S          30  /* between two beacons */
+#define YR_BEACON_GAP_S      1   /* ... at least, and between those of a burst */
+#define YR_BEACON_BURST      3   /* at start and after a change: 0, 1 and 2 s */
+#define YR_BEACON_HEARD      20  /* beacons of others looked at, then 20 a second */
+#define YR_STORE_RETRY_S_MIN 1   /* until a store that failed is tried again, and double ... */
+#define YR_STORE_RETRY_S_MAX 30  /* ... up to this */
+
+#define YR_INVITE_DAYS_MAX  366 /* how far an invite's expiry may lie ahead */
+#define YR_INVITE_DAYS_KEPT 7   /* an ended invite stays in the list */
+#define YR_FC_BURST         8   /* handshakes per invite, then 4 a second */
+#define YR_FC_HELLO_MAX     800 /* bytes of plaintext of one side's first words: fits a datagram */
+#define YR_FC_SEEN_MAX      16  /* message 1s of an invite that are remembered: copies are free */
+#define YR_FC_FINS_MAX      16  /* forged message 3s that one meeting reads */
+#define YR_FC_MEETINGS_MAX  16  /* handshakes answered at once */
+#define YR_FC_MEETINGS_EACH 2   /* of one invite: who holds one cannot keep the others waiting */
+#define YR_FC_FOUND_MAX     8   /* addresses an invite was heard from on the LAN; the newest stay */
+#define YR_FC_QUEUE_MAX     64  /* packets that wait to leave */
+#define YR_FC_ANSWER_S      10  /* how long message 2 waits for message 3 */
+#define YR_FC_DONE_S        60  /* how long the same message 3 gets the same answer */
+#define YR_FC_FIN_TRIES     6   /* of message 3: 1, 2, 4, 8, 16 s, then from the start */
+#define YR_FC_FAILED_S      3600 /* until an invite that did not work is tried again */
+#define YR_FC_GAP_MS        500  /* between two tries: a new one makes late answers worthless */
+
+#define YR_SKIP_MAX          1000  /* message keys skipped at once */
+#define YR_SKIPPED_MAX       2000  /* skipped keys kept for a friend */
+#define YR_SKIPPED_DAYS      21    /* an envelope lives 14, and a week to spare */
+#define YR_CHAINS_MAX        5     /* receiving chains with skipped keys */
+#define YR_SESSIONS_MAX      4     /* ratchet sessions kept for a friend */
+#define YR_PREKEYS_MAX       3     /* own prekeys kept for a friend: the offered one, two older */
+#define YR_PREKEY_DAYS       21    /* a prekey lives as long as skipped keys */
+#define YR_PREKEY_RENEW_DAYS 7     /* the offered one is never older */
+#define YR_TIMEKEY_DAYS      16    /* day keys kept: an envelope lives 14, clocks may differ by 1 */
+#define YR_TIMEKEY_REACH     64    /* days that can be derived beyond the oldest kept one */
+#define YR_TIMEKEY_STEP      24    /* days ours run ahead of those the friend has opened */
+#define YR_TIMEKEY_SEARCHES  32    /* searches over all days, then 1 a second: 2,000 hashes each */
+#define YR_ENVELOPE_DAYS     14    /* an envelope expires within so many: two weeks of holiday */
+#define YR_ENVELOPE_STEP_S   21600 /* an expiry is a multiple of 6 h: it hides when it was made */
+#define YR_RENDEZVOUS_S      7200  /* a pair's epoch: the DHT may forget a record after 2 h */
+#define YR_WINDOW_MAX        1024  /* envelopes on the way to one friend, not yet acknowledged */
+#define YR_ENV_ACK_MAX       1024  /* entries of one ENV_ACK accepted: a full window */
+#define YR_ENV_ACKS_SENT     128   /* entries of one we send: 2 KiB */
+#define YR_ENV_ACKS_HELD     2048  /* received, not yet durable: an honest friend sends half */
+
+#define YR_PWHASH_OPS     3    /* Argon2id passes of a new vault: 0.42 s with 256 MiB */
+#define YR_PWHASH_OPS_MIN 3    /* ... and accepted: fewer is a file made weak */
+#define YR_PWHASH_OPS_MAX 64   /* ... more is a damaged file, not a wish */
+#define YR_PWHASH_MIB     256  /* Argon2id memory of a new vault */
+#define YR_PWHASH_MIB_MIN 64   /* ... where a machine has less than 1 GiB; the least accepted */
+#define YR_PWHASH_MIB_MAX 4096 /* ... more is a damaged file, not a wish */
 
 #define YR_ROOM_RECORD_MAX  16384 /* bytes of one record of a room, signature and all */
 #define YR_ROOM_DEPS_MAX    8     /* records one cites beside its author's previous one */
@@ -51,6 +136,9 @@
 
 #define YR_ROW_MAX       65536  /* plaintext of one stored row */
 #define YR_KEY_MAX       48     /* bytes of a stored key */
+#define YR_OWNER_MAX     64     /* bytes of what a row belongs to, before it is hashed */
+#define YR_RECORD_MAX    22000  /* bytes of a message's row */
+#define YR_CONV_MAX      4096   /* bytes of a conversation's row */
 #define YR_EVENTS_KEPT   100000 /* events that can be replayed */
 #define YR_CLOCK_SKEW_MS 120000 /* how far a received clock moves our own */
 

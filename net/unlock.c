@@ -4,14 +4,11 @@
 #include <unistd.h>
 
 #include "core/base/base.h"
+#include "core/limits.h"
 #include "net/keyfile.h"
 #include "net/mem.h"
 #include "net/random.h"
 #include "yaari/host.h"
-
-#define HASH_PASSES 3
-#define HASH_BYTES  (256ull << 20)
-#define HASH_SMALL  (64ull << 20) /* the floor: machines of less than 1 GiB, and tests */
 
 enum yr_err yr_unlock_init(struct yr_unlock *job, const char *passphrase, size_t len)
 {
@@ -91,13 +88,13 @@ static uint64_t hash_bytes(bool small)
     const long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
 
     if (small || pages <= 0 || size <= 0 || (uint64_t)pages * (uint64_t)size < (1ull << 30))
-        return HASH_SMALL;
-    return HASH_BYTES;
+        return (uint64_t)YR_PWHASH_MIB_MIN << 20;
+    return (uint64_t)YR_PWHASH_MIB << 20;
 }
 
 static enum yr_err make(struct yr_unlock *job, struct yr_net_fail *fail)
 {
-    struct yr_pwhash pwhash = {.ops = HASH_PASSES, .mem_bytes = hash_bytes(job->small_hash)};
+    struct yr_pwhash pwhash = {.ops = YR_PWHASH_OPS, .mem_bytes = hash_bytes(job->small_hash)};
     struct yr_vault_file file;
     uint8_t bytes[YR_VAULT_FILE_MAX], *kek = NULL;
     enum yr_err err = YR_OK;

@@ -21,6 +21,8 @@ YR_NORETURN void yr_assert_failed(const char *cond, const char *file, int line);
 #define YR_MS     1000ULL    /* microseconds */
 #define YR_S      1000000ULL /* microseconds */
 #define YR_MIN_US (60 * YR_S)
+#define YR_DAY_S  86400u
+#define YR_DAY_MS 86400000LL
 
 static inline void yr_random(const struct yr_rng *rng, void *out, size_t len)
 {

@@ -8,12 +8,6 @@
 #include "core/chat/record.h"
 #include "core/store/rows.h"
 
-#define YR_HEADS_MAX 8 /* messages not cited yet that are remembered; the lowest leave first */
-#define YR_RECENT_MAX                                                          \
-    32 /* messages whose place is remembered, to spare a read of their parents \
-        */
-#define YR_SKIPPED_READ_MAX 64 /* unread messages above the read marker; the oldest leave first */
-
 /** Where a message stands, as far as its children need to know. */
 struct yr_spot {
     uint8_t id[YR_MSG_ID_LEN];
@@ -58,8 +52,6 @@ struct yr_conv {
     size_t ack_count, ack_cap;
     yr_ms note_ms; /* when "could not be read" was last said */
 };
-
-#define YR_CONV_MAX 4096 /* bytes of the row */
 
 void yr_conv_encode(const struct yr_conv *conv, uint8_t out[YR_CONV_MAX], size_t *len);
 /** Everything that is stored; the rest of *out is zeroed, id included.  Total.

@@ -9,11 +9,11 @@
 #define YR_RECORD_H
 
 #include "core/chat/hlc.h"
+#include "core/limits.h"
 #include "core/wire/messages.h"
 #include "yaari/node.h"
 
 /** Bytes of the longest record; buffers that rows are read into have some to spare (rows.h). */
-#define YR_RECORD_MAX 22000
 #define YR_RECORD_BUF (YR_RECORD_MAX + 64)
 
 /** A register of (author, emoji). */

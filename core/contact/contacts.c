@@ -54,7 +54,7 @@ struct yr_fc_packet_out *yr_fc_queue_packet(struct yr_contacts *c, const struct 
 {
     struct yr_fc_packet_out *p;
 
-    if (c->queue_count == QUEUE_MAX) {
+    if (c->queue_count == YR_FC_QUEUE_MAX) {
         c->counters[DROP_ROOM]++;
         return NULL;
     }
@@ -158,7 +158,7 @@ static struct yr_fc_invite *invite_place(struct yr_contacts *c, struct yr_now no
 
     for (size_t i = 0; i < INVITE_ROOM; i++) {
         struct yr_fc_invite *in = &c->invites[i];
-        if (in->used && now.wall_ms > (yr_ms)in->in.exp_s * 1000 + KEEP_MS)
+        if (in->used && now.wall_ms > (yr_ms)in->in.exp_s * 1000 + YR_INVITE_DAYS_KEPT * YR_DAY_MS)
             forget_invite(c, in);
     }
     for (size_t i = 0; i < INVITE_ROOM; i++) {
@@ -182,7 +182,8 @@ enum yr_err yr_contacts_invite(struct yr_contacts *c, struct yr_now now, yr_ms e
     size_t open = 0;
     enum yr_err err;
 
-    if (expires_ms < now.wall_ms + 1000 || expires_ms > now.wall_ms + EXPIRY_MS_MAX ||
+    if (expires_ms < now.wall_ms + 1000 ||
+        expires_ms > now.wall_ms + YR_INVITE_DAYS_MAX * YR_DAY_MS ||
         expires_ms / 1000 > (yr_ms)UINT32_MAX)
         return YR_EINVAL;
     if (petname_len > YR_NICK_MAX)
@@ -204,7 +205,7 @@ enum yr_err yr_contacts_invite(struct yr_contacts *c, struct yr_now now, yr_ms e
         in->in.hints[i] = hints[i];
     yr_copy(in->petname, petname, petname_len);
     in->created_ms = now.wall_ms;
-    in->tokens = BUCKET_BURST;
+    in->tokens = YR_FC_BURST;
     in->tokens_at = in->expiry_us = now.mono_us;
     in->used = true;
     yr_invite_keys(&in->keys, in->in.secret);
@@ -387,7 +388,7 @@ static void tick_add(struct yr_contacts *c, struct yr_now now, struct yr_fc_add 
                        &(struct yr_addr){0});
         return;
     }
-    if (a->fin_len > 0 && a->tries + 1 < FIN_TRIES) {
+    if (a->fin_len > 0 && a->tries + 1 < YR_FC_FIN_TRIES) {
         yr_fc_queue_bytes(c, &a->fin_to, yr_rows_pending(c->rows), a->fin, a->fin_len);
         a->tries++;
     } else {
@@ -422,7 +423,7 @@ void yr_contacts_tick(struct yr_contacts *c, struct yr_now now)
     for (size_t i = 0; i < INVITE_ROOM; i++)
         if (c->invites[i].used && c->invites[i].expiry_us <= now.mono_us)
             tick_invite(c, now, &c->invites[i]);
-    for (size_t i = 0; i < MEETINGS_MAX; i++)
+    for (size_t i = 0; i < YR_FC_MEETINGS_MAX; i++)
         if (c->meetings[i].used && c->meetings[i].until_us <= now.mono_us)
             yr_wipe(&c->meetings[i], sizeof c->meetings[i]);
 }
@@ -439,7 +440,7 @@ yr_us yr_contacts_deadline(const struct yr_contacts *c)
     for (size_t i = 0; i < INVITE_ROOM; i++)
         if (c->invites[i].used)
             due = YR_MIN(due, c->invites[i].expiry_us);
-    for (size_t i = 0; i < MEETINGS_MAX; i++)
+    for (size_t i = 0; i < YR_FC_MEETINGS_MAX; i++)
         if (c->meetings[i].used)
             due = YR_MIN(due, c->meetings[i].until_us);
     return due;
@@ -477,8 +478,8 @@ static bool learn(struct yr_fc_add *a, const struct yr_addr *from)
     for (size_t i = 0; i < a->found_count; i++)
         if (yr_addr_eq(&a->found[i], from))
             return false;
-    if (a->found_count == FOUND_MAX) { // neighbours may say it from many places: the newest count
-        memmove(a->found, a->found + 1, (FOUND_MAX - 1) * sizeof a->found[0]);
+    if (a->found_count == YR_FC_FOUND_MAX) { // neighbours may say it from many places
+        memmove(a->found, a->found + 1, (YR_FC_FOUND_MAX - 1) * sizeof a->found[0]);
         a->found_count--;
     }
     a->found[a->found_count++] = *from;
@@ -497,7 +498,8 @@ bool yr_contacts_lan_heard(struct yr_contacts *c, struct yr_now now, size_t i,
             return true; // whoever adds our invite waits to hear us
         struct yr_fc_add *a = &c->adds[k - INVITE_ROOM];
         if (learn(a, from))
-            a->next_us = YR_MIN(a->next_us, YR_MAX(now.mono_us, a->asked_us + ASK_GAP_US));
+            a->next_us =
+                YR_MIN(a->next_us, YR_MAX(now.mono_us, a->asked_us + YR_FC_GAP_MS * YR_MS));
         return false;
     }
     return false;

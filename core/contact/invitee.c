@@ -7,7 +7,7 @@ void yr_fc_fail_add(struct yr_contacts *c, struct yr_now now, struct yr_fc_add *
 {
     a->state = YR_ADD_FAILED;
     a->why = why;
-    a->next_us = now.mono_us + FAILED_US;
+    a->next_us = now.mono_us + YR_FC_FAILED_S * YR_S;
     a->asked = false;
     (void)yr_rows_del(c->rows, YR_TABLE_ADD, NULL, 0, a->keys.id, YR_INVITE_ID_LEN);
     yr_fc_changed(c, now, a->keys.id);
@@ -87,7 +87,7 @@ void yr_fc_ask(struct yr_contacts *c, struct yr_now now, struct yr_fc_add *a)
 static enum yr_err answer_resp(struct yr_contacts *c, struct yr_now now, struct yr_fc_add *a,
                                const struct yr_addr *from)
 {
-    uint8_t seed[32], payload[HELLO_MAX];
+    uint8_t seed[32], payload[YR_FC_HELLO_MAX];
     struct yr_contact k;
     struct yr_hello hello;
     struct yr_wr wr = yr_wr_init(a->fin, sizeof a->fin);

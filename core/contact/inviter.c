@@ -23,8 +23,8 @@ static bool take_token(struct yr_fc_invite *in, struct yr_now now)
 {
     in->tokens += (double)(now.mono_us - in->tokens_at) * 4 / (double)YR_S;
     in->tokens_at = now.mono_us;
-    if (in->tokens > BUCKET_BURST)
-        in->tokens = BUCKET_BURST;
+    if (in->tokens > YR_FC_BURST)
+        in->tokens = YR_FC_BURST;
     if (in->tokens < 1)
         return false;
     in->tokens--;
@@ -39,7 +39,7 @@ static struct yr_fc_meeting *free_meeting(struct yr_contacts *c, const struct yr
     struct yr_fc_meeting *place = NULL, *first = NULL, *done = NULL;
     size_t own = 0;
 
-    for (size_t i = 0; i < MEETINGS_MAX; i++) {
+    for (size_t i = 0; i < YR_FC_MEETINGS_MAX; i++) {
         struct yr_fc_meeting *m = &c->meetings[i];
         if (!m->used || m->until_us <= now.mono_us) {
             place = m;
@@ -53,7 +53,7 @@ static struct yr_fc_meeting *free_meeting(struct yr_contacts *c, const struct yr
         if (first == NULL || m->until_us < first->until_us)
             first = m;
     }
-    if (own >= MEETINGS_EACH)
+    if (own >= YR_FC_MEETINGS_EACH)
         place = first;
     if (place == NULL)
         place = done;
@@ -64,7 +64,7 @@ static struct yr_fc_meeting *free_meeting(struct yr_contacts *c, const struct yr
 
 void yr_fc_end_meetings(struct yr_contacts *c, const struct yr_fc_invite *in)
 {
-    for (size_t i = 0; i < MEETINGS_MAX; i++)
+    for (size_t i = 0; i < YR_FC_MEETINGS_MAX; i++)
         if (c->meetings[i].used && c->meetings[i].invite == in)
             yr_wipe(&c->meetings[i], sizeof c->meetings[i]);
 }
@@ -98,7 +98,7 @@ static void answer_init(struct yr_contacts *c, struct yr_now now, struct yr_fc_m
     p->len = yr_wr_len(&wr);
     m->used = true;
     m->begun_us = now.mono_us;
-    m->until_us = now.mono_us + ANSWER_US;
+    m->until_us = now.mono_us + YR_FC_ANSWER_S * YR_S;
     yr_wipe(seed, sizeof seed);
 }
 
@@ -106,10 +106,10 @@ static void answer_init(struct yr_contacts *c, struct yr_now now, struct yr_fc_m
 // those who hold the invite.
 static bool seen_before(struct yr_fc_invite *in, const uint8_t hint[8])
 {
-    for (size_t i = 0; i < SEEN_MAX; i++)
+    for (size_t i = 0; i < YR_FC_SEEN_MAX; i++)
         if (i < in->seen_count && memcmp(in->seen[i], hint, 8) == 0)
             return true;
-    memcpy(in->seen[in->seen_count++ % SEEN_MAX], hint, 8);
+    memcpy(in->seen[in->seen_count++ % YR_FC_SEEN_MAX], hint, 8);
     return false;
 }
 
@@ -240,7 +240,7 @@ static enum yr_err make_friend(struct yr_contacts *c, struct yr_now now, struct 
 static bool write_data(struct yr_contacts *c, struct yr_fc_meeting *m, const uint8_t id[32],
                        enum verdict verdict, enum reason reason)
 {
-    uint8_t plain[HELLO_MAX], key[32], nonce[12] = {0};
+    uint8_t plain[YR_FC_HELLO_MAX], key[32], nonce[12] = {0};
     struct yr_hello hello;
     struct yr_wr wr = yr_wr_init(m->data, sizeof m->data);
     size_t len;
@@ -309,7 +309,7 @@ static void conclude(struct yr_contacts *c, struct yr_now now, struct yr_fc_meet
     if (!write_data(c, m, cert->id, reason == NO_REASON ? ACCEPTED : REFUSED, reason))
         return;
     m->done = true;
-    m->until_us = now.mono_us + DONE_US;
+    m->until_us = now.mono_us + YR_FC_DONE_S * YR_S;
     yr_wipe(&m->noise, sizeof m->noise); // the answer is sealed already
     yr_fc_queue_bytes(c, from, yr_rows_pending(c->rows), m->data, m->data_len);
     if (reason == NO_REASON || leaked)
@@ -318,7 +318,7 @@ static void conclude(struct yr_contacts *c, struct yr_now now, struct yr_fc_meet
 
 static struct yr_fc_meeting *find_meeting(struct yr_contacts *c, uint32_t index, struct yr_now now)
 {
-    for (size_t i = 0; i < MEETINGS_MAX; i++)
+    for (size_t i = 0; i < YR_FC_MEETINGS_MAX; i++)
         if (c->meetings[i].used && c->meetings[i].own_index == index &&
             c->meetings[i].until_us > now.mono_us)
             return &c->meetings[i];
@@ -350,7 +350,7 @@ void yr_fc_recv_fin(struct yr_contacts *c, struct yr_now now, const struct yr_ad
             yr_fc_queue_bytes(c, from, yr_rows_pending(c->rows), m->data, m->data_len);
         return;
     }
-    if (++m->fins > FINS_MAX) { // counted per meeting: forgeries cost the invite nothing
+    if (++m->fins > YR_FC_FINS_MAX) { // counted per meeting: forgeries cost the invite nothing
         c->counters[DROP_BUCKET]++;
         return;
     }

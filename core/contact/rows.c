@@ -78,7 +78,7 @@ static enum yr_err load_invite(struct yr_fc_invite *i, const uint8_t *row, size_
         return YR_ECORRUPT;
     i->state = (enum yr_invite_state)state;
     i->used = true;
-    i->tokens = BUCKET_BURST;
+    i->tokens = YR_FC_BURST;
     yr_invite_keys(&i->keys, i->in.secret);
     return YR_OK;
 }

@@ -5,33 +5,18 @@
 #include "core/base/mem.h"
 #include "core/contact/contacts.h"
 
-#define VERSION       1
-#define KIND_INVITE   1
-#define SUITE         1
-#define INIT_LEN      132
-#define INIT_MAC_AT   (INIT_LEN - 16)
-#define RESP_LEN      (4 + 4 + 4 + 32 + 16)
-#define FIN_HEAD      12
-#define DATA_HEAD     8
-#define M1_PAYLOAD    20 /* tai64n 12 | nonce u64 */
-#define HELLO_MAX     800
-#define SEEN_MAX      16
-#define FINS_MAX      16 /* forged message 3s that one meeting reads */
-#define MEETINGS_MAX  16
-#define MEETINGS_EACH 2 /* of one invite: who holds one cannot keep the others waiting */
-#define FOUND_MAX     8
-#define QUEUE_MAX     64
-#define CANDIDATES    (YR_HINTS_MAX + FOUND_MAX + YR_PEERS_MAX)
+#define VERSION     1
+#define KIND_INVITE 1
+#define SUITE       1
+#define INIT_LEN    132
+#define INIT_MAC_AT (INIT_LEN - 16)
+#define RESP_LEN    (4 + 4 + 4 + 32 + 16)
+#define FIN_HEAD    12
+#define DATA_HEAD   8
+#define M1_PAYLOAD  20 /* tai64n 12 | nonce u64 */
+#define CANDIDATES  (YR_HINTS_MAX + YR_FC_FOUND_MAX + YR_PEERS_MAX)
 
-#define ANSWER_US     (10 * YR_S) /* how long message 2 waits for message 3 */
-#define DONE_US       (60 * YR_S) /* how long the same message 3 gets the same answer */
-#define FIN_TRIES     6           /* message 3: 1, 2, 4, 8, 16 s, then from the start */
-#define FAILED_US     (3600 * YR_S)
-#define ASK_GAP_US    (500 * YR_MS) /* a new try makes answers to the last one worthless */
-#define BUCKET_BURST  8             /* handshakes per invite, then 4 a second */
-#define INVITE_ROOM   (YR_INVITES_MAX + YR_SPENT_MAX)
-#define EXPIRY_MS_MAX (366LL * 86400 * 1000)
-#define KEEP_MS       (7LL * 86400 * 1000) /* an ended invite stays in the list for a week */
+#define INVITE_ROOM (YR_INVITES_MAX + YR_SPENT_MAX)
 
 enum packet { FC_INIT = 0x05, FC_RESP = 0x06, FC_FIN = 0x07, FC_DATA = 0x08 };
 enum verdict { REFUSED = 0, ACCEPTED = 1 };
@@ -49,8 +34,8 @@ struct yr_fc_invite {
     struct yr_clock clock; // the highest message 1 has shown
     double tokens;
     yr_us tokens_at;
-    yr_us expiry_us;           // when an open one has to be looked at; YR_NEVER: told
-    uint8_t seen[SEEN_MAX][8]; // hints of the last message 1s: a copy costs no token
+    yr_us expiry_us;                 // when an open one has to be looked at; YR_NEVER: told
+    uint8_t seen[YR_FC_SEEN_MAX][8]; // hints of the last message 1s: a copy costs no token
     unsigned seen_count;
 };
 
@@ -64,7 +49,7 @@ struct yr_fc_meeting {
     yr_us begun_us, until_us;
     struct yr_addr fin_from;
     uint8_t fin_hash[YR_HASH_LEN];
-    uint8_t data[DATA_HEAD + HELLO_MAX + YR_TAG_LEN];
+    uint8_t data[DATA_HEAD + YR_FC_HELLO_MAX + YR_TAG_LEN];
     size_t data_len;
 };
 
@@ -77,14 +62,14 @@ struct yr_fc_add {
     yr_ms created_ms;
     enum yr_add_state state;
     enum yr_err why;
-    struct yr_addr found[FOUND_MAX]; // heard on the LAN, newest last
+    struct yr_addr found[YR_FC_FOUND_MAX]; // heard on the LAN, newest last
     size_t found_count;
     struct yr_addr tried;
     struct yr_noise noise;
     bool asked; // message 1 is out
     uint32_t own_index, peer_index, day;
     uint8_t r2i[32];
-    uint8_t fin[FIN_HEAD + 48 + HELLO_MAX + YR_TAG_LEN];
+    uint8_t fin[FIN_HEAD + 48 + YR_FC_HELLO_MAX + YR_TAG_LEN];
     size_t fin_len;
     struct yr_addr fin_to;
     unsigned tries;
@@ -118,10 +103,10 @@ struct yr_contacts {
     const struct yr_identity *self;
     struct yr_fc_invite invites[INVITE_ROOM];
     struct yr_fc_add adds[YR_ADDS_MAX];
-    struct yr_fc_meeting meetings[MEETINGS_MAX];
+    struct yr_fc_meeting meetings[YR_FC_MEETINGS_MAX];
     struct yr_addr peers[YR_PEERS_MAX];
     size_t peer_count;
-    struct yr_fc_packet_out queue[QUEUE_MAX]; // in order; first queue_count are taken
+    struct yr_fc_packet_out queue[YR_FC_QUEUE_MAX]; // in order; first queue_count are taken
     size_t queue_count;
     struct yr_clock last_clock; // of our own message 1s
     uint64_t counters[COUNTERS];

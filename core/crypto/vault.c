@@ -3,6 +3,7 @@
 #include <sodium.h>
 
 #include "core/base/bytes.h"
+#include "core/limits.h"
 
 /* vault.key: magic 8 | ver 1 | alg 1 | ops u32 | mem u64 | salt 16 | slots u8 = 1
  *            | kind 1 | nonce 24 | VK sealed 48  (kind 1)  or  kind 0 | VK 32
@@ -13,11 +14,6 @@ static const char magic[MAGIC_LEN] = {'y', 'a', 'a', 'r', 'i', '-', 'v', 'k'};
 
 enum { ALG_NONE, ALG_ARGON2ID13 };
 enum { SLOT_PLAIN, SLOT_PASSPHRASE };
-
-#define OPS_MIN 3u
-#define OPS_MAX 64u
-#define MEM_MIN (64ull << 20) /* bytes */
-#define MEM_MAX (4ull << 30)  /* bytes; a larger figure is a damaged file, not a wish */
 
 #define HEAD_LEN (MAGIC_LEN + 1 + 1 + 4 + 8 + 16) /* up to the salt: the AD of the sealed VK */
 
@@ -62,8 +58,9 @@ static enum yr_err check_pwhash(const struct yr_vault_file *file)
         return p->ops == 0 && p->mem_bytes == 0 && memcmp(p->salt, none.salt, sizeof none.salt) == 0
                    ? YR_OK
                    : YR_EPROTO;
-    return p->ops >= OPS_MIN && p->ops <= OPS_MAX && p->mem_bytes >= MEM_MIN &&
-                   p->mem_bytes <= MEM_MAX
+    return p->ops >= YR_PWHASH_OPS_MIN && p->ops <= YR_PWHASH_OPS_MAX &&
+                   p->mem_bytes >= (uint64_t)YR_PWHASH_MIB_MIN << 20 &&
+                   p->mem_bytes <= (uint64_t)YR_PWHASH_MIB_MAX << 20
                ? YR_OK
                : YR_EINVAL;
 }

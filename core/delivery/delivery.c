@@ -1,16 +1,11 @@
 #include "core/delivery/delivery.h"
 
-#define ACKS_MAX       (2 * YR_WINDOW_MAX) /* received, not yet durable: an honest friend sends half */
-#define ACKS_PER_FRAME 128
-#define OWN_PREKEYS    3
-#define PREKEY_LIFE_S  (21u * 86400u)
-#define PREKEY_RENEW_S (7u * 86400u)
-#define ROW_VERSION    1
-#define DAY_STEP       24 /* how far our days run ahead of those the friend has opened */
-#define SEARCH_BURST   32 /* searches over all days: 2,000 hashes each; then one a second */
-#define LETTER_HEAD    (1 + YR_MSG_ID_LEN + 4)
-#define SEALED_MAX     (YR_PLAIN_MAX + YR_RATCHET_OVERHEAD)
-#define LETTER_MAX     (LETTER_HEAD + YR_PLAIN_MAX + SEALED_MAX)
+static_assert(YR_ENV_ACKS_HELD == 2 * YR_WINDOW_MAX, "twice what an honest friend sends");
+
+#define ROW_VERSION 1
+#define LETTER_HEAD (1 + YR_MSG_ID_LEN + 4)
+#define SEALED_MAX  (YR_PLAIN_MAX + YR_RATCHET_OVERHEAD)
+#define LETTER_MAX  (LETTER_HEAD + YR_PLAIN_MAX + SEALED_MAX)
 
 // One message on its way: loaded into the window.
 struct letter {
@@ -49,7 +44,7 @@ struct box {
     size_t session_count;
     bool sessions_dirty;
     struct yr_skipped skipped;
-    struct yr_prekey_own own[OWN_PREKEYS];
+    struct yr_prekey_own own[YR_PREKEYS_MAX];
     size_t own_count;
     struct yr_prekey theirs;
     bool has_theirs;
@@ -57,7 +52,7 @@ struct box {
     size_t first, count;
     uint64_t next_order, loaded; // loaded: highest order that is or was in the window
     size_t queued;               // rows in the outbox
-    struct ack *acks;            // ACKS_MAX, allocated with the first one
+    struct ack *acks;            // YR_ENV_ACKS_HELD, allocated with the first one
     size_t ack_count;
     uint64_t received_token; // of the letter received last
     double searches;         // left
@@ -188,7 +183,7 @@ static struct box *new_box(struct yr_delivery *d, unsigned slot, const uint8_t i
     memcpy(b->id, id, 32);
     b->out_dir = out_dir;
     b->next_order = 1;
-    b->searches = SEARCH_BURST;
+    b->searches = YR_TIMEKEY_SEARCHES;
     yr_skipped_init(&b->skipped, d->mem);
     d->boxes[slot] = b;
     return b;
@@ -300,7 +295,7 @@ static enum yr_err decode_timekey(struct box *b, const uint8_t *row, size_t len)
 
 static void put_prekeys(struct yr_delivery *d, const struct box *b)
 {
-    uint8_t row[2 + OWN_PREKEYS * YR_PREKEY_OWN_LEN + 1 + YR_PREKEY_LEN];
+    uint8_t row[2 + YR_PREKEYS_MAX * YR_PREKEY_OWN_LEN + 1 + YR_PREKEY_LEN];
     struct yr_wr wr = yr_wr_init(row, sizeof row);
 
     yr_wr_u8(&wr, ROW_VERSION);
@@ -325,7 +320,7 @@ static enum yr_err load_prekeys(struct box *b, const uint8_t *row, size_t len)
     const uint8_t version = yr_rd_u8(&rd), count = yr_rd_u8(&rd);
     const uint8_t *at;
 
-    if (rd.bad || version != ROW_VERSION || count > OWN_PREKEYS)
+    if (rd.bad || version != ROW_VERSION || count > YR_PREKEYS_MAX)
         return YR_ECORRUPT;
     for (size_t i = 0; i < count; i++)
         if ((at = yr_rd_bytes(&rd, YR_PREKEY_OWN_LEN)) == NULL ||
@@ -502,12 +497,13 @@ static uint32_t clamp(uint32_t day, uint32_t low, uint32_t high)
 
 // A day the friend can derive keys for, whatever our clock says (B.2: a wrong clock destroys
 // nothing).  Its oldest day lies YR_TIMEKEY_DAYS before one of ours: at the latest before the last
-// we sent, at the earliest before the last we know it has opened.  DAY_STEP leaves it room to lag
-// behind, for both directions come from one chain and it keeps what it has to send with itself.
+// we sent, at the earliest before the last we know it has opened.  YR_TIMEKEY_STEP leaves it room
+// to lag behind, for both directions come from one chain and it keeps what it has to send with
+// itself.
 static uint32_t day_to_use(const struct box *b, struct yr_now now)
 {
     const uint32_t low = b->sent_day > YR_TIMEKEY_DAYS ? b->sent_day - YR_TIMEKEY_DAYS : 0;
-    const uint32_t high = b->acked_day + DAY_STEP, own = b->timekey.day + YR_TIMEKEY_REACH;
+    const uint32_t high = b->acked_day + YR_TIMEKEY_STEP, own = b->timekey.day + YR_TIMEKEY_REACH;
 
     return clamp(today(now), YR_MAX(low, b->timekey.day), YR_MIN(high, own));
 }
@@ -516,7 +512,7 @@ static uint32_t day_to_use(const struct box *b, struct yr_now now)
 static void forget_days(struct box *b)
 {
     const uint32_t old = b->heard_day > YR_TIMEKEY_DAYS ? b->heard_day - YR_TIMEKEY_DAYS : 0;
-    const uint32_t day = YR_MIN(old, b->acked_day + DAY_STEP);
+    const uint32_t day = YR_MIN(old, b->acked_day + YR_TIMEKEY_STEP);
 
     if (day <= b->timekey.day || yr_timekey_advance(&b->timekey, day) != YR_OK)
         return;
@@ -823,8 +819,8 @@ static bool may_search(struct box *b, struct yr_now now)
 {
     b->searches += (double)(now.mono_us - b->searches_us) / (double)YR_S;
     b->searches_us = now.mono_us;
-    if (b->searches > SEARCH_BURST)
-        b->searches = SEARCH_BURST;
+    if (b->searches > YR_TIMEKEY_SEARCHES)
+        b->searches = YR_TIMEKEY_SEARCHES;
     if (b->searches < 1)
         return false;
     b->searches--;
@@ -864,9 +860,9 @@ static enum yr_err add_ack(struct yr_delivery *d, struct box *b, unsigned slot,
                            const uint8_t *envelope, size_t len, uint64_t token)
 {
     if (b->acks == NULL &&
-        (b->acks = yr_alloc(d->mem, YR_MEM_CHAT, ACKS_MAX * sizeof *b->acks)) == NULL)
+        (b->acks = yr_alloc(d->mem, YR_MEM_CHAT, YR_ENV_ACKS_HELD * sizeof *b->acks)) == NULL)
         return YR_ENOMEM;
-    if (b->ack_count == ACKS_MAX)
+    if (b->ack_count == YR_ENV_ACKS_HELD)
         return YR_EPROTO;
     yr_envelope_id(b->acks[b->ack_count].eid, envelope, len);
     b->acks[b->ack_count++].token = token;
@@ -986,13 +982,13 @@ void yr_delivery_flush(struct yr_delivery *d)
 
 static void send_acks(struct yr_delivery *d, struct box *b, unsigned slot)
 {
-    uint8_t body[ACKS_PER_FRAME * (1 + YR_HASH16)];
+    uint8_t body[YR_ENV_ACKS_SENT * (1 + YR_HASH16)];
     size_t sent = 0;
 
     while (b->up && sent < b->ack_count && b->acks[sent].token <= d->durable) {
         struct yr_wr wr = yr_wr_init(body, sizeof body);
         size_t n = 0;
-        while (sent + n < b->ack_count && n < ACKS_PER_FRAME &&
+        while (sent + n < b->ack_count && n < YR_ENV_ACKS_SENT &&
                b->acks[sent + n].token <= d->durable) {
             yr_wr_u8(&wr, YR_ENV_DONE);
             yr_wr_bytes(&wr, b->acks[sent + n].eid, YR_HASH16);
@@ -1070,7 +1066,7 @@ void yr_delivery_own_prekey(struct yr_delivery *d, unsigned slot,
 
     if (b == NULL)
         return;
-    if (b->own_count == OWN_PREKEYS)
+    if (b->own_count == YR_PREKEYS_MAX)
         b->own_count--; // the oldest is last
     memmove(&b->own[1], &b->own[0], b->own_count * sizeof b->own[0]);
     b->own[0] = *prekey;
@@ -1088,11 +1084,12 @@ enum yr_err yr_delivery_prekey(struct yr_delivery *d, struct yr_now now, unsigne
     if (b == NULL)
         return YR_ENOFRIEND;
     // The second: made while our clock was far ahead.
-    *fresh = b->own_count == 0 || b->own[0].exp_s < now_s + PREKEY_LIFE_S - PREKEY_RENEW_S ||
-             b->own[0].exp_s > now_s + PREKEY_LIFE_S;
+    *fresh = b->own_count == 0 ||
+             b->own[0].exp_s < now_s + (YR_PREKEY_DAYS - YR_PREKEY_RENEW_DAYS) * YR_DAY_S ||
+             b->own[0].exp_s > now_s + YR_PREKEY_DAYS * YR_DAY_S;
     if (*fresh) {
-        yr_prekey_new(&made, b->own_count > 0 ? b->own[0].id + 1 : 1, now_s + PREKEY_LIFE_S,
-                      d->rng);
+        yr_prekey_new(&made, b->own_count > 0 ? b->own[0].id + 1 : 1,
+                      now_s + YR_PREKEY_DAYS * YR_DAY_S, d->rng);
         yr_delivery_own_prekey(d, slot, &made);
         yr_wipe(&made, sizeof made);
     }

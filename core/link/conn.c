@@ -26,7 +26,7 @@ static enum yr_err cid_add(struct yr_conn *conn, const uint8_t *cid)
     const uint64_t key = cid_key(cid);
     enum yr_err err;
 
-    for (size_t i = 0; i < YR_CONN_CIDS_MAX; i++) {
+    for (size_t i = 0; i < YR_LINK_CIDS_MAX; i++) {
         if (conn->cids[i] != 0)
             continue;
         if ((err = yr_map_put(&conn->links->cids, key, conn)) == YR_OK)
@@ -40,7 +40,7 @@ static void cid_remove(struct yr_conn *conn, const uint8_t *cid)
 {
     const uint64_t key = cid_key(cid);
 
-    for (size_t i = 0; i < YR_CONN_CIDS_MAX; i++) {
+    for (size_t i = 0; i < YR_LINK_CIDS_MAX; i++) {
         if (conn->cids[i] != key)
             continue;
         yr_map_del(&conn->links->cids, key);
@@ -145,8 +145,9 @@ static int on_completed(ngtcp2_conn *quic, void *ctx)
     yr_free_secret(conn->links->mem, conn->hs);
     conn->hs = NULL;
     conn->up_us = conn->heard_us = conn->acked_us = now;
-    conn->rekey_us = now + YR_REKEY_US;
-    conn->replace_us = now + YR_REPLACE_US + (conn->dialled ? 0 : YR_REPLACE_GRACE_US);
+    conn->rekey_us = now + YR_LINK_REKEY_S * YR_S;
+    conn->replace_us =
+        now + YR_LINK_REPLACE_S * YR_S + (conn->dialled ? 0 : YR_LINK_REPLACE_GRACE_S * YR_S);
     conn->moved = true;
     if (conn->state == YR_CONN_HANDSHAKE)
         enter(conn, YR_CONN_UP);
@@ -253,7 +254,7 @@ static void *quic_realloc(void *ptr, size_t size, void *ctx)
     const size_t before = mem->used[YR_MEM_LINK];
     void *fresh;
 
-    if (size > YR_CONN_MEM_MAX - conn->quic_bytes)
+    if (size > YR_LINK_MEM_MAX - conn->quic_bytes)
         return NULL;
     fresh = yr_realloc(mem, YR_MEM_LINK, ptr, size);
     conn->quic_bytes = conn->quic_bytes + mem->used[YR_MEM_LINK] - before;
@@ -310,8 +311,8 @@ static void settings_init(ngtcp2_settings *settings, struct yr_links *links)
     settings->cc_algo = NGTCP2_CC_ALGO_CUBIC;
     settings->initial_ts = yr_quic_ns(links->now.mono_us);
     settings->initial_rtt = 200 * NGTCP2_MILLISECONDS;
-    settings->handshake_timeout = yr_quic_ns(YR_DIAL_US);
-    settings->max_tx_udp_payload_size = YR_UDP_PAYLOAD_MAX;
+    settings->handshake_timeout = yr_quic_ns(YR_LINK_DIAL_S * YR_S);
+    settings->max_tx_udp_payload_size = YR_LINK_DATAGRAM_MAX;
     settings->rand_ctx.native_handle = links;
     // max_stream_window stays 0: 0.12.1 forgets a window it raised when the frame that says so does
     // not fit its packet, and ends the connection when the peer uses it.  So streams start full.
@@ -320,10 +321,10 @@ static void settings_init(ngtcp2_settings *settings, struct yr_links *links)
 static void params_init(ngtcp2_transport_params *params)
 {
     ngtcp2_transport_params_default(params);
-    params->initial_max_data = YR_CONN_WINDOW;
-    params->initial_max_stream_data_bidi_remote = YR_STREAM_WINDOW;
+    params->initial_max_data = YR_LINK_WINDOW;
+    params->initial_max_stream_data_bidi_remote = YR_LINK_STREAM_WINDOW;
     params->initial_max_streams_bidi = YR_CHANNEL_COUNT;
-    params->max_idle_timeout = yr_quic_ns(YR_SILENCE_US);
+    params->max_idle_timeout = yr_quic_ns(YR_LINK_SILENCE_S * YR_S);
     params->max_udp_payload_size = YR_PACKET_MAX;
     params->max_datagram_frame_size = YR_PACKET_MAX;
     params->active_connection_id_limit = 2;
@@ -344,7 +345,7 @@ static enum yr_err conn_new(struct yr_conn **out, struct yr_links *links, struct
     conn->dialled = dialled;
     conn->pair_gen = link->keys[pair].gen;
     conn->addr = *addr;
-    conn->payload_max = YR_UDP_PAYLOAD_MAX;
+    conn->payload_max = YR_LINK_DATAGRAM_MAX;
     conn->made_us = conn->heard_us = links->now.mono_us;
     conn->scid.datalen = YR_CID_LEN;
     yr_random(links->rng, conn->scid.data, YR_CID_LEN);
@@ -391,7 +392,7 @@ enum yr_err yr_conn_dial(struct yr_conn **out, struct yr_link *link, struct yr_l
         yr_conn_free(conn);
         return YR_ENOMEM;
     }
-    ngtcp2_conn_set_keep_alive_timeout(conn->quic, yr_quic_ns(YR_KEEPALIVE_US));
+    ngtcp2_conn_set_keep_alive_timeout(conn->quic, yr_quic_ns(YR_LINK_KEEPALIVE_S * YR_S));
     yr_clock_next(&link->ours, links->now.wall_ms);
     conn->mine = link->ours;
     yr_link_commit_clock(link, conn);
@@ -428,7 +429,8 @@ enum yr_err yr_conn_answer(struct yr_conn **out, struct yr_links *links, struct 
         return YR_ENOMEM;
     }
     // The dialler's pings suffice; if they fail to come, ours follow.
-    ngtcp2_conn_set_keep_alive_timeout(conn->quic, yr_quic_ns(YR_KEEPALIVE_US + 10 * YR_S));
+    ngtcp2_conn_set_keep_alive_timeout(conn->quic,
+                                       yr_quic_ns(YR_LINK_KEEPALIVE_S * YR_S + 10 * YR_S));
     memcpy(conn->theirs.bytes, first->payload, sizeof conn->theirs.bytes);
     link->theirs = conn->theirs;
     yr_clock_next(&link->ours, links->now.wall_ms);
@@ -445,7 +447,7 @@ void yr_conn_free(struct yr_conn *conn)
     if (conn == NULL)
         return;
     links = conn->links;
-    for (size_t i = 0; i < YR_CONN_CIDS_MAX; i++)
+    for (size_t i = 0; i < YR_LINK_CIDS_MAX; i++)
         if (conn->cids[i] != 0)
             yr_map_del(&links->cids, conn->cids[i]);
     yr_links_delist(conn);
@@ -474,7 +476,7 @@ static void move(struct yr_conn *conn, const struct yr_addr *to)
 {
     // What path MTU discovery found holds for the old path only, and it runs once.
     if (conn->state == YR_CONN_UP && !same_host(&conn->addr, to))
-        conn->payload_max = YR_UDP_PAYLOAD_SAFE;
+        conn->payload_max = YR_LINK_DATAGRAM_SAFE;
     conn->addr = *to;
     conn->moved = true;
     if (conn->link != NULL && conn->state == YR_CONN_UP)
@@ -520,7 +522,8 @@ static size_t write_goodbye(struct yr_conn *conn, uint8_t *buf)
 {
     conn->dirty = false;
     conn->goodbyes++;
-    yr_links_schedule(conn, conn->links->now.mono_us + (YR_GOODBYE_US << (conn->goodbyes - 1)));
+    yr_links_schedule(conn, conn->links->now.mono_us +
+                                (YR_LINK_GOODBYE_MS * YR_MS << (conn->goodbyes - 1)));
     memcpy(buf, conn->goodbye, conn->goodbye_len);
     return conn->goodbye_len;
 }
@@ -549,8 +552,8 @@ static size_t write_close(struct yr_conn *conn, uint8_t *buf, size_t cap)
     n = ngtcp2_conn_write_connection_close(conn->quic, &path.path, &info, buf, cap, &close,
                                            yr_quic_ns(conn->links->now.mono_us));
     // Whoever has replaced it knows; and nobody makes us remember many.
-    if (n > 0 && n <= YR_GOODBYE_MAX && conn->why != YR_LINK_REPLACED &&
-        conn->links->conn_count <= YR_CONNS_MAX / 2)
+    if (n > 0 && n <= YR_LINK_GOODBYE_MAX && conn->why != YR_LINK_REPLACED &&
+        conn->links->conn_count <= YR_LINK_CONNS_MAX / 2)
         return leave(conn, buf, (size_t)n);
     die(conn, conn->why);
     return n > 0 ? (size_t)n : 0;
@@ -570,7 +573,7 @@ static void rest(struct yr_conn *conn)
     expiry = ngtcp2_conn_get_expiry(conn->quic);
     at = expiry == UINT64_MAX ? YR_NEVER : YR_MAX(expiry / 1000 + 1, now + 1);
     if (conn->state == YR_CONN_UP) {
-        at = YR_MIN(at, conn->heard_us + YR_SILENCE_US);
+        at = YR_MIN(at, conn->heard_us + YR_LINK_SILENCE_S * YR_S);
         at = YR_MIN(at, conn->replace_us);
         if (conn->dialled)
             at = YR_MIN(at, conn->rekey_us);
@@ -606,8 +609,8 @@ void yr_conn_wake(struct yr_conn *conn)
 {
     conn->dirty = true;
     if (yr_conn_held(conn)) { // until it is released, only its patience counts
-        const yr_us patience =
-            conn->state == YR_CONN_UP ? conn->heard_us + YR_SILENCE_US : conn->made_us + YR_DIAL_US;
+        const yr_us patience = conn->state == YR_CONN_UP ? conn->heard_us + YR_LINK_SILENCE_S * YR_S
+                                                         : conn->made_us + YR_LINK_DIAL_S * YR_S;
         yr_links_schedule(conn, patience);
         return;
     }
@@ -622,14 +625,14 @@ static void rekey(struct yr_conn *conn)
     const yr_us now = conn->links->now.mono_us;
 
     if (conn->state != YR_CONN_UP || !conn->dialled ||
-        (now < conn->rekey_us && conn->packets < YR_REKEY_PACKETS))
+        (now < conn->rekey_us && conn->packets < YR_LINK_REKEY_PACKETS))
         return;
     if (ngtcp2_conn_initiate_key_update(conn->quic, yr_quic_ns(now)) != 0) {
         conn->rekey_us = now + YR_S; // the one before is not confirmed yet
         return;
     }
     conn->packets = 0;
-    conn->rekey_us = now + YR_REKEY_US;
+    conn->rekey_us = now + YR_LINK_REKEY_S * YR_S;
     yr_links_count(conn->links, YR_LINK_N_REKEY);
 }
 
@@ -638,14 +641,14 @@ void yr_conn_tick(struct yr_conn *conn)
     const yr_us now = conn->links->now.mono_us;
     int rv = 0;
 
-    if (conn->state == YR_CONN_LEAVING && conn->goodbyes < YR_GOODBYES)
+    if (conn->state == YR_CONN_LEAVING && conn->goodbyes < YR_LINK_GOODBYES)
         yr_conn_wake(conn);
     else if (conn->state == YR_CONN_LEAVING)
         die(conn, conn->why);
     if (conn->state != YR_CONN_HANDSHAKE && conn->state != YR_CONN_UP)
         return;
-    if (conn->state == YR_CONN_HANDSHAKE ? now >= conn->made_us + YR_DIAL_US
-                                         : now >= conn->heard_us + YR_SILENCE_US) {
+    if (conn->state == YR_CONN_HANDSHAKE ? now >= conn->made_us + YR_LINK_DIAL_S * YR_S
+                                         : now >= conn->heard_us + YR_LINK_SILENCE_S * YR_S) {
         die(conn, YR_LINK_TIMEOUT);
         return;
     }
@@ -657,7 +660,7 @@ void yr_conn_tick(struct yr_conn *conn)
     }
     rekey(conn);
     if (conn->state == YR_CONN_UP && yr_streams_in_flight(conn) &&
-        now - conn->acked_us >= YR_STALL_US)
-        conn->payload_max = YR_UDP_PAYLOAD_SAFE;
+        now - conn->acked_us >= YR_LINK_STALL_S * YR_S)
+        conn->payload_max = YR_LINK_DATAGRAM_SAFE;
     yr_conn_wake(conn);
 }

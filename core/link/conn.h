@@ -2,7 +2,7 @@
  * table of all links.  Nobody outside core/link includes this.
  *
  *     handshake --completed--> up --we end it--> closing --CONNECTION_CLOSE written--> leaving
- *     leaving --it was written YR_GOODBYES times--> dead
+ *     leaving --it was written YR_LINK_GOODBYES times--> dead
  *     handshake, up --lost, refused, closed by the peer--> dead
  *
  * A connection is made by yr_conn_dial or yr_conn_answer and freed by links.c only, never from
@@ -18,36 +18,10 @@
 #define YR_CID1_LEN  18 /* of a dialler's first: 10 random bytes, 8 of hint */
 #define YR_CID1_RAND 10
 
-#define YR_LINK_CAPS        0U   /* our capability bits: none are defined yet */
-#define YR_MSG1_MIN         1200 /* UDP payload of a datagram with an Initial packet */
-#define YR_CRYPTO_MAX       1200 /* bytes of one handshake message */
-#define YR_PAYLOAD_MAX      600  /* of its Noise payload */
-#define YR_CONN_CIDS_MAX    16   /* own connection ids at once, those retired lately included */
-#define YR_CONNS_MAX        (4 * YR_FRIENDS_MAX)
-#define YR_BUCKET_BURST     10   /* first packets per friend; one more every second */
-#define YR_UDP_PAYLOAD_MAX  1452 /* path MTU discovery ends here: Ethernet with IPv6 */
-#define YR_UDP_PAYLOAD_SAFE 1200 /* where nothing is known of the path */
-#define YR_STREAM_WINDOW    (2U << 20)
-#define YR_CONN_WINDOW      (4U << 20)
+static_assert(YR_LINK_CONNS_MAX == 4 * YR_FRIENDS_MAX, "as many for each friend");
+static_assert(YR_LINK_MEM_MAX == 2 * YR_LINK_WINDOW, "a window full of holes");
 
-/* What ngtcp2 may hold for one connection: twice what the windows admit.  A peer that fills its
- * streams with holes loses his own connection, not everybody's memory. */
-#define YR_CONN_MEM_MAX (8U << 20)
-
-#define YR_DIAL_US       (10 * YR_S)
-#define YR_SILENCE_US    (90 * YR_S)
-#define YR_KEEPALIVE_US  (25 * YR_S)
-#define YR_REKEY_US      (10 * YR_MIN_US)
-#define YR_REKEY_PACKETS (1U << 20)
-#define YR_REPLACE_US    (12 * 60 * YR_MIN_US)
-#define YR_REPLACE_GRACE_US                                              \
-    (5 * YR_MIN_US) /* the side that did not dial waits this much longer \
-                     */
-#define YR_REPLACE_RETRY_US YR_MIN_US
-#define YR_GOODBYE_US       (250 * YR_MS) /* from the first CONNECTION_CLOSE to the next, and double */
-#define YR_GOODBYES         4
-#define YR_GOODBYE_MAX      128        /* bytes of one */
-#define YR_STALL_US         (2 * YR_S) /* without any acknowledgement: packets may be too large */
+#define YR_LINK_CAPS 0U /* our capability bits: none are defined yet */
 
 /** Codes in our CONNECTION_CLOSE; for people who read traces, nothing depends on them. */
 enum yr_close_code { YR_CLOSE_BYE, YR_CLOSE_PROTOCOL, YR_CLOSE_REPLACED };
@@ -63,10 +37,10 @@ enum yr_conn_state {
 /** What only the handshake needs; freed with it. */
 struct yr_handshake {
     struct yr_noise noise;
-    uint8_t init[32];              /* L_init of the dial's direction */
-    uint8_t crypto[YR_CRYPTO_MAX]; /* what came at Initial level */
+    uint8_t init[32];                   /* L_init of the dial's direction */
+    uint8_t crypto[YR_LINK_CRYPTO_MAX]; /* what came at Initial level */
     size_t crypto_len;
-    uint8_t payload[YR_PAYLOAD_MAX]; /* responder: of message 1, read before there was a state */
+    uint8_t payload[YR_LINK_PAYLOAD_MAX]; /* responder: of message 1, read before the state */
     size_t payload_len;
 };
 
@@ -100,7 +74,7 @@ struct yr_conn {
     uint32_t caps;
 
     ngtcp2_cid scid;                 /* our first connection id */
-    uint64_t cids[YR_CONN_CIDS_MAX]; /* keys in links->cids, 0: free */
+    uint64_t cids[YR_LINK_CIDS_MAX]; /* keys in links->cids, 0: free */
 
     uint64_t hold; /* nothing leaves before links->durable has reached it */
     struct yr_addr addr;
@@ -112,7 +86,7 @@ struct yr_conn {
     uint64_t in_bytes, out_bytes;
     size_t burst; /* bytes written since the pacer was last told */
 
-    uint8_t goodbye[YR_GOODBYE_MAX]; /* the CONNECTION_CLOSE sent */
+    uint8_t goodbye[YR_LINK_GOODBYE_MAX]; /* the CONNECTION_CLOSE sent */
     size_t goodbye_len;
     unsigned goodbyes; /* how often */
 
@@ -200,7 +174,7 @@ struct yr_links {
     uint64_t durable;
 
     size_t conn_count;
-    struct yr_conn *heap[YR_CONNS_MAX]; /* all of them, earliest deadline first */
+    struct yr_conn *heap[YR_LINK_CONNS_MAX]; /* all of them, earliest deadline first */
     struct yr_conn *ready_head, *ready_tail;
     struct yr_link *unsettled_head, *unsettled_tail;
     struct yr_conn *current;   /* inside its ngtcp2: not to be freed */

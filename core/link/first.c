@@ -26,7 +26,7 @@ static bool read_form(struct initial *out, const uint8_t *packet, size_t len)
     struct yr_rd rd = yr_rd_init(packet, len);
     uint64_t body_len;
 
-    if (len < YR_MSG1_MIN || len > YR_PACKET_MAX)
+    if (len < YR_LINK_FIRST_MIN || len > YR_PACKET_MAX)
         return false;
     if ((yr_rd_u8(&rd) & 0xf0) != 0xc0 || yr_rd_u16be(&rd) != 0 || yr_rd_u16be(&rd) != 1)
         return false;
@@ -93,13 +93,14 @@ static bool open_initial(const struct initial *in, const uint8_t init[32], uint8
 
 // The CRYPTO bytes of an opened Initial: `len u16be | clock 12 | Noise message 1`.  ngtcp2 1.x
 // sends them in several frames out of order.  false: other frames, gaps, or a wrong length.
-static bool read_crypto(const uint8_t *src, size_t len, uint8_t msg[YR_CRYPTO_MAX], size_t *msg_len)
+static bool read_crypto(const uint8_t *src, size_t len, uint8_t msg[YR_LINK_CRYPTO_MAX],
+                        size_t *msg_len)
 {
-    bool have[YR_CRYPTO_MAX] = {false};
+    bool have[YR_LINK_CRYPTO_MAX] = {false};
     struct yr_rd rd = yr_rd_init(src, len);
     size_t end = 0;
 
-    memset(msg, 0, YR_CRYPTO_MAX);
+    memset(msg, 0, YR_LINK_CRYPTO_MAX);
     while (yr_rd_left(&rd) > 0) {
         const uint8_t type = yr_rd_u8(&rd);
         const uint8_t *data;
@@ -111,7 +112,7 @@ static bool read_crypto(const uint8_t *src, size_t len, uint8_t msg[YR_CRYPTO_MA
             return false;
         offset = read_varint(&rd);
         n = read_varint(&rd);
-        if (offset > YR_CRYPTO_MAX || n > YR_CRYPTO_MAX - offset)
+        if (offset > YR_LINK_CRYPTO_MAX || n > YR_LINK_CRYPTO_MAX - offset)
             return false;
         data = yr_rd_bytes(&rd, (size_t)n);
         if (data == NULL)
@@ -129,7 +130,7 @@ static bool read_crypto(const uint8_t *src, size_t len, uint8_t msg[YR_CRYPTO_MA
 
 static bool take_token(struct yr_link *link, yr_us now)
 {
-    link->credit_us = YR_MIN(link->credit_us + (now - link->credit_at), YR_BUCKET_BURST * YR_S);
+    link->credit_us = YR_MIN(link->credit_us + (now - link->credit_at), YR_LINK_DIALS_BURST * YR_S);
     link->credit_at = now;
     if (link->credit_us < YR_S)
         return false;
@@ -151,7 +152,7 @@ static bool read_noise(const struct yr_links *links, struct yr_first *out, const
 enum yr_link_drop yr_first_check(struct yr_links *links, const uint8_t *packet, size_t len,
                                  struct yr_first *out)
 {
-    uint8_t plain[YR_PACKET_MAX], msg[YR_CRYPTO_MAX];
+    uint8_t plain[YR_PACKET_MAX], msg[YR_LINK_CRYPTO_MAX];
     size_t plain_len, msg_len, i;
     struct yr_link *link;
     struct initial in;

@@ -15,7 +15,7 @@ struct yr_first {
     unsigned pair; /* which of its generations */
     ngtcp2_cid dcid, scid;
     struct yr_noise noise; /* message 1 has been read */
-    uint8_t payload[YR_PAYLOAD_MAX];
+    uint8_t payload[YR_LINK_PAYLOAD_MAX];
     size_t payload_len;
 };
 

@@ -63,7 +63,7 @@ static ngtcp2_ssize write_params(struct yr_conn *conn, uint8_t *dst, size_t cap)
 // Our Noise message into the CRYPTO stream at Initial level.
 static int submit(struct yr_conn *conn)
 {
-    uint8_t payload[YR_PAYLOAD_MAX], out[YR_CRYPTO_MAX], seed[32];
+    uint8_t payload[YR_LINK_PAYLOAD_MAX], out[YR_LINK_CRYPTO_MAX], seed[32];
     struct yr_wr wr = yr_wr_init(payload, sizeof payload), head = yr_wr_init(out, 2 + 12);
     size_t msg_len = 0;
     ngtcp2_ssize n;

@@ -280,7 +280,7 @@ enum yr_err yr_links_set(struct yr_links *links, unsigned slot, const uint8_t id
         memcpy(link->device, device, 32);
         link->gen = gen;
         link->out = pair->out;
-        link->credit_us = YR_BUCKET_BURST * YR_S;
+        link->credit_us = YR_LINK_DIALS_BURST * YR_S;
     }
     set_keys(link, pair);
     if (yr_clock_above(theirs, &link->theirs))
@@ -495,7 +495,7 @@ static void replace_old(struct yr_links *links, struct yr_conn *conn)
 
     if (link == NULL || link->active != conn || links->now.mono_us < conn->replace_us)
         return;
-    conn->replace_us = links->now.mono_us + YR_REPLACE_RETRY_US;
+    conn->replace_us = links->now.mono_us + YR_LINK_REPLACE_RETRY_S * YR_S;
     (void)dial(links, link, &addr); // out of memory: the next time then
 }
 

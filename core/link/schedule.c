@@ -66,7 +66,7 @@ void yr_links_schedule(struct yr_conn *conn, yr_us deadline)
 
 enum yr_err yr_links_enlist(struct yr_links *links, struct yr_link *link, struct yr_conn *conn)
 {
-    if (links->conn_count == YR_CONNS_MAX)
+    if (links->conn_count == YR_LINK_CONNS_MAX)
         return YR_ENOMEM;
     conn->deadline = YR_NEVER;
     heap_set(links, links->conn_count++, conn);

@@ -2,10 +2,10 @@
 
 // Bytes a channel's queue holds: room for a burst, and for what a long path has in flight.
 static const size_t queue_max[YR_CHANNEL_COUNT] = {
-    [YR_CHANNEL_CONTROL] = 64U << 10,
-    [YR_CHANNEL_CHAT] = 512U << 10,
-    [YR_CHANNEL_ROOMS] = 512U << 10,
-    [YR_CHANNEL_BULK] = 1U << 20,
+    [YR_CHANNEL_CONTROL] = YR_QUEUE_CONTROL,
+    [YR_CHANNEL_CHAT] = YR_QUEUE_CHAT,
+    [YR_CHANNEL_ROOMS] = YR_QUEUE_ROOMS,
+    [YR_CHANNEL_BULK] = YR_QUEUE_BULK,
 };
 
 void yr_streams_init(struct yr_conn *conn)

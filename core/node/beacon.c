@@ -4,15 +4,11 @@
  * or 128 entries; key = KDF(PAIR,"lan",dir) of an unlinked friend, or F_hint of an invite. */
 #include "core/node/state.h"
 
-#define TYPE        0x23
-#define NONCE_LEN   16
-#define HEAD_LEN    (1 + NONCE_LEN)
-#define ENTRY_LEN   8
-#define ENTRIES     128
-#define PERIOD_US   (30 * YR_S)
-#define GAP_US      (1 * YR_S) /* between two of ours */
-#define BURST       3          /* at start and after a change: 0, 1 and 2 s */
-#define HEARD_BURST 20         /* beacons of others looked at, then 20 a second */
+#define TYPE      0x23
+#define NONCE_LEN 16
+#define HEAD_LEN  (1 + NONCE_LEN)
+#define ENTRY_LEN 8
+#define ENTRIES   128
 
 static bool to_be_found(const struct yr_friend *f)
 {
@@ -37,7 +33,7 @@ static bool active(const struct yr_node *n)
 void yr_beacon_hurry(struct yr_node *n)
 {
     n->beacon_count = 0;
-    n->beacon_us = YR_MAX(n->now.mono_us, n->beacon_last_us + GAP_US);
+    n->beacon_us = YR_MAX(n->now.mono_us, n->beacon_last_us + YR_BEACON_GAP_S * YR_S);
 }
 
 yr_us yr_beacon_deadline(const struct yr_node *n)
@@ -51,7 +47,8 @@ void yr_beacon_tick(struct yr_node *n)
         return;
     n->beacon_due = true;
     n->beacon_last_us = n->now.mono_us;
-    n->beacon_us = n->now.mono_us + (++n->beacon_count < BURST ? GAP_US : PERIOD_US);
+    n->beacon_us = n->now.mono_us + (++n->beacon_count < YR_BEACON_BURST ? YR_BEACON_GAP_S * YR_S
+                                                                         : YR_BEACON_S * YR_S);
 }
 
 static size_t add_entry(struct yr_wr *wr, const uint8_t key[16], const uint8_t *nonce, size_t count)
@@ -129,10 +126,11 @@ static bool contains(const uint8_t *entries, size_t count, const uint8_t key[16]
 
 static bool may_look(struct yr_node *n)
 {
-    n->beacon_tokens += (double)(n->now.mono_us - n->beacon_tokens_us) * HEARD_BURST / (double)YR_S;
+    n->beacon_tokens +=
+        (double)(n->now.mono_us - n->beacon_tokens_us) * YR_BEACON_HEARD / (double)YR_S;
     n->beacon_tokens_us = n->now.mono_us;
-    if (n->beacon_tokens > HEARD_BURST)
-        n->beacon_tokens = HEARD_BURST;
+    if (n->beacon_tokens > YR_BEACON_HEARD)
+        n->beacon_tokens = YR_BEACON_HEARD;
     if (n->beacon_tokens < 1)
         return false;
     n->beacon_tokens--;
@@ -162,6 +160,6 @@ void yr_beacon_recv(struct yr_node *n, const struct yr_addr *from, const uint8_t
         if (to_be_found(f) && contains(entries, count, f->pair.lan[1 - f->pair.out], nonce))
             yr_paths_learn(n->paths, (unsigned)i, from, YR_ADDR_LAN, n->now);
     }
-    if (answer && n->beacon_us > n->beacon_last_us + GAP_US)
-        n->beacon_us = n->beacon_last_us + GAP_US;
+    if (answer && n->beacon_us > n->beacon_last_us + YR_BEACON_GAP_S * YR_S)
+        n->beacon_us = n->beacon_last_us + YR_BEACON_GAP_S * YR_S;
 }

@@ -3,8 +3,6 @@
  * time go. */
 #include "core/node/state.h"
 
-#define DAY_MS   (86400 * 1000LL)
-#define DAY_US   (86400 * YR_S)
 #define START_US (60 * YR_S) /* not in the middle of everything else that happens at a start */
 #define ROW_KEY  "daily"
 
@@ -24,8 +22,8 @@ enum yr_err yr_daily_load(struct yr_node *n)
     since_ms = n->now.wall_ms - (yr_ms)yr_rd_u64(&rd);
     if (!yr_rd_done(&rd))
         return YR_ECORRUPT;
-    if (since_ms >= 0 && since_ms < DAY_MS) // else a day has passed, or the clock was set back
-        n->rotate_us += (yr_us)(DAY_MS - since_ms) * YR_MS;
+    if (since_ms >= 0 && since_ms < YR_DAY_MS) // else a day has passed, or the clock was set back
+        n->rotate_us += (yr_us)(YR_DAY_MS - since_ms) * YR_MS;
     return YR_OK;
 }
 
@@ -36,7 +34,7 @@ void yr_daily_tick(struct yr_node *n)
 
     if (n->rotate_us > n->now.mono_us)
         return;
-    n->rotate_us = n->now.mono_us + DAY_US;
+    n->rotate_us = n->now.mono_us + YR_DAY_S * YR_S;
     yr_wr_u64(&wr, (uint64_t)n->now.wall_ms);
     yr_rows_put(n->rows, YR_TABLE_SELF, NULL, 0, ROW_KEY, sizeof ROW_KEY - 1, row, sizeof row);
     yr_delivery_daily(n->delivery, n->now);

@@ -6,7 +6,6 @@
 
 #define ROW_VERSION 1
 #define ROW_MAX     1024
-#define PING_BURST  10 /* PINGs of a friend answered at once, then one a second */
 
 unsigned yr_friend_slot(const struct yr_node *n, const struct yr_friend *f)
 {
@@ -188,7 +187,7 @@ static enum yr_err enter(struct yr_node *n, struct yr_friend *f)
         return err;
     yr_paths_set(n->paths, slot, &f->pair, &f->probe_clock, n->now);
     admit(n, f);
-    f->pings = PING_BURST;
+    f->pings = YR_PING_BURST;
     f->pings_us = n->now.mono_us;
     return YR_OK;
 }
@@ -391,8 +390,8 @@ static void got_ping(struct yr_node *n, struct yr_friend *f, const uint8_t *body
 {
     f->pings += (double)(n->now.mono_us - f->pings_us) / (double)YR_S;
     f->pings_us = n->now.mono_us;
-    if (f->pings > PING_BURST)
-        f->pings = PING_BURST;
+    if (f->pings > YR_PING_BURST)
+        f->pings = YR_PING_BURST;
     if (len != 8 || f->pings < 1)
         return;
     f->pings--;

@@ -6,10 +6,7 @@
  * store succeeds.  So there is one way back from every failure, and it is the one after kill -9. */
 #include "core/node/state.h"
 
-#define RETRY_US_MIN  (1 * YR_S)
-#define RETRY_US_MAX  (30 * YR_S)
-#define PING_LIMIT_US (10 * YR_S)
-#define QUIC_BIT      0x40
+#define QUIC_BIT 0x40
 
 struct yr_node_opts yr_node_opts_default(void)
 {
@@ -176,7 +173,8 @@ static void fail(struct yr_node *n, enum yr_err err)
     n->tripped = YR_OK;
     n->failing = true;
     n->fail_err = err;
-    n->retry_wait_us = YR_MIN(YR_MAX(n->retry_wait_us * 2, RETRY_US_MIN), RETRY_US_MAX);
+    n->retry_wait_us = YR_MIN(YR_MAX(n->retry_wait_us * 2, YR_STORE_RETRY_S_MIN * YR_S),
+                              YR_STORE_RETRY_S_MAX * YR_S);
     n->retry_us = n->now.mono_us + n->retry_wait_us;
     if (yr_node_load(n) != YR_OK) // cannot even be read: again with the next probe
         yr_node_unload(n);
@@ -253,7 +251,7 @@ static void tick_pings(struct yr_node *n)
 {
     for (size_t i = 0; i < YR_PINGS_MAX; i++) {
         struct yr_ping_wait *p = &n->pings[i];
-        if (!p->used || n->now.mono_us < p->sent_us + PING_LIMIT_US)
+        if (!p->used || n->now.mono_us < p->sent_us + YR_PING_S * YR_S)
             continue;
         struct yr_event event = {.kind = YR_EV_DONE, .ticket = p->ticket, .err = YR_EAGAIN};
         p->used = false;
@@ -307,7 +305,7 @@ yr_us yr_node_deadline(const struct yr_node *n)
     due = YR_MIN(due, yr_beacon_deadline(n));
     for (size_t i = 0; i < YR_PINGS_MAX; i++)
         if (n->pings[i].used)
-            due = YR_MIN(due, n->pings[i].sent_us + PING_LIMIT_US);
+            due = YR_MIN(due, n->pings[i].sent_us + YR_PING_S * YR_S);
     for (size_t i = 0; i < YR_FRIENDS_MAX; i++)
         if (n->friends[i].used && n->friends[i].close_soon)
             due = 0;

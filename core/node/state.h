@@ -11,9 +11,7 @@
 #include "core/wire/frames.h"
 #include "yaari/node.h"
 
-#define YR_OWN_ADDRS_MAX 16
-#define YR_STASH_MAX     (YR_ADDS_MAX)
-#define YR_PINGS_MAX     32
+#define YR_STASH_MAX (YR_ADDS_MAX)
 
 /** One friend.  Rows FRIEND, CLOCK and ADDR mirror it. */
 struct yr_friend {

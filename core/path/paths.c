@@ -3,14 +3,10 @@
 #include "core/base/mem.h"
 #include "core/crypto/aead.h"
 
-#define SEEN_LEN       19
-#define PLAIN_LEN      (8 + 16 + SEEN_LEN)
-#define HEAD_LEN       (1 + 8 + YR_NONCE_LEN)
-#define PACKET_LEN     (HEAD_LEN + PLAIN_LEN + YR_TAG_LEN)
-#define QUEUE_MAX      128
-#define HURRY_US       (2 * YR_S)
-#define ROUND_FRESH_US (30 * YR_S) /* an answer to an older round is late */
-#define ANSWER_BURST   4           /* probes answered per friend, then one a second */
+#define SEEN_LEN   19
+#define PLAIN_LEN  (8 + 16 + SEEN_LEN)
+#define HEAD_LEN   (1 + 8 + YR_NONCE_LEN)
+#define PACKET_LEN (HEAD_LEN + PLAIN_LEN + YR_TAG_LEN)
 
 enum { PROBE = 0x21, ANSWER = 0x22 };
 
@@ -63,7 +59,7 @@ struct yr_paths {
     struct place places[YR_FRIENDS_MAX];
     struct yr_addr peers[YR_PEERS_MAX];
     size_t peer_count;
-    struct packet_out queue[QUEUE_MAX];
+    struct packet_out queue[YR_PROBE_QUEUE_MAX];
     size_t queue_count;
     uint64_t durable;
     uint64_t counters[COUNTERS];
@@ -100,7 +96,7 @@ void yr_paths_set(struct yr_paths *p, unsigned slot, const struct yr_pair *pair,
     at->clock = *clock;
     at->wanted = true;
     at->next_us = at->hurry_us = now.mono_us;
-    at->tokens = ANSWER_BURST;
+    at->tokens = YR_PROBE_BURST;
     at->tokens_at = now.mono_us;
 }
 
@@ -140,7 +136,7 @@ void yr_paths_hurry(struct yr_paths *p, unsigned slot, struct yr_now now)
 
     if (at->pair == NULL || !at->wanted || now.mono_us < at->hurry_us)
         return;
-    at->hurry_us = now.mono_us + HURRY_US;
+    at->hurry_us = now.mono_us + YR_PROBE_HURRY_S * YR_S;
     at->rounds = 0;
     at->next_us = now.mono_us;
 }
@@ -249,7 +245,7 @@ static void queue_packet(struct yr_paths *p, const struct place *at, uint8_t typ
     struct packet_out *out;
     struct yr_wr wr = yr_wr_init(plain, sizeof plain);
 
-    if (p->queue_count == QUEUE_MAX) {
+    if (p->queue_count == YR_PROBE_QUEUE_MAX) {
         p->counters[DROP_ROOM]++;
         return;
     }
@@ -290,8 +286,8 @@ static bool may_answer(struct place *at, struct yr_now now)
 {
     at->tokens += (double)(now.mono_us - at->tokens_at) / (double)YR_S;
     at->tokens_at = now.mono_us;
-    if (at->tokens > ANSWER_BURST)
-        at->tokens = ANSWER_BURST;
+    if (at->tokens > YR_PROBE_BURST)
+        at->tokens = YR_PROBE_BURST;
     if (at->tokens < 1)
         return false;
     at->tokens--;
@@ -320,7 +316,7 @@ static void got_answer(struct yr_paths *p, unsigned slot, struct yr_now now,
 {
     struct place *at = &p->places[slot];
 
-    if (!yr_equal(random, at->round, 16) || now.mono_us > at->round_us + ROUND_FRESH_US) {
+    if (!yr_equal(random, at->round, 16) || now.mono_us > at->round_us + YR_PROBE_FRESH_S * YR_S) {
         p->counters[DROP_ROUND]++;
         return;
     }
@@ -407,9 +403,9 @@ static bool looking(const struct yr_paths *p, const struct place *at)
 // and those behind must not lose their turn.
 static bool has_room(const struct yr_paths *p, const struct place *at)
 {
-    return QUEUE_MAX - p->queue_count >= at->count + p->peer_count;
+    return YR_PROBE_QUEUE_MAX - p->queue_count >= at->count + p->peer_count;
 }
-static_assert(YR_ADDRS_MAX + YR_PEERS_MAX <= QUEUE_MAX, "a round fits");
+static_assert(YR_ADDRS_MAX + YR_PEERS_MAX <= YR_PROBE_QUEUE_MAX, "a round fits");
 
 void yr_paths_tick(struct yr_paths *p, struct yr_now now)
 {

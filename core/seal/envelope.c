@@ -113,8 +113,8 @@ void yr_envelope_id(uint8_t eid[YR_HASH16], const void *src, size_t len)
 
 uint32_t yr_envelope_exp(uint64_t now_s)
 {
-    const uint64_t last =
-        YR_MIN(now_s, (uint64_t)UINT32_MAX - YR_ENVELOPE_TTL_S) + YR_ENVELOPE_TTL_S;
+    const uint64_t last = YR_MIN(now_s, (uint64_t)UINT32_MAX - YR_ENVELOPE_DAYS * YR_DAY_S) +
+                          YR_ENVELOPE_DAYS * YR_DAY_S;
 
     return (uint32_t)(last - last % YR_ENVELOPE_STEP_S);
 }

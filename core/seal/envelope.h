@@ -9,11 +9,8 @@
 #include "core/crypto/kdf.h"
 #include "core/limits.h"
 
-#define YR_ENVELOPE_MIN      256 /* smallest bucket; they double up to YR_ENVELOPE_MAX */
 #define YR_ENVELOPE_OVERHEAD (46 + 1 + 1 + YR_TAG_LEN) /* header, kind, end mark, tag */
 #define YR_ENVELOPE_BODY_MAX (YR_ENVELOPE_MAX - YR_ENVELOPE_OVERHEAD)
-#define YR_ENVELOPE_TTL_S    (14u * 86400u)
-#define YR_ENVELOPE_STEP_S   (6u * 3600u) /* expiry is a multiple of it */
 
 enum yr_envelope_kind {
     YR_ENV_MESSAGE = 1,     /* ratchet message */
@@ -50,7 +47,7 @@ YR_MUST_USE enum yr_err yr_envelope_open(const uint8_t env_key[32], const void *
 void yr_envelope_id(uint8_t eid[YR_HASH16], const void *src, size_t len);
 
 /** The expiry of an envelope sealed at `now_s` (unix): the last multiple of YR_ENVELOPE_STEP_S
- * within YR_ENVELOPE_TTL_S. */
+ * within YR_ENVELOPE_DAYS. */
 uint32_t yr_envelope_exp(uint64_t now_s);
 
 #endif

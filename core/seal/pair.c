@@ -3,7 +3,6 @@
 #include "core/base/bytes.h"
 
 #define ROW_VERSION 1
-#define EPOCH_S     7200u /* rendezvous epoch (B.8) */
 
 /* ---- pair ---- */
 
@@ -33,7 +32,7 @@ void yr_pair_derive(struct yr_pair *out, uint8_t gen, const uint8_t pair[32],
     yr_kdf(out->rel, sizeof out->rel, pair, YR_LABEL_REL, NULL, 0);
     yr_kdf(off, sizeof off, pair, YR_LABEL_RV_OFF, NULL, 0);
     rd = yr_rd_init(off, sizeof off);
-    out->off = (uint32_t)(yr_rd_u64(&rd) % EPOCH_S);
+    out->off = (uint32_t)(yr_rd_u64(&rd) % YR_RENDEZVOUS_S);
 }
 
 size_t yr_pair_encode(uint8_t out[YR_PAIR_ROW_LEN], const struct yr_pair *pair)
@@ -78,7 +77,7 @@ enum yr_err yr_pair_decode(struct yr_pair *out, const void *src, size_t len)
 
     if (len > 0 && version != ROW_VERSION) {
         err = YR_EVERSION;
-    } else if (!yr_rd_done(&rd) || pair.out > 1 || pair.off >= EPOCH_S) {
+    } else if (!yr_rd_done(&rd) || pair.out > 1 || pair.off >= YR_RENDEZVOUS_S) {
         err = YR_EPROTO;
     } else {
         *out = pair;

@@ -11,8 +11,7 @@
 #define YR_PAIR_H
 
 #include "core/crypto/kdf.h"
-
-#define YR_DAY_S 86400u
+#include "core/limits.h"
 
 /** The keys of one generation of a pair.  Secret: wipe with yr_wipe. */
 struct yr_pair {
@@ -45,8 +44,6 @@ struct yr_timekey {
     uint32_t day;
     uint8_t key[32];
 };
-
-#define YR_TIMEKEY_REACH 64 /* days that can be derived beyond the oldest kept one */
 
 /** T[day] of a fresh pair; `day` is d0, the day of its making - 1. */
 void yr_timekey_first(struct yr_timekey *out, const uint8_t pair[32], uint32_t day);

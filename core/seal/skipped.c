@@ -3,7 +3,6 @@
 #include "core/base/bytes.h"
 
 #define ROW_VERSION 1
-#define DAY_S       86400u
 #define SEQ_MAX     (UINT64_MAX / 2) /* of a stored key: more will be added to it */
 
 struct yr_skipped_key {
@@ -26,7 +25,7 @@ struct yr_chain_tag yr_chain_tag(const uint8_t sid[YR_SID_LEN], const uint8_t dh
 
 static uint32_t day_of(uint64_t now_s)
 {
-    return (uint32_t)(now_s / DAY_S);
+    return (uint32_t)(now_s / YR_DAY_S);
 }
 
 void yr_skipped_init(struct yr_skipped *skipped, struct yr_mem *mem)

@@ -20,7 +20,6 @@
 #define YR_ROW_PAD      64
 #define YR_ROW_HEAD     (1 + 4 + YR_NONCE_LEN)
 #define YR_ROW_OVERHEAD (YR_ROW_HEAD + YR_TAG_LEN)
-#define YR_OWNER_MAX    64 /* bytes */
 
 #define YR_PREFIX_SETS 256 /* two prefixes each: the conversations of a busy hour */
 

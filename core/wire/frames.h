@@ -5,8 +5,7 @@
 
 #include "core/wire/messages.h"
 
-#define YR_EID_LEN     16
-#define YR_ENV_ACK_MAX 1024 /* entries of one ENV_ACK: two full windows each way */
+#define YR_EID_LEN 16
 
 /** "ENV_PUT"; "?" for an unknown type. */
 const char *yr_frame_name(uint8_t type);

@@ -54,7 +54,6 @@ enum yr_plain_type {
 
 #define YR_PLAIN_BODY_KEY  4
 #define YR_PLAIN_ACTION    1U /* flags bit 0 of a TEXT */
-#define YR_PLAIN_ACKS_MAX  32 /* acks beside a body; receipts of their own take YR_ACKS_MAX */
 #define YR_INCARNATION_LEN 8
 
 /*    F(owner, key, member, KIND, min, max, NEED | OPT)

@@ -396,7 +396,7 @@ static void the_dialler_updates_keys_every_ten_minutes_and_every_million_packets
         world_run(&w, NULL, 60 * YR_S);
     }
     assert_int_equal(counter(&w.ends[0], "link.key_updates"), 3);
-    active_conn(&w.ends[0], 1)->packets = YR_REKEY_PACKETS;
+    active_conn(&w.ends[0], 1)->packets = YR_LINK_REKEY_PACKETS;
     say_everywhere(&w, 2);
     world_run(&w, NULL, 60 * YR_S);
     assert_int_equal(counter(&w.ends[0], "link.key_updates"), 4);

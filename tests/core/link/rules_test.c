@@ -126,16 +126,16 @@ static void streams_full_of_holes_cost_their_sender_the_connection_and_nobody_me
     size_t most = 0;
 
     connect_ends(&w, 48);
-    for (uint32_t offset = 2; offset < YR_CONN_WINDOW / 2 && !end1_down(&w);) {
+    for (uint32_t offset = 2; offset < YR_LINK_WINDOW / 2 && !end1_down(&w);) {
         uint8_t plain[1300], packet[YR_PACKET_MAX];
         size_t len = 0;
 
         // every other byte of two streams of his
         for (; len + 10 <= sizeof plain; offset += 2) {
-            const uint32_t at = offset % (YR_STREAM_WINDOW - 2);
+            const uint32_t at = offset % (YR_LINK_STREAM_WINDOW - 2);
 
             plain[len++] = 0x0e; // STREAM with offset and length
-            plain[len++] = offset < YR_STREAM_WINDOW - 2 ? 0 : 4;
+            plain[len++] = offset < YR_LINK_STREAM_WINDOW - 2 ? 0 : 4;
             plain[len++] = (uint8_t)(0x80 | at >> 24);
             plain[len++] = (uint8_t)(at >> 16);
             plain[len++] = (uint8_t)(at >> 8);
@@ -149,7 +149,7 @@ static void streams_full_of_holes_cost_their_sender_the_connection_and_nobody_me
         most = YR_MAX(most, w.ends[1].mem.used[YR_MEM_LINK]);
     }
     assert_true(end1_down(&w));
-    assert_true(most < YR_CONN_MEM_MAX + (1U << 20));
+    assert_true(most < YR_LINK_MEM_MAX + (1U << 20));
     world_free(&w);
 }
 

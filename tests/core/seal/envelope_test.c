@@ -213,8 +213,8 @@ static void expiry_is_a_multiple_of_six_hours_and_never_past_fourteen_days(void 
         const uint64_t now = 1700000000 + seeded_u64(&rnd) % 100000000;
         const uint32_t exp = yr_envelope_exp(now);
         assert_int_equal(exp % YR_ENVELOPE_STEP_S, 0);
-        assert_true(exp <= now + YR_ENVELOPE_TTL_S);
-        assert_true(exp + YR_ENVELOPE_STEP_S > now + YR_ENVELOPE_TTL_S);
+        assert_true(exp <= now + YR_ENVELOPE_DAYS * YR_DAY_S);
+        assert_true(exp + YR_ENVELOPE_STEP_S > now + YR_ENVELOPE_DAYS * YR_DAY_S);
     }
     assert_int_equal(yr_envelope_exp(UINT64_MAX) % YR_ENVELOPE_STEP_S, 0);
 }
