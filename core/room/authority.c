@@ -350,7 +350,7 @@ static unsigned rank_of(const struct yr_authority *a, const uint64_t *effective,
 
 static unsigned rank_in(const struct yr_authority *a, const struct resolved *s, uint16_t who)
 {
-    return rank_of(a, s->effective, NONE, who, a->persons[who].last);
+    return who == NONE ? 0 : rank_of(a, s->effective, NONE, who, a->persons[who].last);
 }
 
 /* ---- resolve ---- */
@@ -506,7 +506,7 @@ static const struct resolved *state_of_want(struct yr_authority *a)
 
 static bool grow(struct yr_authority *a, void *array, size_t count, size_t size)
 {
-    void **at = array, *more = yr_realloc(a->mem, YR_MEM_CHAT, *at, count * size);
+    void **at = array, *more = yr_realloc(a->mem, YR_MEM_ROOM, *at, count * size);
 
     if (more != NULL)
         *at = more;
@@ -599,7 +599,7 @@ enum yr_err yr_authority_new(struct yr_authority **out, struct yr_mem *mem,
                              const uint8_t create[YR_REC_ID_LEN], const uint8_t founder[YR_MID_LEN],
                              uint8_t invite_min)
 {
-    struct yr_authority *a = yr_alloc(mem, YR_MEM_CHAT, sizeof *a);
+    struct yr_authority *a = yr_alloc(mem, YR_MEM_ROOM, sizeof *a);
     struct op op = {.kind = YR_ROOM_CREATE, .target = NONE, .next_by_author = NONE, .valid = true};
     enum yr_err err;
 
@@ -684,7 +684,7 @@ static const uint64_t *keep(struct yr_authority *a, const uint64_t *set, size_t 
 
     if (same_below(set, same, count))
         return same;
-    copy = yr_alloc(a->mem, YR_MEM_CHAT, size);
+    copy = yr_alloc(a->mem, YR_MEM_ROOM, size);
     if (copy != NULL)
         memcpy(copy, set, size);
     return copy;
@@ -692,7 +692,7 @@ static const uint64_t *keep(struct yr_authority *a, const uint64_t *set, size_t 
 
 static uint64_t *empty_set(struct yr_authority *a)
 {
-    return yr_alloc(a->mem, YR_MEM_CHAT, WORDS * sizeof(uint64_t));
+    return yr_alloc(a->mem, YR_MEM_ROOM, WORDS * sizeof(uint64_t));
 }
 
 // The sets that save walks over many, before the operation comes that needs them.
@@ -726,7 +726,15 @@ static enum yr_err make_sets(struct yr_authority *a, const struct op *op)
     return YR_OK;
 }
 
-// Judge it by the state its ancestors, a->want, make.
+// Judge it by the state of its ancestors.
+static void weigh(const struct yr_authority *a, const struct resolved *s, struct op *op)
+{
+    op->author_rank = (uint8_t)rank_in(a, s, op->author);
+    op->target_rank = (uint8_t)rank_in(a, s, op->target);
+    op->valid = allowed(a, op, op->author_rank, op->target_rank);
+}
+
+// Judge it by the state its ancestors, a->want, make, and keep what they were.
 static enum yr_err judge(struct yr_authority *a, struct op *op)
 {
     const struct resolved *s;
@@ -734,10 +742,7 @@ static enum yr_err judge(struct yr_authority *a, struct op *op)
     if ((op->anc = keep(a, a->want, a->count, a->ones)) == NULL)
         return YR_ENOMEM;
     s = state_of_want(a);
-    op->author_rank = (uint8_t)rank_in(a, s, op->author);
-    if (op->target != NONE)
-        op->target_rank = (uint8_t)rank_in(a, s, op->target);
-    op->valid = allowed(a, op, op->author_rank, op->target_rank);
+    weigh(a, s, op);
     op->revokes = op->valid && (op->kind == YR_ROOM_REMOVE ||
                                 (op->kind == YR_ROOM_ROLE && op->value < op->target_rank));
     op->effective_then = keep(a, s->effective, a->count, op->anc);
@@ -780,6 +785,24 @@ enum yr_err yr_authority_add(struct yr_authority *a, const struct yr_op *in)
     return YR_OK;
 }
 
+enum yr_fate yr_authority_judge(struct yr_authority *a, const struct yr_op *in)
+{
+    struct op op = {.kind = (uint8_t)in->kind, .target = NONE};
+
+    if (!form_ok(in))
+        return YR_FATE_INVALID;
+    if (want_closure(a, in->parents, in->parent_count, &op.depth) != YR_OK)
+        return YR_FATE_ABSENT;
+    op.value = in->kind == YR_ROOM_SET ? in->key : in->rank;
+    op.author = find_person(a, in->author);
+    if (targets(in->kind))
+        op.target = find_person(a, in->target);
+    else if (in->kind == YR_ROOM_LEAVE)
+        op.target = op.author;
+    weigh(a, state_of_want(a), &op);
+    return op.valid ? YR_FATE_EFFECTIVE : YR_FATE_INVALID;
+}
+
 /* ---- asking ---- */
 
 size_t yr_authority_count(const struct yr_authority *a)
@@ -798,6 +821,14 @@ enum yr_fate yr_authority_fate(struct yr_authority *a, const uint8_t id[YR_REC_I
     return has(present(a)->effective, i) ? YR_FATE_EFFECTIVE : YR_FATE_VOID;
 }
 
+bool yr_authority_is_ancestor(const struct yr_authority *a, const uint8_t id[YR_REC_ID_LEN],
+                              const uint8_t of[YR_REC_ID_LEN])
+{
+    const uint16_t i = find_op(a, id), below = find_op(a, of);
+
+    return i != NONE && below != NONE && is_ancestor(a, i, below);
+}
+
 size_t yr_authority_heads(const struct yr_authority *a,
                           uint8_t out[YR_ROOM_DEPS_MAX][YR_REC_ID_LEN])
 {
@@ -813,7 +844,7 @@ unsigned yr_authority_rank(struct yr_authority *a, const uint8_t mid[YR_MID_LEN]
 {
     const uint16_t who = find_person(a, mid);
 
-    return who == NONE ? 0 : rank_in(a, present(a), who);
+    return rank_in(a, present(a), who);
 }
 
 bool yr_authority_setting(struct yr_authority *a, uint8_t key, uint8_t id[YR_REC_ID_LEN])
@@ -871,4 +902,54 @@ enum yr_err yr_authority_members_at(struct yr_authority *a, const uint8_t (*ids)
     if ((err = want_closure(a, ids, id_count, &depth)) != YR_OK)
         return err;
     return members(a, state_of_want(a), out, count);
+}
+
+// The ADD by which a person is a member or was last; NONE: none.
+static uint16_t adder(const struct yr_authority *a, const struct resolved *s, uint16_t who)
+{
+    uint64_t ended[WORDS];
+    uint16_t last = NONE;
+
+    if (who == 0) // a founder who left stays away
+        return NONE;
+    ends_of(a, s->effective, NONE, who, ended);
+    for (uint16_t i = a->persons[who].last; i != NONE; i = a->ops[i].prev_on_target) {
+        if (a->ops[i].kind != YR_ROOM_ADD || !has(s->effective, i))
+            continue;
+        if (after_all(a, i, ended, NONE))
+            return i;
+        if (last == NONE)
+            last = i;
+    }
+    return last;
+}
+
+bool yr_authority_adder(struct yr_authority *a, const uint8_t mid[YR_MID_LEN],
+                        uint8_t id[YR_REC_ID_LEN])
+{
+    const uint16_t who = find_person(a, mid);
+    const uint16_t add = who == NONE ? NONE : adder(a, present(a), who);
+
+    if (add != NONE)
+        memcpy(id, a->ops[add].id, YR_REC_ID_LEN);
+    return add != NONE;
+}
+
+bool yr_authority_removal(struct yr_authority *a, const uint8_t mid[YR_MID_LEN],
+                          uint8_t id[YR_REC_ID_LEN])
+{
+    const struct resolved *s = present(a);
+    const uint16_t who = find_person(a, mid);
+    uint16_t add;
+
+    if (who == NONE || rank_in(a, s, who) > 0)
+        return false;
+    add = adder(a, s, who);
+    for (uint16_t i = a->persons[who].last; i != NONE; i = a->ops[i].prev_on_target) {
+        if (!ends(&a->ops[i]) || !has(s->effective, i) || (add != NONE && is_ancestor(a, i, add)))
+            continue;
+        memcpy(id, a->ops[i].id, YR_REC_ID_LEN);
+        return true;
+    }
+    return false;
 }

@@ -65,6 +65,17 @@ enum yr_fate {
 };
 enum yr_fate yr_authority_fate(struct yr_authority *authority, const uint8_t id[YR_REC_ID_LEN]);
 
+/** What an operation's own view makes of it, for ever, whether it was added or not: EFFECTIVE: its
+ *  author had the right; INVALID: it had not, or the operation is malformed; ABSENT: a parent is
+ *  not there, so nobody can tell.  Adds nothing and allocates nothing: who keeps a log asks before
+ *  it stores or passes on, or invalid operations would fill the room. */
+enum yr_fate yr_authority_judge(struct yr_authority *authority, const struct yr_op *op);
+
+/** Is operation `id` among the ancestors of operation `of`?  None is its own; false when either is
+ *  not there. */
+bool yr_authority_is_ancestor(const struct yr_authority *authority, const uint8_t id[YR_REC_ID_LEN],
+                              const uint8_t of[YR_REC_ID_LEN]);
+
 /** What the next control record cites: the operations no other cites, the oldest (by depth, id)
  *  YR_ROOM_DEPS_MAX if there are more.  Returns how many. */
 size_t yr_authority_heads(const struct yr_authority *authority,
@@ -83,11 +94,22 @@ struct yr_room_member {
  *  Errors: YR_ESIZE, with *count what is needed. */
 YR_MUST_USE enum yr_err yr_authority_members(struct yr_authority *authority,
                                              struct yr_room_member *out, size_t *count);
-/** The same as they were for one who cited these operations (id_count 1 or more): whom an epoch
- *  made by that record covers.  Errors: YR_ENOENT: one is not there; YR_ESIZE. */
+/** The same as they were for one who cited these operations (id_count 1 or more, in any order; some
+ *  may be ancestors of others): whom an epoch made by that record covers.  As cheap as the above
+ *  when they are the heads, and for the same set again while no other was asked for or added.
+ *  Errors: YR_ENOENT: one is not there; YR_ESIZE. */
 YR_MUST_USE enum yr_err yr_authority_members_at(struct yr_authority *authority,
                                                 const uint8_t (*ids)[YR_REC_ID_LEN],
                                                 size_t id_count, struct yr_room_member *out,
                                                 size_t *count);
+
+/** The ADD by which somebody is a member now or, when it is none, was last; its author is the
+ *  inviter.  id written only on true; false: no effective ADD, as of the founder. */
+bool yr_authority_adder(struct yr_authority *authority, const uint8_t mid[YR_MID_LEN],
+                        uint8_t id[YR_REC_ID_LEN]);
+/** The REMOVE or LEAVE that ended somebody's membership: the last which the ADD above does not
+ *  cite.  id written only on true; false: it is a member or never was. */
+bool yr_authority_removal(struct yr_authority *authority, const uint8_t mid[YR_MID_LEN],
+                          uint8_t id[YR_REC_ID_LEN]);
 
 #endif

@@ -38,6 +38,7 @@ enum yr_mem_purpose {
     YR_MEM_LINK,  /* connections, ngtcp2, send queues */
     YR_MEM_STORE, /* transactions not yet committed */
     YR_MEM_CHAT,  /* conversations, outbox */
+    YR_MEM_ROOM,  /* rooms: who is a member, the log, epochs */
     YR_MEM_COUNT
 };
 

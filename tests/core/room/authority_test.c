@@ -288,8 +288,12 @@ static void compare(const struct graph *g, size_t number, const char *want, stru
         a = founded(&mem, g);
         seeded_init(&rnd, number);
         if (way == 0)
-            for (size_t i = 1; i < g->count; i++)
+            for (size_t i = 1; i < g->count; i++) {
+                const enum yr_fate judged = yr_authority_judge(a, &g->ops[i]);
                 assert_int_equal(yr_authority_add(a, &g->ops[i]), YR_OK);
+                assert_int_equal(judged == YR_FATE_INVALID,
+                                 yr_authority_fate(a, g->ops[i].id) == YR_FATE_INVALID);
+            }
         else
             fill_shuffled(a, g, &rnd);
         write_state(line, a, g);
@@ -607,6 +611,169 @@ static void of_two_admins_none_removes_the_other_and_of_two_heads_the_founder_wi
     room_end(&r);
 }
 
+static void an_operation_can_be_judged_without_being_added(void **state)
+{
+    struct room r;
+    struct yr_op op;
+    uint32_t removal;
+
+    room_init(&r);
+    act(&r, HEADS, 0, YR_ROOM_ADD, 1, 50);
+    removal = r.next;
+    for (unsigned added = 0; added < 2; added++) {
+        op = draft(&r, 1, YR_ROOM_SET, 0, 0);
+        assert_int_equal(yr_authority_judge(r.a, &op), YR_FATE_EFFECTIVE);
+        op.kind = YR_ROOM_LEAVE;
+        assert_int_equal(yr_authority_judge(r.a, &op), YR_FATE_EFFECTIVE);
+        op = draft(&r, 1, YR_ROOM_ADD, 7, 10); // of somebody unknown
+        assert_int_equal(yr_authority_judge(r.a, &op), YR_FATE_EFFECTIVE);
+        op.rank = 50;
+        assert_int_equal(yr_authority_judge(r.a, &op), YR_FATE_INVALID);
+        op.rank = 0;
+        assert_int_equal(yr_authority_judge(r.a, &op), YR_FATE_INVALID);
+        op = draft(&r, 8, YR_ROOM_REMOVE, 9, 0); // by somebody unknown
+        assert_int_equal(yr_authority_judge(r.a, &op), YR_FATE_INVALID);
+        op = draft(&r, 8, YR_ROOM_LEAVE, 0, 0);
+        assert_int_equal(yr_authority_judge(r.a, &op), YR_FATE_INVALID);
+        op = draft(&r, 0, YR_ROOM_CREATE, 0, 0);
+        assert_int_equal(yr_authority_judge(r.a, &op), YR_FATE_INVALID);
+        op = draft(&r, 0, YR_ROOM_REMOVE, 1, 0);
+        assert_int_equal(yr_authority_judge(r.a, &op), YR_FATE_EFFECTIVE);
+        op.parent_count = 2;
+        number_id(op.parents[1], 1000);
+        assert_int_equal(yr_authority_judge(r.a, &op), YR_FATE_ABSENT);
+        op.parent_count = 0;
+        assert_int_equal(yr_authority_judge(r.a, &op), YR_FATE_INVALID);
+        assert_int_equal(yr_authority_count(r.a), 2);
+    }
+    act(&r, HEADS, 0, YR_ROOM_REMOVE, 1, 0);
+    op = draft(&r, 1, YR_ROOM_SET, 0, 0);
+    assert_int_equal(yr_authority_judge(r.a, &op), YR_FATE_INVALID);
+    op.parent_count = 1; // its own view is what counts, also when the result is void
+    number_id(op.parents[0], removal - 1);
+    assert_int_equal(yr_authority_judge(r.a, &op), YR_FATE_EFFECTIVE);
+    assert_int_equal(fate(&r, act(&r, removal - 1, 1, YR_ROOM_SET, 0, 0)), YR_FATE_VOID);
+    room_end(&r);
+}
+
+static void ancestors_are_those_cited_and_theirs(void **state)
+{
+    struct room r;
+    uint8_t id[5][YR_REC_ID_LEN];
+    uint32_t first;
+
+    room_init(&r);
+    first = act(&r, HEADS, 0, YR_ROOM_ADD, 1, 10);
+    act(&r, first, 0, YR_ROOM_ADD, 2, 10);
+    act(&r, first, 0, YR_ROOM_ADD, 3, 10);
+    for (uint32_t i = 0; i < 5; i++)
+        number_id(id[i], i);
+    for (size_t i = 0; i < 5; i++)
+        for (size_t of = 0; of < 5; of++)
+            assert_int_equal(yr_authority_is_ancestor(r.a, id[i], id[of]),
+                             i < of && of < 4 && i < 2);
+    room_end(&r);
+}
+
+// Is it the operation of this number?  0: there is none.
+static void assert_adder(struct room *r, size_t who, uint32_t number)
+{
+    uint8_t mid[YR_MID_LEN], id[YR_REC_ID_LEN], want[YR_REC_ID_LEN];
+
+    mid_of(mid, who);
+    assert_int_equal(yr_authority_adder(r->a, mid, id), number != 0);
+    number_id(want, number);
+    if (number != 0)
+        assert_memory_equal(id, want, sizeof id);
+}
+
+static void assert_removal(struct room *r, size_t who, uint32_t number)
+{
+    uint8_t mid[YR_MID_LEN], id[YR_REC_ID_LEN], want[YR_REC_ID_LEN];
+
+    mid_of(mid, who);
+    assert_int_equal(yr_authority_removal(r->a, mid, id), number != 0);
+    number_id(want, number);
+    if (number != 0)
+        assert_memory_equal(id, want, sizeof id);
+}
+
+static void a_member_has_who_added_it_and_a_former_one_what_removed_it(void **state)
+{
+    struct room r;
+    uint32_t add, again, other, removal, late, leave;
+
+    room_init(&r);
+    assert_adder(&r, 0, 0);
+    assert_removal(&r, 0, 0);
+    assert_adder(&r, 2, 0);
+    assert_removal(&r, 2, 0);
+    act(&r, HEADS, 0, YR_ROOM_ADD, 1, 50);
+    add = act(&r, HEADS, 1, YR_ROOM_ADD, 2, 10);
+    assert_adder(&r, 2, add);
+    assert_removal(&r, 2, 0);
+    act(&r, HEADS, 1, YR_ROOM_SET, 0, 0);
+    removal = act(&r, HEADS, 1, YR_ROOM_REMOVE, 2, 0);
+    assert_adder(&r, 2, add);
+    assert_removal(&r, 2, removal);
+    again = act(&r, HEADS, 0, YR_ROOM_ADD, 2, 10);
+    assert_adder(&r, 2, again);
+    assert_removal(&r, 2, 0);
+    late = act(&r, add, 0, YR_ROOM_REMOVE, 2, 0); // less deep than the one the ADD cites
+    assert_adder(&r, 2, again);
+    assert_removal(&r, 2, late);
+    other = act(&r, HEADS, 0, YR_ROOM_ADD, 2, 10);
+    assert_adder(&r, 2, other);
+    // With the first ADD void the late REMOVE had nobody to remove, and the second ADD is enough.
+    act(&r, add - 1, 0, YR_ROOM_REMOVE, 1, 0);
+    assert_adder(&r, 2, again);
+    leave = act(&r, HEADS, 2, YR_ROOM_LEAVE, 0, 0);
+    assert_adder(&r, 2, again);
+    assert_removal(&r, 2, leave);
+    leave = act(&r, HEADS, 0, YR_ROOM_LEAVE, 0, 0);
+    assert_adder(&r, 0, 0);
+    assert_removal(&r, 0, leave);
+    room_end(&r);
+}
+
+static void members_at_take_any_mixture_of_operations(void **state)
+{
+    struct yr_room_member out[4];
+    uint8_t ids[YR_ROOM_DEPS_MAX][YR_REC_ID_LEN];
+    struct room r;
+    size_t count;
+    uint32_t first;
+
+    room_init(&r);
+    first = act(&r, HEADS, 0, YR_ROOM_ADD, 1, 50);
+    for (size_t i = 0; i < 3; i++)
+        act(&r, first, 0, YR_ROOM_SET, 0, 0);
+    act(&r, HEADS, 0, YR_ROOM_ADD, 2, 10);
+    act(&r, HEADS, 0, YR_ROOM_REMOVE, 1, 0);
+    for (uint32_t i = 0; i < YR_ROOM_DEPS_MAX; i++) // ancestors of others, one twice, CREATE
+        number_id(ids[i], i % 6);
+    count = 4;
+    assert_int_equal(yr_authority_members_at(r.a, (const uint8_t(*)[YR_REC_ID_LEN])ids,
+                                             YR_ROOM_DEPS_MAX, out, &count),
+                     YR_OK);
+    assert_int_equal(count, 3);
+    assert_int_equal(yr_authority_heads(r.a, ids), 1);
+    count = 1;
+    assert_int_equal(
+        yr_authority_members_at(r.a, (const uint8_t(*)[YR_REC_ID_LEN])ids, 1, out, &count),
+        YR_ESIZE);
+    assert_int_equal(count, 2);
+    assert_int_equal(
+        yr_authority_members_at(r.a, (const uint8_t(*)[YR_REC_ID_LEN])ids, 1, out, &count), YR_OK);
+    assert_int_equal(out[0].mid[0], 0);
+    assert_int_equal(out[1].mid[0], 2);
+    number_id(ids[1], 1000);
+    assert_int_equal(
+        yr_authority_members_at(r.a, (const uint8_t(*)[YR_REC_ID_LEN])ids, 2, out, &count),
+        YR_ENOENT);
+    room_end(&r);
+}
+
 /* ---- figures ---- */
 
 static double seconds(void)
@@ -638,7 +805,7 @@ static void figures_done(struct room *r, const struct figures *f)
 {
     print_message("%-44s all %6.2f s, worst operation %7.2f ms, %5.1f MiB\n", f->name,
                   seconds() - f->start, f->worst * 1e3,
-                  (double)r->mem.mem.used[YR_MEM_CHAT] / (1 << 20));
+                  (double)r->mem.mem.used[YR_MEM_ROOM] / (1 << 20));
     assert_true(f->worst < WORST_S);
     room_end(r);
 }
@@ -740,6 +907,10 @@ int main(void)
         cmocka_unit_test(a_removal_takes_what_it_does_not_cite_of_few_and_of_many),
         cmocka_unit_test(who_is_added_or_promoted_again_can_act_again),
         cmocka_unit_test(of_two_admins_none_removes_the_other_and_of_two_heads_the_founder_wins),
+        cmocka_unit_test(an_operation_can_be_judged_without_being_added),
+        cmocka_unit_test(ancestors_are_those_cited_and_theirs),
+        cmocka_unit_test(a_member_has_who_added_it_and_a_former_one_what_removed_it),
+        cmocka_unit_test(members_at_take_any_mixture_of_operations),
         cmocka_unit_test(the_state_at_some_operations_is_that_of_a_room_without_the_others),
         cmocka_unit_test(states_are_those_of_the_model_whatever_order_operations_come_in),
         cmocka_unit_test(a_full_room_takes_no_more_and_no_operation_costs_a_second),
