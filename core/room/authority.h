@@ -17,11 +17,6 @@
 #include "core/base/mem.h"
 #include "core/room/record.h"
 
-#define YR_RANK_FOUNDER 100
-#define YR_RANK_ADMIN   75 /* gives and takes ranks below its own */
-#define YR_RANK_MOD     50 /* removes members below it, changes settings */
-#define YR_RANK_MEMBER  10
-
 #define YR_OP_PARENTS_MAX (YR_ROOM_DEPS_MAX + 1) /* the deps and the author's previous record */
 
 /** A control record as far as authority is concerned. */

@@ -18,7 +18,6 @@
 #include "core/limits.h"
 
 #define YR_ROOM_ID_LEN 32
-#define YR_MID_LEN     16 /* a member of a room, not linked to any identity */
 #define YR_REC_ID_LEN  32
 #define YR_SIG_LEN     64
 

@@ -14,6 +14,13 @@
 
 #define YR_ID_LEN     32 /* an identity's public key (Ed25519) */
 #define YR_MSG_ID_LEN 16 /* a message's permanent id */
+#define YR_MID_LEN    16 /* a member of a room: a key of its own there, linked to no identity */
+
+/* Ranks in a room.  Who has one gives and takes only lower ones. */
+#define YR_RANK_FOUNDER 100
+#define YR_RANK_ADMIN   75 /* gives and takes ranks below its own */
+#define YR_RANK_MOD     50 /* removes members below it, changes settings */
+#define YR_RANK_MEMBER  10
 
 typedef uint64_t yr_us; /* monotonic microseconds */
 typedef int64_t yr_ms;  /* wall-clock milliseconds since the epoch */

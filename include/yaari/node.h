@@ -80,7 +80,20 @@ enum yr_cmd_kind {
     YR_CMD_FRIEND_REMOVE, /* conv; flags FORGET: history too */
     YR_CMD_PEER_ADD, /* addr; text: its name as configured; flags LOCAL: not kept over a restart */
     YR_CMD_PEER_REMOVE, /* text */
-    YR_CMD_PING         /* conv: one round trip over the link */
+    YR_CMD_PING,        /* conv: one round trip over the link */
+    /* rooms: conv is the room, `who` a friend's identity or a member's mid and 16 zero bytes */
+    YR_CMD_ROOM_NEW,     /* text: name; body: topic, may be empty; number: days of history that who
+                            joins later may read, 0..30.  DONE: conv */
+    YR_CMD_ROOM_INVITE,  /* conv; who: a friend */
+    YR_CMD_ROOM_JOIN,    /* conv: accept an invitation; DONE as soon as the wish is durable */
+    YR_CMD_ROOM_REJECT,  /* conv: an invitation */
+    YR_CMD_ROOM_LEAVE,   /* conv; flags FORGET: history too (also of a room left before) */
+    YR_CMD_ROOM_KICK,    /* conv; who: a member */
+    YR_CMD_ROOM_ROLE,    /* conv; who: a member; number: YR_RANK_ADMIN, _MOD or _MEMBER */
+    YR_CMD_ROOM_NAME,    /* conv; text */
+    YR_CMD_ROOM_TOPIC,   /* conv; text, may be empty */
+    YR_CMD_ROOM_MUTE,    /* conv; expires_ms as for friends */
+    YR_CMD_ROOM_MENTIONS /* conv; only mentions count as unread here; flags REMOVE: all does */
 };
 enum yr_cmd_flag {
     YR_FLAG_ACTION = 1,
@@ -94,7 +107,9 @@ enum yr_cmd_flag {
 struct yr_cmd {
     enum yr_cmd_kind kind;
     unsigned flags;
+    unsigned number;
     uint8_t conv[YR_ID_LEN];
+    uint8_t who[YR_ID_LEN];
     uint8_t msg[YR_MSG_ID_LEN];
     uint8_t reply_to[YR_MSG_ID_LEN]; /* zero: no reply */
     const char *text, *name, *body;  /* borrowed for the call; NULL = empty */
@@ -134,6 +149,8 @@ enum yr_event_kind {
     YR_EV_REQUEST,  /* text: invite id; an add's or invite's state changed */
     YR_EV_NET,      /* reachability changed; not kept */
     YR_EV_NOTICE,   /* text: something the user should know */
+    YR_EV_ROOM,     /* conv: a room was added or changed (also an invitation); gone: removed */
+    YR_EV_MEMBER,   /* conv, who: a member came or changed; gone: is none any more */
     YR_EV_KIND_COUNT
 };
 
@@ -155,6 +172,7 @@ struct yr_event {
     enum yr_err err; /* DONE */
     uint8_t conv[YR_ID_LEN];
     uint8_t msg[YR_MSG_ID_LEN];
+    uint8_t who[YR_ID_LEN]; /* MEMBER */
     enum yr_state state;
     bool online, gone;
     uint64_t value_us; /* DONE of PING: round trip */
@@ -253,12 +271,16 @@ struct yr_reaction {
     uint8_t author[YR_ID_LEN];
     char emoji[17];
 };
-/** A message as shown.  Large: 20 KiB; keep one, not many. */
+/** A message as shown.  Large: 20 KiB; keep one, not many.
+ *  In a room the author (and the author of a reaction) is a mid and 16 zero bytes; the room's own
+ *  lines (SYSTEM) have the author zero. */
 struct yr_message {
     uint8_t id[YR_MSG_ID_LEN], conv[YR_ID_LEN], author[YR_ID_LEN];
     uint8_t reply_to[YR_MSG_ID_LEN]; /* zero: none */
     enum yr_msg_kind kind;
     bool own, edited, deleted, late, unread;
+    bool room, mention;                 /* mention: of our own name */
+    unsigned of, delivered_to, read_by; /* own, in a room: members who can read it, and have */
     enum yr_state state;
     uint64_t cursor, seq;
     uint8_t incarnation[8];
@@ -292,11 +314,64 @@ YR_API size_t yr_node_message_prefix(struct yr_node *node, const uint8_t prefix[
                                      size_t bits, uint8_t (*out)[YR_MSG_ID_LEN], size_t cap);
 
 struct yr_unread {
-    size_t count;
+    size_t count, mentions;
     uint8_t first[YR_MSG_ID_LEN], marker[YR_MSG_ID_LEN]; /* zero: none */
 };
 YR_API void yr_node_unread(struct yr_node *node, const uint8_t conv[YR_ID_LEN],
                            struct yr_unread *out);
+
+/* ---- rooms ---- */
+
+enum yr_room_state {
+    YR_ROOM_INVITED, /* by a friend; nothing was answered yet */
+    YR_ROOM_JOINING, /* the inviter knows our wish; we are no member yet */
+    YR_ROOM_ACTIVE,
+    YR_ROOM_KEYLESS, /* a member who cannot read what is said now, and has asked for the key */
+    YR_ROOM_GONE     /* left, or removed: history stays readable */
+};
+struct yr_room_info {
+    uint8_t id[YR_ID_LEN];
+    enum yr_room_state state;
+    char name[65];
+    char topic[1025];
+    uint8_t inviter[YR_ID_LEN]; /* the friend who invited us; zero: we made the room */
+    uint8_t self[YR_MID_LEN];   /* our own mid; zero while INVITED */
+    unsigned rank;              /* our own; 0: none */
+    unsigned hist_days;         /* of history that who joins later may read */
+    size_t members, online;     /* of these, ourselves included */
+    size_t waiting;             /* records that came and wait for earlier ones */
+    bool mentions_only;
+    yr_ms created_ms, muted_until_ms;
+};
+/** Changes whenever a room, a member or a name in one does, before the events come. */
+YR_API uint64_t yr_node_rooms_version(const struct yr_node *node);
+/** The i-th room in order of creation or invitation; false past the end. */
+YR_API bool yr_node_room_at(struct yr_node *node, size_t i, struct yr_room_info *out);
+/** Errors: YR_ENOENT. */
+YR_API YR_MUST_USE enum yr_err yr_node_room(struct yr_node *node, const uint8_t id[YR_ID_LEN],
+                                            struct yr_room_info *out);
+
+struct yr_member_info {
+    uint8_t mid[YR_MID_LEN];
+    char nick[65]; /* as the member calls itself in this room */
+    unsigned rank; /* 0: was a member once */
+    bool self;
+    bool friend; /* and this one: */
+    uint8_t friend_id[YR_ID_LEN];
+    bool online;   /* a friend with a link; others: heard of in the last ten minutes */
+    bool forked;   /* has signed two histories */
+    yr_ms seen_ms; /* when last heard of; 0: never */
+    bool reached;  /* no friend, but one is known through whom he is reached: */
+    uint8_t via[YR_ID_LEN];
+};
+/** The i-th member of a room, by rank (highest first), then mid; past them those who were members
+ *  once and wrote something; false past the end. */
+YR_API bool yr_node_member_at(struct yr_node *node, const uint8_t room[YR_ID_LEN], size_t i,
+                              struct yr_member_info *out);
+/** One member, present or former.  Errors: YR_ENOENT. */
+YR_API YR_MUST_USE enum yr_err yr_node_member(struct yr_node *node, const uint8_t room[YR_ID_LEN],
+                                              const uint8_t mid[YR_MID_LEN],
+                                              struct yr_member_info *out);
 
 /** The first kept event after `cursor`.  Errors: YR_ENOENT: none.
  *  *gap: events between were dropped. */
