@@ -27,7 +27,9 @@ static const struct {
                            [YR_EV_PRESENCE] = {"presence", false},
                            [YR_EV_REQUEST] = {"request", true},
                            [YR_EV_NET] = {"net", false},
-                           [YR_EV_NOTICE] = {"notice", true}};
+                           [YR_EV_NOTICE] = {"notice", true},
+                           [YR_EV_ROOM] = {"room", true},
+                           [YR_EV_MEMBER] = {"member", true}};
 
 const char *yr_event_name(enum yr_event_kind kind)
 {
@@ -95,6 +97,10 @@ static json_t *event_data(struct yr_rpc *rpc, const struct yr_event *event)
                          event->online ? "online" : "offline");
     case YR_EV_REQUEST: return request_data(rpc, event);
     case YR_EV_NET: return yr_record_status(rpc);
+    case YR_EV_ROOM:
+    case YR_EV_MEMBER:
+        return json_pack("{s:o, s:b}", "room", yr_record_ref(rpc, event->conv), "gone",
+                         (int)event->gone);
     case YR_EV_NOTICE: return json_pack("{s:o}", "text", yr_json_text(event->text));
     case YR_EV_DONE:
     case YR_EV_KIND_COUNT: break;

@@ -173,6 +173,8 @@ static size_t encode(const struct yr_event *event, uint8_t row[ROW_MAX])
     yr_wr_u64(&wr, (uint64_t)event->time_ms);
     yr_wr_bytes(&wr, event->conv, YR_ID_LEN);
     yr_wr_bytes(&wr, event->msg, YR_MSG_ID_LEN);
+    if (event->kind == YR_EV_MEMBER)
+        yr_wr_bytes(&wr, event->who, YR_ID_LEN);
     yr_wr_bytes(&wr, event->text, strnlen(event->text, sizeof event->text - 1));
     YR_ASSERT(yr_wr_ok(&wr));
     return yr_wr_len(&wr);
@@ -188,6 +190,8 @@ static enum yr_err decode(struct yr_event *out, uint64_t cursor, const uint8_t *
     event.time_ms = (yr_ms)yr_rd_u64(&rd);
     yr_rd_copy(&rd, event.conv, YR_ID_LEN);
     yr_rd_copy(&rd, event.msg, YR_MSG_ID_LEN);
+    if (kind == YR_EV_MEMBER)
+        yr_rd_copy(&rd, event.who, YR_ID_LEN);
     if (yr_rd_left(&rd) < sizeof event.text)
         yr_rd_copy(&rd, event.text, yr_rd_left(&rd));
     if (!yr_rd_done(&rd) || version != VERSION || kind >= YR_EV_KIND_COUNT ||
