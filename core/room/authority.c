@@ -622,8 +622,8 @@ enum yr_err yr_authority_new(struct yr_authority **out, struct yr_mem *mem,
 
 /* ---- adding ---- */
 
-void yr_op_from(struct yr_op *out, const struct yr_room_record *record,
-                const struct yr_room_body *body)
+void yr_room_op_from(struct yr_room_op *out, const struct yr_room_record *record,
+                     const struct yr_room_body *body)
 {
     static const uint8_t zeros[YR_REC_ID_LEN];
 
@@ -648,7 +648,7 @@ static bool targets(enum yr_room_kind kind)
     return kind == YR_ROOM_ADD || kind == YR_ROOM_REMOVE || kind == YR_ROOM_ROLE;
 }
 
-static bool form_ok(const struct yr_op *op)
+static bool form_ok(const struct yr_room_op *op)
 {
     if (op->kind == YR_ROOM_CREATE || op->parent_count == 0 || op->parent_count > YR_OP_PARENTS_MAX)
         return false;
@@ -754,7 +754,7 @@ static enum yr_err judge(struct yr_authority *a, struct op *op)
     return YR_ENOMEM;
 }
 
-enum yr_err yr_authority_add(struct yr_authority *a, const struct yr_op *in)
+enum yr_err yr_authority_add(struct yr_authority *a, const struct yr_room_op *in)
 {
     struct op op = {.kind = (uint8_t)in->kind, .target = NONE, .next_by_author = NONE};
     const size_t persons = a->person_count;
@@ -785,7 +785,7 @@ enum yr_err yr_authority_add(struct yr_authority *a, const struct yr_op *in)
     return YR_OK;
 }
 
-enum yr_fate yr_authority_judge(struct yr_authority *a, const struct yr_op *in)
+enum yr_fate yr_authority_judge(struct yr_authority *a, const struct yr_room_op *in)
 {
     struct op op = {.kind = (uint8_t)in->kind, .target = NONE};
 

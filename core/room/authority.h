@@ -20,7 +20,7 @@
 #define YR_OP_PARENTS_MAX (YR_ROOM_DEPS_MAX + 1) /* the deps and the author's previous record */
 
 /** A control record as far as authority is concerned. */
-struct yr_op {
+struct yr_room_op {
     uint8_t id[YR_REC_ID_LEN];
     uint8_t author[YR_MID_LEN];
     enum yr_room_kind kind;     /* any but those of YR_CLASS_CONTROL: has no effect, ever */
@@ -32,8 +32,8 @@ struct yr_op {
 };
 
 /** The operation of a control record that is no CREATE. */
-void yr_op_from(struct yr_op *out, const struct yr_room_record *record,
-                const struct yr_room_body *body);
+void yr_room_op_from(struct yr_room_op *out, const struct yr_room_record *record,
+                     const struct yr_room_body *body);
 
 struct yr_authority;
 
@@ -47,7 +47,8 @@ void yr_authority_free(struct yr_authority *authority);
 /** Add an operation (copied).  Errors, after which all is as it was: YR_EEXIST: it is there;
  *  YR_ENOENT: a parent is not (hold the record until it is); YR_EPROTO: a CREATE, no parents or too
  *  many, a rank out of bounds; YR_EFULL: YR_ROOM_OPS_MAX; YR_ENOMEM. */
-YR_MUST_USE enum yr_err yr_authority_add(struct yr_authority *authority, const struct yr_op *op);
+YR_MUST_USE enum yr_err yr_authority_add(struct yr_authority *authority,
+                                         const struct yr_room_op *op);
 
 /** How many operations there are, CREATE included. */
 size_t yr_authority_count(const struct yr_authority *authority);
@@ -64,7 +65,7 @@ enum yr_fate yr_authority_fate(struct yr_authority *authority, const uint8_t id[
  *  author had the right; INVALID: it had not, or the operation is malformed; ABSENT: a parent is
  *  not there, so nobody can tell.  Adds nothing and allocates nothing: who keeps a log asks before
  *  it stores or passes on, or invalid operations would fill the room. */
-enum yr_fate yr_authority_judge(struct yr_authority *authority, const struct yr_op *op);
+enum yr_fate yr_authority_judge(struct yr_authority *authority, const struct yr_room_op *op);
 
 /** Is operation `id` among the ancestors of operation `of`?  None is its own; false when either is
  *  not there. */

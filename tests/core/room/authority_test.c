@@ -27,7 +27,7 @@
 struct graph {
     uint8_t invite_min;
     size_t count; /* ops[0] is the CREATE */
-    struct yr_op ops[OPS_MAX];
+    struct yr_room_op ops[OPS_MAX];
     bool anc[OPS_MAX][OPS_MAX]; /* [i][j]: j is an ancestor of i */
 };
 
@@ -47,9 +47,9 @@ static size_t index_of(const struct graph *g, const uint8_t id[YR_REC_ID_LEN])
     return i;
 }
 
-static struct yr_op *next_op(struct graph *g, struct seeded *rnd)
+static struct yr_room_op *next_op(struct graph *g, struct seeded *rnd)
 {
-    struct yr_op *op = &g->ops[g->count];
+    struct yr_room_op *op = &g->ops[g->count];
 
     memset(op, 0, sizeof *op);
     for (size_t k = 0; k < 4; k++) // short, so that the model's lines are
@@ -60,7 +60,7 @@ static struct yr_op *next_op(struct graph *g, struct seeded *rnd)
 // Cite the heads of what is known, at most YR_ROOM_DEPS_MAX of them.
 static void cite_heads(struct graph *g, const bool known[OPS_MAX])
 {
-    struct yr_op *op = &g->ops[g->count];
+    struct yr_room_op *op = &g->ops[g->count];
     bool *anc = g->anc[g->count];
 
     memset(anc, 0, OPS_MAX);
@@ -77,7 +77,7 @@ static void cite_heads(struct graph *g, const bool known[OPS_MAX])
     }
 }
 
-static void random_kind(struct yr_op *op, struct seeded *rnd, size_t author, size_t victim)
+static void random_kind(struct yr_room_op *op, struct seeded *rnd, size_t author, size_t victim)
 {
     static const enum yr_room_kind kinds[] = {
         YR_ROOM_ADD,  YR_ROOM_ADD,  YR_ROOM_REMOVE, YR_ROOM_REMOVE, YR_ROOM_REMOVE,
@@ -123,7 +123,7 @@ static void add_staff(struct graph *g, struct seeded *rnd)
 
     memset(all, true, sizeof all);
     for (size_t k = 0; k < YR_COUNT(ranks); k++, g->count++) {
-        struct yr_op *op = next_op(g, rnd);
+        struct yr_room_op *op = next_op(g, rnd);
         op->kind = YR_ROOM_ADD;
         mid_of(op->target, k + 1);
         op->rank = ranks[k];
@@ -184,7 +184,7 @@ static void write_graph(FILE *out, const struct graph *g)
 
     fprintf(out, "{\"invite_min\":%u,\"ops\":[", (unsigned)g->invite_min);
     for (size_t i = 0; i < g->count; i++) {
-        const struct yr_op *op = &g->ops[i];
+        const struct yr_room_op *op = &g->ops[i];
         const bool known = (size_t)op->kind < YR_COUNT(names);
         const uint8_t target = op->kind == YR_ROOM_LEAVE ? op->author[0] : op->target[0];
         put_id(id, op->id);
@@ -419,10 +419,10 @@ static void room_end(struct room *r)
     assert_int_equal(r->mem.live, 0);
 }
 
-static struct yr_op draft(const struct room *r, size_t author, enum yr_room_kind kind,
-                          size_t target, unsigned value)
+static struct yr_room_op draft(const struct room *r, size_t author, enum yr_room_kind kind,
+                               size_t target, unsigned value)
 {
-    struct yr_op op = {.kind = kind, .rank = (uint8_t)value, .key = 1};
+    struct yr_room_op op = {.kind = kind, .rank = (uint8_t)value, .key = 1};
 
     number_id(op.id, r->next);
     mid_of(op.author, author);
@@ -435,7 +435,7 @@ static struct yr_op draft(const struct room *r, size_t author, enum yr_room_kind
 static uint32_t act(struct room *r, uint32_t after, size_t author, enum yr_room_kind kind,
                     size_t target, unsigned value)
 {
-    struct yr_op op = draft(r, author, kind, target, value);
+    struct yr_room_op op = draft(r, author, kind, target, value);
 
     if (after != UINT32_MAX) {
         op.parent_count = 1;
@@ -465,7 +465,7 @@ static enum yr_fate fate(struct room *r, uint32_t number)
 static void malformed_repeated_and_early_operations_are_refused(void **state)
 {
     struct room r;
-    struct yr_op op;
+    struct yr_room_op op;
 
     room_init(&r);
     op = draft(&r, 0, YR_ROOM_ADD, 1, 10);
@@ -491,7 +491,7 @@ static void malformed_repeated_and_early_operations_are_refused(void **state)
 static void no_memory_changes_nothing(void **state)
 {
     struct room r;
-    struct yr_op op;
+    struct yr_room_op op;
     enum yr_err err;
     uint32_t base;
 
@@ -614,7 +614,7 @@ static void of_two_admins_none_removes_the_other_and_of_two_heads_the_founder_wi
 static void an_operation_can_be_judged_without_being_added(void **state)
 {
     struct room r;
-    struct yr_op op;
+    struct yr_room_op op;
     uint32_t removal;
 
     room_init(&r);
@@ -789,7 +789,7 @@ struct figures {
     double total, worst, start;
 };
 
-static void timed(struct room *r, struct figures *f, const struct yr_op *op)
+static void timed(struct room *r, struct figures *f, const struct yr_room_op *op)
 {
     const double start = seconds();
     double took;
@@ -814,7 +814,7 @@ static void a_full_room_takes_no_more_and_no_operation_costs_a_second(void **sta
 {
     struct figures f = {.name = "in line", .start = seconds()};
     struct room r;
-    struct yr_op op;
+    struct yr_room_op op;
 
     // Everyone cites all heads.
     room_init(&r);
@@ -849,7 +849,7 @@ static void no_operation_costs_a_second_whatever_an_admin_does(void **state)
     static const enum yr_room_kind cycle[] = {YR_ROOM_REMOVE, YR_ROOM_ADD, YR_ROOM_SET};
     struct figures f = {.name = "8,000 removals of one who forks 8,000 times", .start = seconds()};
     struct room r;
-    struct yr_op op;
+    struct yr_room_op op;
     uint32_t base, tip;
 
     // An admin forks 8,000 operations from one point, which nobody cites; the founder removes and
