@@ -121,6 +121,11 @@ void yr_conn_fail(struct yr_conn *conn, int rv)
     }
 }
 
+ngtcp2_ssize yr_conn_result(const struct yr_conn *conn, ngtcp2_ssize rv)
+{
+    return conn->starved ? NGTCP2_ERR_NOMEM : rv;
+}
+
 /* ---- handshake done ---- */
 
 // Both sides have the newest pair generation: the one before it is of no more use.
@@ -254,9 +259,9 @@ static void *quic_realloc(void *ptr, size_t size, void *ctx)
     const size_t before = mem->used[YR_MEM_LINK];
     void *fresh;
 
-    if (size > YR_LINK_MEM_MAX - conn->quic_bytes)
-        return NULL;
-    fresh = yr_realloc(mem, YR_MEM_LINK, ptr, size);
+    fresh =
+        size > YR_LINK_MEM_MAX - conn->quic_bytes ? NULL : yr_realloc(mem, YR_MEM_LINK, ptr, size);
+    conn->starved = conn->starved || (fresh == NULL && size > 0);
     conn->quic_bytes = conn->quic_bytes + mem->used[YR_MEM_LINK] - before;
     return fresh;
 }
@@ -501,6 +506,7 @@ void yr_conn_recv(struct yr_conn *conn, const struct yr_addr *from, const uint8_
     rv = ngtcp2_conn_read_pkt(conn->quic, &fake.path, &info, packet, len,
                               yr_quic_ns(links->now.mono_us));
     links->current = NULL;
+    rv = (int)yr_conn_result(conn, rv);
     // Only what has never been here before counts: a copy of an old packet decrypts too.
     for (size_t i = 0; i < YR_SPACE_COUNT; i++)
         fresh = fresh || conn->ring.highest[i] > before[i];
@@ -653,7 +659,7 @@ void yr_conn_tick(struct yr_conn *conn)
         return;
     }
     if (ngtcp2_conn_get_expiry(conn->quic) <= yr_quic_ns(now))
-        rv = ngtcp2_conn_handle_expiry(conn->quic, yr_quic_ns(now));
+        rv = (int)yr_conn_result(conn, ngtcp2_conn_handle_expiry(conn->quic, yr_quic_ns(now)));
     if (rv != 0) {
         yr_conn_fail(conn, rv);
         return;

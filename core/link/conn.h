@@ -60,6 +60,7 @@ struct yr_conn {
     ngtcp2_conn *quic;
     ngtcp2_mem quic_mem;
     size_t quic_bytes;       /* what it holds */
+    bool starved;            /* it was refused memory */
     struct yr_handshake *hs; /* NULL once complete */
     struct yr_keyring ring;
 
@@ -207,6 +208,9 @@ void yr_conn_tick(struct yr_conn *conn);
 void yr_conn_end(struct yr_conn *conn, enum yr_link_end why);
 /** End it because the peer broke the rules; liberr: ngtcp2's error that he is told, or 0. */
 void yr_conn_break(struct yr_conn *conn, int liberr);
+/** What a call of ngtcp2 came to: rv, or NGTCP2_ERR_NOMEM once it was refused memory.  0.12.1 loses
+ *  that error in places, and asserts later what is no longer so. */
+ngtcp2_ssize yr_conn_result(const struct yr_conn *conn, ngtcp2_ssize rv);
 /** End it as ngtcp2's error `rv` demands. */
 void yr_conn_fail(struct yr_conn *conn, int rv);
 /** It may have something to write. */

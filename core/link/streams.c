@@ -227,9 +227,11 @@ static ngtcp2_ssize write_some(struct yr_conn *conn, struct yr_conn_channel *cha
     ngtcp2_ssize taken = -1, n;
 
     ngtcp2_path_storage_zero(&path);
-    if (channel == NULL)
-        return ngtcp2_conn_writev_stream(conn->quic, &path.path, &info, buf, cap, NULL, 0, -1, NULL,
-                                         0, now);
+    if (channel == NULL) {
+        n = ngtcp2_conn_writev_stream(conn->quic, &path.path, &info, buf, cap, NULL, 0, -1, NULL, 0,
+                                      now);
+        return yr_conn_result(conn, n);
+    }
     yr_sendq_next(&channel->out, piece);
     for (size_t i = 0; i < 2; i++) {
         vec[i].base = (uint8_t *)(uintptr_t)piece[i].at; // it only reads
@@ -242,7 +244,7 @@ static ngtcp2_ssize write_some(struct yr_conn *conn, struct yr_conn_channel *cha
                                   piece[1].len > 0 ? 2 : 1, now);
     if (taken > 0)
         yr_sendq_sent(&channel->out, (size_t)taken);
-    return n;
+    return yr_conn_result(conn, n);
 }
 
 size_t yr_streams_write(struct yr_conn *conn, uint8_t *buf, size_t cap)
