@@ -124,6 +124,10 @@
 #define YR_PWHASH_MIB_MIN 64   /* ... where a machine has less than 1 GiB; the least accepted */
 #define YR_PWHASH_MIB_MAX 4096 /* ... more is a damaged file, not a wish */
 
+#define YR_ROOMS_MAX          64   /* a conversation each, in memory */
+#define YR_ROOM_TEXT_MAX      4096 /* bytes of one text in a room: every member stores it */
+#define YR_ROOM_REACTION_EACH 8    /* (author, emoji) pairs of a member kept for one message */
+
 #define YR_ROOM_RECORD_MAX  16384 /* bytes of one record of a room, signature and all */
 #define YR_ROOM_DEPS_MAX    8     /* records one cites beside its author's previous one */
 #define YR_ROOM_MEMBERS_MAX 1000  /* a new epoch for all of them is 53 KB */

@@ -93,6 +93,9 @@ static void fields(void)
     begin("plaintext-fields", FIELD_HEAD, 4);
     YR_PLAIN_FIELDS(FIELD)
     end("plaintext-fields");
+    begin("room-plaintext-fields", FIELD_HEAD, 4);
+    YR_ROOM_PLAIN_FIELDS(FIELD)
+    end("room-plaintext-fields");
     begin("edit-fields", FIELD_HEAD, 4);
     YR_BODY_EDIT(FIELD)
     end("edit-fields");

@@ -104,14 +104,13 @@ static enum yr_err save(struct yr_chats *chats, struct yr_conv *conv)
     return err;
 }
 
-enum yr_err yr_chat_open(struct yr_chats *chats, const uint8_t id[YR_ID_LEN])
+static enum yr_err open_conv(struct yr_chats *chats, const uint8_t id[YR_ID_LEN],
+                             enum yr_conv_kind kind)
 {
     const size_t i = slot_of(chats, id);
     struct yr_conv *conv;
     enum yr_err err;
 
-    if (yr_chats_conv(chats, id) != NULL)
-        return YR_OK;
     if (chats->conv_count == YR_COUNT(chats->convs))
         return YR_EFULL;
     if ((conv = yr_alloc(chats->mem, YR_MEM_CHAT, sizeof *conv)) == NULL)
@@ -122,8 +121,40 @@ enum yr_err yr_chat_open(struct yr_chats *chats, const uint8_t id[YR_ID_LEN])
     }
     memmove(&chats->convs[i + 1], &chats->convs[i],
             (chats->conv_count - i) * sizeof chats->convs[0]);
+    conv->kind = kind;
+    memcpy(conv->self, chats->self, YR_ID_LEN);
     chats->convs[i] = conv;
     chats->conv_count++;
+    return YR_OK;
+}
+
+enum yr_err yr_chat_open(struct yr_chats *chats, const uint8_t id[YR_ID_LEN])
+{
+    const bool self = memcmp(id, chats->self, YR_ID_LEN) == 0;
+
+    return yr_chats_conv(chats, id) != NULL
+               ? YR_OK
+               : open_conv(chats, id, self ? YR_CONV_SELF : YR_CONV_DIRECT);
+}
+
+enum yr_err yr_chat_open_room(struct yr_chats *chats, const uint8_t id[YR_ID_LEN],
+                              const uint8_t mid[YR_MID_LEN], const char *nick)
+{
+    struct yr_conv *conv = yr_chats_conv(chats, id);
+    const size_t len = strnlen(nick, YR_NICK_MAX);
+    enum yr_err err;
+
+    if (conv == NULL) {
+        if ((err = open_conv(chats, id, YR_CONV_ROOM)) != YR_OK)
+            return err;
+        conv = yr_chats_conv(chats, id);
+    }
+    if (conv->kind != YR_CONV_ROOM)
+        return YR_EEXIST;
+    memset(conv->self, 0, YR_ID_LEN);
+    memcpy(conv->self, mid, YR_MID_LEN);
+    memcpy(conv->nick, nick, len);
+    conv->nick[len] = '\0';
     return YR_OK;
 }
 
@@ -156,29 +187,60 @@ enum yr_err yr_chats_start(struct yr_chats *chats, struct yr_now now, const uint
     return err != YR_OK ? err : yr_chat_open(chats, self);
 }
 
-// Deletes all rows of (table, owner); of messages also their index.
+// A message's place in the index, unless the id is another conversation's by now.
+static enum yr_err delete_index(struct yr_chats *chats, const uint8_t conv[YR_ID_LEN],
+                                const uint8_t msg[YR_MSG_ID_LEN])
+{
+    struct yr_index index;
+    enum yr_err err = yr_index_get(chats, msg, &index);
+
+    if (err != YR_OK || memcmp(index.conv, conv, YR_ID_LEN) != 0)
+        return err == YR_ENOENT ? YR_OK : err;
+    return yr_rows_del(chats->rows, YR_TABLE_INDEX, NULL, 0, msg, YR_MSG_ID_LEN);
+}
+
+// Deletes up to *left rows of (table, owner), of messages also their index; *left: how many more.
 static enum yr_err delete_rows(struct yr_chats *chats, enum yr_table table,
-                               const uint8_t conv[YR_ID_LEN])
+                               const uint8_t conv[YR_ID_LEN], size_t *left)
 {
     const bool messages = table == YR_TABLE_MESSAGE;
     struct yr_row at = {.suffix_len = 0};
     enum yr_seek how = YR_SEEK_GE;
     enum yr_err err;
 
-    for (;; how = YR_SEEK_GT) {
+    for (; *left > 0; how = YR_SEEK_GT, --*left) {
         err = yr_rows_seek(chats->rows, table, conv, YR_ID_LEN, how, &at,
                            messages ? chats->row : NULL, messages ? sizeof chats->row : 0);
         if (err != YR_OK)
             return err == YR_ENOENT ? YR_OK : err;
         if (messages &&
             ((err = yr_record_decode(&chats->record, chats->row, at.value_len)) != YR_OK ||
-             (err = yr_rows_del(chats->rows, YR_TABLE_INDEX, NULL, 0, chats->record.id,
-                                YR_MSG_ID_LEN)) != YR_OK))
+             (err = delete_index(chats, conv, chats->record.id)) != YR_OK))
             return err;
         if ((err = yr_rows_del(chats->rows, table, conv, YR_ID_LEN, at.suffix, at.suffix_len)) !=
             YR_OK)
             return err;
     }
+    return YR_OK;
+}
+
+static enum yr_err erase(struct yr_chats *chats, const uint8_t id[YR_ID_LEN], size_t max,
+                         bool *more)
+{
+    size_t left = max;
+    enum yr_err err;
+
+    if ((err = delete_rows(chats, YR_TABLE_MESSAGE, id, &left)) != YR_OK ||
+        (err = delete_rows(chats, YR_TABLE_ORPHAN, id, &left)) != YR_OK)
+        return err;
+    *more = left == 0;
+    return *more ? YR_OK : yr_rows_del(chats->rows, YR_TABLE_CONV, NULL, 0, id, YR_ID_LEN);
+}
+
+enum yr_err yr_chat_erase(struct yr_chats *chats, const uint8_t id[YR_ID_LEN], size_t max,
+                          bool *more)
+{
+    return yr_chats_conv(chats, id) != NULL ? YR_EEXIST : erase(chats, id, max, more);
 }
 
 enum yr_err yr_chat_drop(struct yr_chats *chats, const uint8_t id[YR_ID_LEN], bool history)
@@ -186,15 +248,14 @@ enum yr_err yr_chat_drop(struct yr_chats *chats, const uint8_t id[YR_ID_LEN], bo
     struct yr_conv *conv = yr_chats_conv(chats, id);
     const size_t i = slot_of(chats, id);
     enum yr_err err = YR_OK;
+    bool more;
 
-    if (history) {
-        if ((err = delete_rows(chats, YR_TABLE_MESSAGE, id)) != YR_OK ||
-            (err = delete_rows(chats, YR_TABLE_ORPHAN, id)) != YR_OK ||
-            (err = yr_rows_del(chats->rows, YR_TABLE_CONV, NULL, 0, id, YR_ID_LEN)) != YR_OK)
-            return err;
-    } else if (conv != NULL && (err = save(chats, conv)) != YR_OK) {
+    if (history)
+        err = erase(chats, id, SIZE_MAX, &more);
+    else if (conv != NULL)
+        err = save(chats, conv);
+    if (err != YR_OK)
         return err;
-    }
     if (conv != NULL) {
         free_conv(chats, conv);
         chats->conv_count--;
@@ -234,7 +295,8 @@ enum yr_err yr_chats_tell(struct yr_chats *chats, struct yr_now now, enum yr_eve
 
 bool yr_chats_is_self(const struct yr_chats *chats, const struct yr_conv *conv)
 {
-    return memcmp(conv->id, chats->self, YR_ID_LEN) == 0;
+    (void)chats;
+    return conv->kind == YR_CONV_SELF;
 }
 
 enum yr_err yr_chats_post(struct yr_chats *chats, const struct yr_conv *conv,

@@ -7,6 +7,11 @@
  * message's hybrid logical clock as sent, raised to one above its parents' eff: causal first, then
  * by clock, nothing local in it.
  *
+ * A conversation that is a room works alike, but its record log has ordered it before: `eff` comes
+ * with each message, ancestors first, and never changes; ids are hashes of records.  There an
+ * author is a mid and 16 zero bytes, and what we say leaves through ops->say and comes back through
+ * yr_chat_take like everybody's.
+ *
  * The module keeps its state in rows only, but for each conversation's heads and counters.  It asks
  * for delivery of what it says through ops->deliver and tells what happened through yr_events.
  *
@@ -33,6 +38,25 @@ struct yr_chat_ops {
                            const uint8_t id[YR_MSG_ID_LEN], const uint8_t *plain, size_t len);
     /** Take back what has not left yet: true if nobody else can have it. */
     bool (*recall)(void *ctx, const uint8_t conv[YR_ID_LEN], const uint8_t id[YR_MSG_ID_LEN]);
+
+    /* rooms; all four may be NULL while none is open */
+
+    /** Seal a plaintext of ours (yr_plain_decode_room), log its record, and give it to yr_chat_take
+     *  with said->own before this returns; id receives the first bytes of its rec_id.  Meanwhile
+     *  yr_chat_take, _unreadable, _raise and _note may be called for anything; `plain` stays.
+     *  Errors go up: the command fails and nothing was changed. */
+    enum yr_err (*say)(void *ctx, struct yr_now now, const uint8_t conv[YR_ID_LEN],
+                       const uint8_t *plain, size_t len, uint8_t id[YR_MSG_ID_LEN]);
+    /** An own text in a room is being shown: fill `of`, `delivered_to` and `read_by`, which are
+     *  zero; the rest is there.  Calls nothing of the chats. */
+    void (*counts)(void *ctx, struct yr_message *message);
+    /** We have read this message of another member; once for each, in no order, with the author's
+     *  mid and the place of its record in the author's log.  Calls nothing of the chats. */
+    void (*seen)(void *ctx, const uint8_t conv[YR_ID_LEN], const uint8_t mid[YR_MID_LEN],
+                 const uint8_t incarnation[YR_INCARNATION_LEN], uint64_t seq);
+    /** ... and after those, once: all up to here was read, or was before. */
+    void (*read)(void *ctx, struct yr_now now, const uint8_t conv[YR_ID_LEN],
+                 const struct yr_place *marker);
     void *ctx;
 };
 
@@ -48,45 +72,60 @@ YR_MUST_USE enum yr_err yr_chats_start(struct yr_chats *chats, struct yr_now now
 void yr_chats_reset(struct yr_chats *chats);
 
 /** Have the conversation with this friend at hand: heads, counters.  Idempotent.
- *  Errors: YR_EFULL: more than YR_FRIENDS_MAX and oneself; YR_ENOMEM, YR_EIO, YR_ECORRUPT. */
+ *  Errors: YR_EFULL: as many as friends, rooms and oneself; YR_ENOMEM, YR_EIO, YR_ECORRUPT. */
 YR_MUST_USE enum yr_err yr_chat_open(struct yr_chats *chats, const uint8_t conv[YR_ID_LEN]);
-/** Forget it; `history` deletes its rows too. */
+/** The same for a room, in which we are `mid`.  nick: our name there, with a final NUL, cut after
+ *  YR_NICK_MAX bytes; of what comes from now on "@nick" is a mention.  Idempotent: another mid or
+ *  nick replaces the one before.  Errors: as yr_chat_open; YR_EEXIST: it is open, and no room. */
+YR_MUST_USE enum yr_err yr_chat_open_room(struct yr_chats *chats, const uint8_t conv[YR_ID_LEN],
+                                          const uint8_t mid[YR_MID_LEN], const char *nick);
+/** Forget it; `history` deletes its rows too, all at once (yr_chat_erase does not). */
 YR_MUST_USE enum yr_err yr_chat_drop(struct yr_chats *chats, const uint8_t conv[YR_ID_LEN],
                                      bool history);
+/** Delete up to `max` messages and what waits for them of a conversation that is not open; *more:
+ *  some are left, go on in another transaction.  Nothing there is no error.  Whoever erases in
+ *  steps remembers across a restart that there is more, and does not open it in between.
+ *  Errors: YR_EEXIST: it is open; those of the machine. */
+YR_MUST_USE enum yr_err yr_chat_erase(struct yr_chats *chats, const uint8_t conv[YR_ID_LEN],
+                                      size_t max, bool *more);
 
 /** A text or action of ours.  A note to self (conv = self) is DELIVERED at once: its reader's disk
  *  is this one.  reply_to NULL or zero: none.  key: idempotence key (<= 64 bytes; used
  *  within 24 h before: that message's id, YR_EEXIST).  id receives the new id.
- *  Errors: YR_ESIZE (empty or > YR_TEXT_MAX), YR_EINVAL (not UTF-8), YR_ENOENT (unknown reply_to),
- *  YR_ENOFRIEND, YR_EEXIST, what deliver returns. */
+ *  Errors: YR_ESIZE (empty or > YR_TEXT_MAX; in a room > YR_ROOM_TEXT_MAX), YR_EINVAL (not UTF-8),
+ *  YR_ENOENT (unknown reply_to), YR_ENOFRIEND, YR_EEXIST, what deliver or say returns. */
 YR_MUST_USE enum yr_err yr_chat_send(struct yr_chats *chats, struct yr_now now,
                                      const uint8_t conv[YR_ID_LEN], bool action, const void *text,
                                      size_t len, const uint8_t *reply_to, const void *key,
                                      size_t key_len, uint8_t id[YR_MSG_ID_LEN]);
-/** Errors: YR_ENOENT; YR_EDENIED (not ours, or deleted); YR_ESIZE; YR_EINVAL. */
+/** Errors: YR_ENOENT; YR_EDENIED (not ours, or deleted); YR_ESIZE; YR_EINVAL; YR_ENOFRIEND; what
+ *  deliver or say returns. */
 YR_MUST_USE enum yr_err yr_chat_edit(struct yr_chats *chats, struct yr_now now,
                                      const uint8_t id[YR_MSG_ID_LEN], const void *text, size_t len);
 /** local: only here (any message); else one of ours, everywhere; one that nobody has yet becomes
  *  CANCELLED (events STATE and DELETE): a tombstone leaves in its stead, and of what it said or
  *  answered nothing does, nor of its edits.  What is deleted already is no error; what is deleted
- *  only here can still be deleted everywhere.  Errors: YR_ENOENT; YR_EDENIED (not ours);
- *  YR_ENOFRIEND; what deliver returns. */
+ *  only here can still be deleted everywhere.  What was said in a room is never CANCELLED: its
+ *  record is in the log.  Errors: YR_ENOENT; YR_EDENIED (not ours); YR_ENOFRIEND; what deliver or
+ *  say returns. */
 YR_MUST_USE enum yr_err yr_chat_delete(struct yr_chats *chats, struct yr_now now,
                                        const uint8_t id[YR_MSG_ID_LEN], bool local);
 /** emoji: 1..YR_EMOJI_MAX bytes of UTF-8.  Setting it again, or taking back none, does nothing.
- *  Errors: YR_ENOENT; YR_EDENIED (deleted, or a system line); YR_EFULL: YR_REACTION_EACH;
- *  YR_ESIZE; YR_EINVAL; YR_ENOFRIEND. */
+ *  Errors: YR_ENOENT; YR_EDENIED (deleted, or a system line); YR_EFULL: one more than are kept
+ *  (record.h); YR_ESIZE; YR_EINVAL; YR_ENOFRIEND; what deliver or say returns. */
 YR_MUST_USE enum yr_err yr_chat_react(struct yr_chats *chats, struct yr_now now,
                                       const uint8_t id[YR_MSG_ID_LEN], const void *emoji,
                                       size_t len, bool remove);
 /** Move our read marker to `id` (never back; NULL or zero: to the end).  All at or above it in
  *  display order becomes read; a message that comes late and stands above the marker is unread
- * until the next read at or below it.  receipts: tell the author.  Nothing to read is no error.
+ * until the next read at or below it.  receipts: tell the author (in a room ops->seen and ops->read
+ * are always called, and decide that).  Nothing to read is no error.
  *  Errors: YR_ENOENT; YR_ENOFRIEND. */
 YR_MUST_USE enum yr_err yr_chat_read(struct yr_chats *chats, struct yr_now now,
                                      const uint8_t conv[YR_ID_LEN], const uint8_t *id,
                                      bool receipts);
-/** A line of our own making ("bob's device key changed"): kind SYSTEM, local only. */
+/** A line of our own making ("bob's device key changed"): kind SYSTEM, local only, below all that
+ *  is there.  In a room its author is zero.  Errors: YR_ENOFRIEND. */
 YR_MUST_USE enum yr_err yr_chat_note(struct yr_chats *chats, struct yr_now now,
                                      const uint8_t conv[YR_ID_LEN], const char *text);
 
@@ -109,6 +148,39 @@ YR_MUST_USE enum yr_err yr_chat_receive(struct yr_chats *chats, struct yr_now no
                                         const uint8_t conv[YR_ID_LEN],
                                         const uint8_t author[YR_ID_LEN], const uint8_t *plain,
                                         size_t len, struct yr_chat_aside *aside);
+
+/* ---- what comes out of a room's log ---- */
+
+/** A record as the conversation needs it. */
+struct yr_chat_said {
+    const uint8_t *id;          /* lent: the first 16 bytes of its rec_id */
+    const uint8_t *author;      /* lent: mid, 16 bytes */
+    const uint8_t *incarnation; /* lent: of the author's log, 8 bytes */
+    uint64_t hlc, seq;
+    uint64_t eff; /* max(hlc, its ancestors' eff + 1): with author, seq and id its place for ever */
+    bool own;     /* the author is ourselves */
+};
+/** An opened content: a new message (own ones ACCEPTED), an operation on one (applied, or kept
+ *  until its target comes), or, if it does not decode or is of a later version's type, a SYSTEM
+ *  line at its place.  Whatever order they come in, all who took the same ones show the same.
+ *  Idempotent.  What has no effect (not the author's to edit, a reaction too many) is counted and
+ *  YR_OK.  plain: borrowed, and not the buffer that ops->say was given.
+ *  Errors: YR_ENOFRIEND: no open room; those of the machine. */
+YR_MUST_USE enum yr_err yr_chat_take(struct yr_chats *chats, struct yr_now now,
+                                     const uint8_t conv[YR_ID_LEN], const struct yr_chat_said *said,
+                                     const uint8_t *plain, size_t len);
+/** A content that nobody here will ever open: a SYSTEM line at its place, for good.  Errors: as
+ *  yr_chat_take. */
+YR_MUST_USE enum yr_err yr_chat_unreadable(struct yr_chats *chats, struct yr_now now,
+                                           const uint8_t conv[YR_ID_LEN],
+                                           const struct yr_chat_said *said);
+/** An own message of a room is DELIVERED to, or READ by, all who can have it.  A state that is no
+ *  step forward, an unknown id, or one of an operation: nothing happens.
+ *  Errors: YR_ENOFRIEND: no open room; those of the machine. */
+YR_MUST_USE enum yr_err yr_chat_raise(struct yr_chats *chats, struct yr_now now,
+                                      const uint8_t conv[YR_ID_LEN],
+                                      const uint8_t id[YR_MSG_ID_LEN], enum yr_state state);
+
 /** Before a transaction is taken: one delivered receipt per conversation for all texts received
  *  since the last (through deliver), and rows of counters and heads that changed. */
 YR_MUST_USE enum yr_err yr_chats_flush(struct yr_chats *chats, struct yr_now now);

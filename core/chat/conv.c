@@ -1,9 +1,10 @@
 #include "core/chat/conv.h"
 
-#define VERSION 1
+#define VERSION 2
 
-static_assert(YR_CONV_MAX >= 256 + YR_HEADS_MAX * (YR_MSG_ID_LEN + 9) +
-                                 YR_SKIPPED_READ_MAX * (YR_MSG_ID_LEN + sizeof(struct yr_place)),
+static_assert(YR_CONV_MAX >=
+                  256 + YR_HEADS_MAX * (YR_MSG_ID_LEN + 9) +
+                      YR_SKIPPED_READ_MAX * (YR_MSG_ID_LEN + 1 + sizeof(struct yr_place)),
               "the row fits");
 
 void yr_conv_encode(const struct yr_conv *conv, uint8_t out[YR_CONV_MAX], size_t *len)
@@ -27,12 +28,14 @@ void yr_conv_encode(const struct yr_conv *conv, uint8_t out[YR_CONV_MAX], size_t
     yr_wr_bytes(&wr, conv->marker.key, sizeof conv->marker.key);
     yr_wr_bytes(&wr, conv->marker_id, YR_MSG_ID_LEN);
     yr_wr_u64(&wr, conv->below_count);
+    yr_wr_u64(&wr, conv->below_mentions);
     yr_wr_bytes(&wr, conv->first.key, sizeof conv->first.key);
     yr_wr_bytes(&wr, conv->first_id, YR_MSG_ID_LEN);
     yr_wr_u8(&wr, (uint8_t)conv->above_count);
     for (size_t i = 0; i < conv->above_count; i++) {
         yr_wr_bytes(&wr, conv->above[i].place.key, sizeof conv->above[i].place.key);
         yr_wr_bytes(&wr, conv->above[i].id, YR_MSG_ID_LEN);
+        yr_wr_u8(&wr, conv->above[i].mention);
     }
     yr_wr_u64(&wr, (uint64_t)conv->note_ms);
     YR_ASSERT(yr_wr_ok(&wr));
@@ -64,6 +67,7 @@ enum yr_err yr_conv_decode(struct yr_conv *out, const uint8_t *src, size_t len)
     yr_rd_copy(&rd, out->marker.key, sizeof out->marker.key);
     yr_rd_copy(&rd, out->marker_id, YR_MSG_ID_LEN);
     out->below_count = yr_rd_u64(&rd);
+    out->below_mentions = yr_rd_u64(&rd);
     yr_rd_copy(&rd, out->first.key, sizeof out->first.key);
     yr_rd_copy(&rd, out->first_id, YR_MSG_ID_LEN);
     out->above_count = yr_rd_u8(&rd);
@@ -72,6 +76,7 @@ enum yr_err yr_conv_decode(struct yr_conv *out, const uint8_t *src, size_t len)
     for (size_t i = 0; i < out->above_count; i++) {
         yr_rd_copy(&rd, out->above[i].place.key, sizeof out->above[i].place.key);
         yr_rd_copy(&rd, out->above[i].id, YR_MSG_ID_LEN);
+        out->above[i].mention = yr_rd_u8(&rd) != 0;
     }
     out->note_ms = (yr_ms)yr_rd_u64(&rd);
     return yr_rd_done(&rd) && out->hlc <= YR_HLC_MAX && out->epoch != 0 ? YR_OK : YR_ECORRUPT;

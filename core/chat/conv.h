@@ -19,16 +19,24 @@ struct yr_spot {
 struct yr_above {
     struct yr_place place;
     uint8_t id[YR_MSG_ID_LEN];
+    bool mention;
 };
+
+enum yr_conv_kind { YR_CONV_DIRECT, YR_CONV_SELF, YR_CONV_ROOM };
 
 struct yr_conv {
     uint8_t id[YR_ID_LEN];
     bool dirty; /* differs from its row */
 
-    /* ours */
-    uint64_t hlc, seq, note_count;
+    /* who we are in it; not stored */
+    enum yr_conv_kind kind;
+    uint8_t self[YR_ID_LEN];    /* the author of what we say; in a room: mid and zero bytes */
+    char nick[YR_NICK_MAX + 1]; /* in a room: "@nick" is a mention */
 
-    /* the order of messages */
+    /* ours */
+    uint64_t hlc, seq, note_count; /* seq: not in a room, where the record counts */
+
+    /* the order of messages; in a room all but eff_max and orphans is idle */
     uint64_t eff_max; /* no message stands below this */
     uint32_t epoch;   /* messages that wait for ancestors carry it; giving up is a new epoch */
     uint32_t edges;   /* rows that say who waits for whom */
@@ -42,6 +50,7 @@ struct yr_conv {
     struct yr_place marker;           /* all up to here, but for `above` */
     uint8_t marker_id[YR_MSG_ID_LEN]; /* zero: nothing was */
     uint64_t below_count;             /* unread messages below the marker ... */
+    uint64_t below_mentions;          /* ... how many of them mention us ... */
     struct yr_place first;            /* ... and the first of them */
     uint8_t first_id[YR_MSG_ID_LEN];
     size_t above_count;

@@ -34,12 +34,13 @@ bool yr_marker_unread(const struct yr_conv *conv, const struct yr_record *record
            find_above(conv, record->id) < conv->above_count;
 }
 
-static void add_below(struct yr_conv *conv, const uint8_t id[YR_MSG_ID_LEN],
+static void add_below(struct yr_conv *conv, const struct yr_record *record,
                       const struct yr_place *place)
 {
+    conv->below_mentions += record->mention ? 1 : 0;
     if (conv->below_count++ == 0 || yr_place_compare(place, &conv->first) < 0) {
         conv->first = *place;
-        memcpy(conv->first_id, id, YR_MSG_ID_LEN);
+        memcpy(conv->first_id, record->id, YR_MSG_ID_LEN);
     }
 }
 
@@ -50,13 +51,14 @@ void yr_marker_arrived(struct yr_conv *conv, const struct yr_record *record,
         return;
     conv->dirty = true;
     if (yr_place_compare(place, &conv->marker) > 0) {
-        add_below(conv, record->id, place);
+        add_below(conv, record, place);
         return;
     }
     if (conv->above_count == YR_SKIPPED_READ_MAX)
         drop_above(conv, 0);
     conv->above[conv->above_count].place = *place;
     memcpy(conv->above[conv->above_count].id, record->id, YR_MSG_ID_LEN);
+    conv->above[conv->above_count].mention = record->mention;
     conv->above_count++;
 }
 
@@ -98,7 +100,7 @@ bool yr_marker_move(struct yr_conv *conv, struct yr_record *record, const struct
         conv->above[i].place = *to;
     } else if (above) {
         drop_above(conv, i);
-        add_below(conv, record->id, to);
+        add_below(conv, record, to);
     } else if (!unread) {
         record->seen = yr_place_compare(to, &conv->marker) > 0;
     }
@@ -151,16 +153,32 @@ static enum yr_err add_to_batch(struct batch *batch, const uint8_t id[YR_MSG_ID_
     return batch->count == YR_ACKS_MAX ? post_batch(batch) : YR_OK;
 }
 
+// It has been read.  In a room it is the room that tells the author.
+static enum yr_err tell_author(struct batch *batch, const struct yr_record *record)
+{
+    const struct yr_chat_ops *ops = batch->chats->ops;
+
+    if (batch->conv->kind != YR_CONV_ROOM)
+        return add_to_batch(batch, record->id);
+    ops->seen(ops->ctx, batch->conv->id, record->author, record->incarnation, record->seq);
+    return YR_OK;
+}
+
 static enum yr_err read_above(struct yr_conv *conv, const struct yr_place *to, struct batch *batch)
 {
+    struct yr_record record;
+
     for (size_t i = 0; i < conv->above_count;) {
+        const struct yr_place *place = &conv->above[i].place;
         enum yr_err err;
 
-        if (yr_place_compare(&conv->above[i].place, to) > 0) {
+        if (yr_place_compare(place, to) > 0) {
             i++;
             continue;
         }
-        if ((err = add_to_batch(batch, conv->above[i].id)) != YR_OK)
+        if ((err = yr_record_get(batch->chats, conv->id, place, &record)) != YR_OK)
+            return err == YR_ENOENT ? YR_ECORRUPT : err;
+        if ((err = tell_author(batch, &record)) != YR_OK)
             return err;
         drop_above(conv, i);
     }
@@ -193,9 +211,10 @@ static enum yr_err read_below(struct yr_chats *chats, struct yr_conv *conv,
             memcpy(conv->first_id, record.id, YR_MSG_ID_LEN);
             return YR_OK;
         }
-        if ((err = add_to_batch(batch, record.id)) != YR_OK)
+        if ((err = tell_author(batch, &record)) != YR_OK)
             return err;
         conv->below_count--;
+        conv->below_mentions -= record.mention && conv->below_mentions > 0 ? 1 : 0;
     }
     return YR_OK;
 }
@@ -259,6 +278,8 @@ enum yr_err yr_chat_read(struct yr_chats *chats, struct yr_now now,
     }
     next.dirty = true;
     *conv = next;
+    if (conv->kind == YR_CONV_ROOM)
+        chats->ops->read(chats->ops->ctx, now, conv->id, &conv->marker);
     return yr_chats_tell(chats, now, YR_EV_READ, conv, conv->marker_id, YR_STATE_ACCEPTED, NULL);
 }
 
@@ -271,10 +292,13 @@ void yr_chat_unread(struct yr_chats *chats, const uint8_t conv_id[YR_ID_LEN], st
     if (conv == NULL)
         return;
     out->count = (size_t)conv->below_count + conv->above_count;
+    out->mentions = (size_t)conv->below_mentions;
     memcpy(out->marker, conv->marker_id, YR_MSG_ID_LEN);
-    for (size_t i = 0; i < conv->above_count; i++)
+    for (size_t i = 0; i < conv->above_count; i++) {
+        out->mentions += conv->above[i].mention ? 1 : 0;
         if (first == NULL || yr_place_compare(&conv->above[i].place, &first->place) < 0)
             first = &conv->above[i];
+    }
     if (first != NULL)
         memcpy(out->first, first->id, YR_MSG_ID_LEN);
     else if (conv->below_count > 0)

@@ -8,6 +8,8 @@ static void show(struct yr_chats *chats, const uint8_t conv_id[YR_ID_LEN],
     const bool unread = conv != NULL && yr_marker_unread(conv, &chats->record, place);
 
     yr_record_show(&chats->record, conv_id, unread, out);
+    if (out->room && out->own && out->kind != YR_MSG_SYSTEM && chats->ops->counts != NULL)
+        chats->ops->counts(chats->ops->ctx, out);
 }
 
 enum yr_err yr_chat_message(struct yr_chats *chats, const uint8_t id[YR_MSG_ID_LEN],

@@ -295,7 +295,8 @@ enum yr_err yr_chat_receive(struct yr_chats *chats, struct yr_now now,
     enum yr_err err;
 
     aside->type = YR_PLAIN_COUNT;
-    if (in.conv == NULL || memcmp(author, chats->self, YR_ID_LEN) == 0)
+    if (in.conv == NULL || in.conv->kind == YR_CONV_ROOM ||
+        memcmp(author, chats->self, YR_ID_LEN) == 0)
         return malformed(chats);
     if (yr_plain_decode(&plain, bytes, len) != YR_OK) {
         yr_chats_count(chats, YR_CHAT_UNREADABLE);

@@ -2,7 +2,7 @@
 
 #include "core/crypto/kdf.h"
 
-#define VERSION  1
+#define VERSION  2
 #define LATE_MS  120000
 #define MARK_MAX (YR_ID_LEN + 8 + 8 + YR_MSG_ID_LEN + 1 + 1 + YR_EMOJI_MAX)
 
@@ -15,7 +15,9 @@ enum bits {
     REPLY = 32,
     DELIVERED = 64,
     READ = 128,
-    HERE_ONLY = 256
+    HERE_ONLY = 256,
+    ROOM = 512,
+    MENTION = 1024
 };
 
 static_assert(YR_RECORD_MAX >=
@@ -47,7 +49,7 @@ static unsigned bits_of(const struct yr_record *r)
            (r->seen ? SEEN : 0U) | (r->changed ? CHANGED : 0U) |
            (is_zero(r->reply_to, sizeof r->reply_to) ? 0U : REPLY) |
            (r->delivered_ms != 0 ? DELIVERED : 0U) | (r->read_ms != 0 ? READ : 0U) |
-           (r->here_only ? HERE_ONLY : 0U);
+           (r->here_only ? HERE_ONLY : 0U) | (r->room ? ROOM : 0U) | (r->mention ? MENTION : 0U);
 }
 
 static void write_marks(struct yr_wr *wr, const struct yr_record *r)
@@ -143,6 +145,8 @@ enum yr_err yr_record_decode(struct yr_record *r, const uint8_t *src, size_t len
     r->here_only = (bits & HERE_ONLY) != 0;
     r->seen = (bits & SEEN) != 0;
     r->changed = (bits & CHANGED) != 0;
+    r->room = (bits & ROOM) != 0;
+    r->mention = (bits & MENTION) != 0;
     yr_rd_copy(&rd, r->id, YR_MSG_ID_LEN);
     yr_rd_copy(&rd, r->author, YR_ID_LEN);
     yr_rd_copy(&rd, r->incarnation, YR_INCARNATION_LEN);
@@ -203,6 +207,8 @@ void yr_record_show(const struct yr_record *r, const uint8_t conv[YR_ID_LEN], bo
     out->edited = r->edited;
     out->deleted = r->deleted;
     out->unread = unread;
+    out->room = r->room;
+    out->mention = r->mention;
     out->state = r->state;
     out->cursor = r->cursor;
     out->seq = r->seq;
@@ -374,14 +380,22 @@ static void find_author(const struct yr_record *r, const uint8_t author[YR_ID_LE
     *end = i;
 }
 
+// The author's registers are as many as are kept of one.
+static bool author_full(const struct yr_record *r, const uint8_t author[YR_ID_LEN], size_t *end)
+{
+    size_t first;
+
+    find_author(r, author, &first, end);
+    return *end - first >= (r->room ? YR_ROOM_REACTION_EACH : YR_REACTION_EACH);
+}
+
 bool yr_record_full(const struct yr_record *r, const struct yr_change *change)
 {
-    size_t first, end;
     bool found;
+    size_t end;
 
     (void)find_mark(r, change, &found);
-    find_author(r, change->author, &first, &end);
-    return !found && end - first >= YR_REACTION_EACH;
+    return !found && (author_full(r, change->author, &end) || r->mark_count == YR_REACTIONS_MAX);
 }
 
 const uint8_t *yr_record_reaction(const struct yr_record *r, const struct yr_change *change)
@@ -392,22 +406,22 @@ const uint8_t *yr_record_reaction(const struct yr_record *r, const struct yr_cha
     return found ? r->marks[at].id : NULL;
 }
 
-// A register at `at` that is off and was never written; the author's highest makes room for it.
+// A register at `at` that is off and was never written; if there are as many as are kept, the
+// author's highest makes room for it, or the highest of all.
 static enum yr_err add_mark(struct yr_record *r, const struct yr_change *change, size_t at,
                             bool *visible)
 {
     struct yr_mark *mark = &r->marks[at];
-    size_t first, end;
+    size_t end;
+    const bool each = author_full(r, change->author, &end);
 
-    find_author(r, change->author, &first, &end);
-    if (end - first >= YR_REACTION_EACH) {
+    if (each || r->mark_count == YR_REACTIONS_MAX) {
+        end = each ? end : r->mark_count;
         if (at == end)
             return YR_EFULL;
         *visible = r->marks[end - 1].on;
         memmove(mark + 1, mark, (end - 1 - at) * sizeof *mark);
     } else {
-        if (r->mark_count == YR_REACTIONS_MAX)
-            return YR_EFULL;
         memmove(mark + 1, mark, (r->mark_count - at) * sizeof *mark);
         r->mark_count++;
     }

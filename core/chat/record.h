@@ -1,10 +1,11 @@
 /* core/chat/record.h: a message as its row holds it, and what operations make of it.
  *
  * Operations merge in any order: an edit is a register that the highest (hlc, seq, text) wins, a
- * reaction one register per (author, emoji) - of an author with more than YR_REACTION_EACH those
- * of the bytewise lowest emoji are kept, which come out the same in any order -, a deletion is
- * final and takes text and reactions with it.  Two sets of the same operations therefore end in the
- * same record. */
+ * reaction one register per (author, emoji), a deletion is final and takes text and reactions with
+ * it.  Of an author's registers those of the YR_REACTION_EACH bytewise lowest emoji are kept (in a
+ * room YR_ROOM_REACTION_EACH), of all those of the YR_REACTIONS_MAX lowest (author, emoji): one
+ * that is kept in the end was among the lowest at any time, so no write to it was lost, whatever
+ * came first.  Two sets of the same operations therefore end in the same record. */
 #ifndef YR_RECORD_H
 #define YR_RECORD_H
 
@@ -37,6 +38,8 @@ struct yr_record {
     bool here_only; /* our own, deleted here: others may still have it */
     bool seen;      /* not unread, although it may stand below the read marker */
     bool changed;   /* text is no longer the one sent; first_text is its hash */
+    bool room;      /* said in a room: author is a mid and zero bytes */
+    bool mention;   /* of ourselves, as it was sent; edits do not change it */
     uint64_t hlc, seq, cursor;
     uint64_t edit_hlc, edit_seq;
     uint8_t edit_id[YR_MSG_ID_LEN]; /* the operation */
@@ -83,11 +86,11 @@ YR_MUST_USE enum yr_err yr_change_decode(struct yr_change *out, const uint8_t *s
 /** Merge one operation.  *visible: the message looks different now, *stored: its row does.
  *  The text of a winning edit is lent from the change.
  *  Errors, nothing changed: YR_EDENIED: not the author's to do, or a line of no author;
- *  YR_EFULL: a reaction that is not kept. */
+ *  YR_EFULL: a reaction that is not kept, here or anywhere. */
 YR_MUST_USE enum yr_err yr_record_apply(struct yr_record *record, const struct yr_change *change,
                                         bool *visible, bool *stored);
 
-/** Would this reaction be one more than are kept of its author? */
+/** Would this reaction be one more than are kept? */
 bool yr_record_full(const struct yr_record *record, const struct yr_change *change);
 
 /** The operation that wrote this author's register of this emoji last, or NULL. */

@@ -149,6 +149,11 @@ static void own_record(struct yr_chats *chats, struct yr_now now, const struct y
     cite_heads(conv, out);
 }
 
+static size_t text_max(const struct yr_conv *conv)
+{
+    return conv->kind == YR_CONV_ROOM ? YR_ROOM_TEXT_MAX : YR_TEXT_MAX;
+}
+
 static enum yr_err check_send(struct yr_chats *chats, const struct yr_conv *conv, const void *text,
                               size_t len, const uint8_t *reply_to, size_t key_len)
 {
@@ -159,33 +164,24 @@ static enum yr_err check_send(struct yr_chats *chats, const struct yr_conv *conv
         return YR_ENOFRIEND;
     if (key_len > KEY_MAX)
         return YR_ESIZE;
-    if ((err = check_text(text, len, YR_TEXT_MAX)) != YR_OK || !yr_msg_id_ok(reply_to))
+    if ((err = check_text(text, len, text_max(conv))) != YR_OK || !yr_msg_id_ok(reply_to))
         return err;
     if ((err = yr_index_get(chats, reply_to, &index)) != YR_OK)
         return err;
     return memcmp(index.conv, conv->id, YR_ID_LEN) == 0 ? YR_OK : YR_ENOENT;
 }
 
-enum yr_err yr_chat_send(struct yr_chats *chats, struct yr_now now,
-                         const uint8_t conv_id[YR_ID_LEN], bool action, const void *text,
-                         size_t len, const uint8_t *reply_to, const void *key, size_t key_len,
-                         uint8_t id[YR_MSG_ID_LEN])
+// A new text to a friend or to ourselves.
+static enum yr_err send_direct(struct yr_chats *chats, struct yr_now now, struct yr_conv *conv,
+                               bool action, const void *text, size_t len, const uint8_t *reply_to,
+                               uint8_t id[YR_MSG_ID_LEN])
 {
-    struct yr_conv *conv = yr_chats_conv(chats, conv_id);
     struct yr_record *record = &chats->record;
-    uint8_t hash[YR_HASH16];
     struct yr_weight weight;
     struct yr_place place;
     struct yr_plain plain;
     enum yr_err err;
 
-    if ((err = check_send(chats, conv, text, len, reply_to, key_len)) != YR_OK)
-        return err;
-    if (key_len > 0) {
-        yr_hash16(hash, key, key_len);
-        if ((err = check_key(chats, now.wall_ms, hash, id)) != YR_OK)
-            return err;
-    }
     own_record(chats, now, conv, action, text, len, reply_to, record);
     if ((err = yr_order_weigh(chats, conv, record, &weight)) != YR_OK)
         return err;
@@ -198,12 +194,49 @@ enum yr_err yr_chat_send(struct yr_chats *chats, struct yr_now now,
     conv->dirty = true;
     chats->job_count = 0; // nobody waits for an id that was just made
     yr_place_make(&place, weight.spot.eff, record);
-    if ((key_len > 0 && (err = put_key(chats, now.wall_ms, hash, record->id)) != YR_OK) ||
-        (err = yr_chats_tell(chats, now, YR_EV_MESSAGE, conv, record->id, record->state,
+    if ((err = yr_chats_tell(chats, now, YR_EV_MESSAGE, conv, record->id, record->state,
                              &record->cursor)) != YR_OK ||
         (err = yr_order_add(chats, conv, record, &weight, &place)) != YR_OK)
         return err;
     memcpy(id, record->id, YR_MSG_ID_LEN);
+    return YR_OK;
+}
+
+static enum yr_err send_to_room(struct yr_chats *chats, struct yr_now now,
+                                const struct yr_conv *conv, bool action, const void *text,
+                                size_t len, const uint8_t *reply_to, uint8_t id[YR_MSG_ID_LEN])
+{
+    const struct yr_plain plain = {.type = YR_PLAIN_TEXT,
+                                   .reply_to = yr_msg_id_ok(reply_to) ? reply_to : NULL,
+                                   .flags = action ? YR_PLAIN_ACTION : 0,
+                                   .text = text,
+                                   .text_len = len};
+
+    return yr_chats_say(chats, now, conv, &plain, id);
+}
+
+enum yr_err yr_chat_send(struct yr_chats *chats, struct yr_now now,
+                         const uint8_t conv_id[YR_ID_LEN], bool action, const void *text,
+                         size_t len, const uint8_t *reply_to, const void *key, size_t key_len,
+                         uint8_t id[YR_MSG_ID_LEN])
+{
+    struct yr_conv *conv = yr_chats_conv(chats, conv_id);
+    uint8_t hash[YR_HASH16], fresh[YR_MSG_ID_LEN];
+    enum yr_err err;
+
+    if ((err = check_send(chats, conv, text, len, reply_to, key_len)) != YR_OK)
+        return err;
+    if (key_len > 0) {
+        yr_hash16(hash, key, key_len);
+        if ((err = check_key(chats, now.wall_ms, hash, id)) != YR_OK)
+            return err;
+    }
+    err = conv->kind == YR_CONV_ROOM
+              ? send_to_room(chats, now, conv, action, text, len, reply_to, fresh)
+              : send_direct(chats, now, conv, action, text, len, reply_to, fresh);
+    if (err != YR_OK || (key_len > 0 && (err = put_key(chats, now.wall_ms, hash, fresh)) != YR_OK))
+        return err;
+    memcpy(id, fresh, YR_MSG_ID_LEN);
     return YR_OK;
 }
 
@@ -212,9 +245,13 @@ enum yr_err yr_chats_line(struct yr_chats *chats, struct yr_now now, struct yr_c
 {
     struct yr_record *record = &chats->record;
     struct yr_index index = {.epoch = 0};
+    const bool room = conv->kind == YR_CONV_ROOM;
+    // In a room its author is zero and would stand first among equals.
+    const uint64_t below = conv->eff_max + (room && conv->eff_max < UINT64_MAX ? 1 : 0);
     enum yr_err err;
 
     yr_record_clear(record);
+    record->room = room;
     yr_chats_fresh_id(chats, record->id);
     memcpy(record->author, author, YR_ID_LEN);
     record->own = memcmp(author, chats->self, YR_ID_LEN) == 0;
@@ -228,7 +265,7 @@ enum yr_err yr_chats_line(struct yr_chats *chats, struct yr_now now, struct yr_c
     conv->dirty = true;
     memcpy(index.conv, conv->id, YR_ID_LEN);
     // At the end, as things are now.  It is nobody's parent, so it moves nothing of others.
-    yr_place_make(&index.place, YR_MAX(record->hlc, conv->eff_max), record);
+    yr_place_make(&index.place, YR_MAX(record->hlc, below), record);
     if ((err = yr_chats_tell(chats, now, YR_EV_MESSAGE, conv, record->id, record->state,
                              &record->cursor)) != YR_OK ||
         (err = yr_record_put(chats, conv->id, &index.place, record)) != YR_OK)
@@ -241,9 +278,11 @@ enum yr_err yr_chat_note(struct yr_chats *chats, struct yr_now now,
 {
     struct yr_conv *conv = yr_chats_conv(chats, conv_id);
 
+    static const uint8_t nobody[YR_ID_LEN];
+
     if (conv == NULL)
         return YR_ENOFRIEND;
-    return yr_chats_line(chats, now, conv, chats->self, text);
+    return yr_chats_line(chats, now, conv, conv->kind == YR_CONV_ROOM ? nobody : chats->self, text);
 }
 
 // ---- operations of ours ----
@@ -268,7 +307,7 @@ static struct yr_change own_change(struct yr_chats *chats, struct yr_now now,
 
     yr_chats_fresh_id(chats, change.id);
     memcpy(change.target, target, YR_MSG_ID_LEN);
-    memcpy(change.author, chats->self, YR_ID_LEN);
+    memcpy(change.author, conv->self, YR_ID_LEN);
     change.hlc = yr_hlc_next(conv->hlc, now.wall_ms);
     change.seq = conv->seq + 1;
     return change;
@@ -290,6 +329,20 @@ static enum yr_err post_change(struct yr_chats *chats, const struct yr_conv *con
     return yr_chats_post(chats, conv, &plain);
 }
 
+// An operation in a room comes back as everybody's does, and is applied then.
+static enum yr_err say_change(struct yr_chats *chats, struct yr_now now, const struct yr_conv *conv,
+                              const struct yr_change *change)
+{
+    const struct yr_plain plain = {.type = change->type,
+                                   .target = change->target,
+                                   .text = change->text,
+                                   .text_len = change->text_len,
+                                   .on = change->on};
+    uint8_t id[YR_MSG_ID_LEN];
+
+    return yr_chats_say(chats, now, conv, &plain, id);
+}
+
 // Post it, apply it to chats->record, store and tell.
 static enum yr_err carry_out(struct yr_chats *chats, struct yr_now now, struct yr_conv *conv,
                              const struct yr_index *index, const struct yr_change *change,
@@ -299,6 +352,8 @@ static enum yr_err carry_out(struct yr_chats *chats, struct yr_now now, struct y
     bool visible, stored;
     enum yr_err err;
 
+    if (conv->kind == YR_CONV_ROOM)
+        return say_change(chats, now, conv, change);
     if ((err = post_change(chats, conv, change)) != YR_OK)
         return err;
     conv->hlc = change->hlc;
@@ -315,7 +370,7 @@ static enum yr_err carry_out(struct yr_chats *chats, struct yr_now now, struct y
 static bool recall(struct yr_chats *chats, const struct yr_conv *conv,
                    const uint8_t id[YR_MSG_ID_LEN])
 {
-    return !yr_chats_is_self(chats, conv) && yr_msg_id_ok(id) &&
+    return conv->kind == YR_CONV_DIRECT && yr_msg_id_ok(id) &&
            chats->ops->recall(chats->ops->ctx, conv->id, id);
 }
 
@@ -330,7 +385,8 @@ enum yr_err yr_chat_edit(struct yr_chats *chats, struct yr_now now, const uint8_
     enum yr_err err;
 
     if ((err = check_text(text, len, YR_TEXT_MAX)) != YR_OK ||
-        (err = find_target(chats, id, &index, &conv)) != YR_OK)
+        (err = find_target(chats, id, &index, &conv)) != YR_OK ||
+        (err = check_text(text, len, text_max(conv))) != YR_OK)
         return err;
     if (!record->own || record->deleted || record->kind == YR_MSG_SYSTEM)
         return YR_EDENIED;

@@ -3,6 +3,7 @@
  *     chat.c     conversations as a set, the flush
  *     say.c      what we say
  *     receive.c  what others say
+ *     room.c     what is said in rooms
  *     order.c    where a message stands, and what moves when an ancestor comes late
  *     marker.c   what was read
  *     query.c    what front ends ask
@@ -50,7 +51,7 @@ struct yr_chats {
     const struct yr_chat_ops *ops;
     uint8_t self[YR_ID_LEN];
     uint8_t incarnation[YR_INCARNATION_LEN];
-    struct yr_conv *convs[YR_FRIENDS_MAX + 1]; /* sorted by id */
+    struct yr_conv *convs[YR_FRIENDS_MAX + 1 + YR_ROOMS_MAX]; /* sorted by id */
     size_t conv_count;
     uint64_t counters[YR_CHAT_COUNTER_COUNT];
     struct yr_row purged; /* how far old idempotence keys were looked through */
@@ -60,7 +61,7 @@ struct yr_chats {
     uint8_t out[YR_RECORD_MAX];         /* the record being written */
     uint8_t change[YR_CHANGE_MAX + 64]; /* an operation that waited */
     uint8_t text[YR_TEXT_MAX];          /* the best edit among those */
-    uint8_t plain[YR_PLAIN_MAX];        /* a plaintext of ours */
+    uint8_t plain[YR_PLAIN_MAX];        /* a plaintext of ours: nothing else while ops->say runs */
     struct yr_record record;            /* of the message being looked at */
     struct yr_record moving;            /* of one that moves because of it */
     struct yr_job jobs[YR_EDGES_MAX];
@@ -114,6 +115,13 @@ YR_MUST_USE enum yr_err yr_record_at(struct yr_chats *chats, const uint8_t id[YR
 /** Index and record of a message.  Errors: YR_ENOENT: unknown; the others of both. */
 YR_MUST_USE enum yr_err yr_record_find(struct yr_chats *chats, const uint8_t id[YR_MSG_ID_LEN],
                                        struct yr_index *index, struct yr_record *out);
+
+/* ---- room.c ---- */
+
+/** Say it in a room: encode it and hand it to ops->say.  chats->record is another's afterwards. */
+YR_MUST_USE enum yr_err yr_chats_say(struct yr_chats *chats, struct yr_now now,
+                                     const struct yr_conv *conv, const struct yr_plain *plain,
+                                     uint8_t id[YR_MSG_ID_LEN]);
 
 /* ---- order.c ---- */
 

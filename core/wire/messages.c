@@ -37,6 +37,7 @@ struct layout {
      AT_##KIND(struct yr_##owner, member)},
 
 static const struct field plain_fields[] = {YR_PLAIN_FIELDS(F)};
+static const struct field room_fields[] = {YR_ROOM_PLAIN_FIELDS(F)};
 static const struct field hello_fields[] = {YR_HELLO_FIELDS(F)};
 static const struct field hello_prekey_fields[] = {YR_PREKEY_FIELDS(F, hello)};
 #define X(name, type, form, meaning) \
@@ -45,6 +46,7 @@ YR_PLAIN_MAP(X)
 #undef X
 
 static const struct layout plain_layout = {plain_fields, YR_COUNT(plain_fields)};
+static const struct layout room_layout = {room_fields, YR_COUNT(room_fields)};
 static const struct layout hello_layout = {hello_fields, YR_COUNT(hello_fields)};
 static const struct layout hello_prekey = {hello_prekey_fields, YR_COUNT(hello_prekey_fields)};
 
@@ -67,6 +69,24 @@ static const struct body *find_body(uint64_t type)
     for (size_t i = 0; i < YR_COUNT(bodies); i++)
         if (bodies[i].type == type)
             return &bodies[i];
+    return NULL;
+}
+
+// What is said in rooms; the rest is between two.
+static const struct body *find_room_body(uint64_t type)
+{
+    switch ((enum yr_plain_type)type) {
+    case YR_PLAIN_TEXT:
+    case YR_PLAIN_EDIT:
+    case YR_PLAIN_DELETE:
+    case YR_PLAIN_REACTION: return find_body(type);
+    case YR_PLAIN_DELIVERED:
+    case YR_PLAIN_READ:
+    case YR_PLAIN_PROFILE:
+    case YR_PLAIN_PREKEY:
+    case YR_PLAIN_NOOP:
+    case YR_PLAIN_COUNT: break;
+    }
     return NULL;
 }
 
@@ -224,7 +244,10 @@ static void read_body(struct yr_rd *rd, const struct body *body, struct yr_plain
         rd->bad = true;
 }
 
-enum yr_err yr_plain_decode(struct yr_plain *out, const uint8_t *src, size_t len)
+typedef const struct body *(*find_fn)(uint64_t type);
+
+static enum yr_err decode_plain(struct yr_plain *out, const struct layout *layout, find_fn find,
+                                const uint8_t *src, size_t len)
 {
     struct yr_rd rd = yr_rd_init(src, len), inner = yr_rd_init(NULL, 0);
     struct yr_plain plain = {0};
@@ -232,15 +255,31 @@ enum yr_err yr_plain_decode(struct yr_plain *out, const uint8_t *src, size_t len
 
     if (!yr_value_check(src, len))
         return YR_EPROTO;
-    read_map(&rd, &plain_layout, (uint8_t *)&plain, YR_PLAIN_BODY_KEY, &inner);
+    read_map(&rd, layout, (uint8_t *)&plain, YR_PLAIN_BODY_KEY, &inner);
     if (rd.bad)
         return YR_EPROTO;
-    body = find_body(plain.type);
+    body = find(plain.type);
     if (body != NULL) {
         read_body(&inner, body, &plain);
         plain.known = true;
     }
     if (inner.bad)
+        return YR_EPROTO;
+    *out = plain;
+    return YR_OK;
+}
+
+enum yr_err yr_plain_decode(struct yr_plain *out, const uint8_t *src, size_t len)
+{
+    return decode_plain(out, &plain_layout, find_body, src, len);
+}
+
+enum yr_err yr_plain_decode_room(struct yr_plain *out, const uint8_t *src, size_t len)
+{
+    struct yr_plain plain;
+
+    if (decode_plain(&plain, &room_layout, find_room_body, src, len) != YR_OK ||
+        plain.text_len > YR_ROOM_TEXT_MAX)
         return YR_EPROTO;
     *out = plain;
     return YR_OK;
@@ -381,9 +420,9 @@ static void pack_fields(msgpack_packer *pk, const struct layout *layout, const v
         }
 }
 
-enum yr_err yr_plain_encode(const struct yr_plain *plain, uint8_t *dst, size_t cap, size_t *len)
+static enum yr_err encode_plain(const struct yr_plain *plain, const struct layout *layout,
+                                const struct body *body, uint8_t *dst, size_t cap, size_t *len)
 {
-    const struct body *body = find_body(plain->type);
     struct yr_wr wr = yr_wr_init(dst, cap);
     size_t count, body_count;
     msgpack_packer pk;
@@ -391,12 +430,12 @@ enum yr_err yr_plain_encode(const struct yr_plain *plain, uint8_t *dst, size_t c
 
     if (body == NULL)
         return YR_EINVAL;
-    if ((err = check_layout(&plain_layout, plain, &count)) != YR_OK ||
+    if ((err = check_layout(layout, plain, &count)) != YR_OK ||
         (err = check_layout(&body->layout, plain, &body_count)) != YR_OK)
         return err;
     msgpack_packer_init(&pk, &wr, append);
     msgpack_pack_map(&pk, count + 1);
-    pack_fields(&pk, &plain_layout, plain);
+    pack_fields(&pk, layout, plain);
     msgpack_pack_uint8(&pk, YR_PLAIN_BODY_KEY);
     if (body->form == MAP) {
         msgpack_pack_map(&pk, body_count);
@@ -408,6 +447,21 @@ enum yr_err yr_plain_encode(const struct yr_plain *plain, uint8_t *dst, size_t c
         return YR_ESIZE;
     *len = yr_wr_len(&wr);
     return YR_OK;
+}
+
+enum yr_err yr_plain_encode(const struct yr_plain *plain, uint8_t *dst, size_t cap, size_t *len)
+{
+    return encode_plain(plain, &plain_layout, find_body(plain->type), dst, cap, len);
+}
+
+enum yr_err yr_plain_encode_room(const struct yr_plain *plain, uint8_t *dst, size_t cap,
+                                 size_t *len)
+{
+    const struct body *body = find_room_body(plain->type);
+
+    if (body != NULL && plain->text_len > YR_ROOM_TEXT_MAX)
+        return YR_ESIZE;
+    return encode_plain(plain, &room_layout, body, dst, cap, len);
 }
 
 enum yr_err yr_hello_encode(const struct yr_hello *hello, uint8_t *dst, size_t cap, size_t *len)

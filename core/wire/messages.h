@@ -73,9 +73,17 @@ enum yr_plain_type {
     F(plain, 6, seq, UINT, 0, UINT64_MAX, OPT)                \
     F(plain, 7, incarnation, BIN, 8, YR_INCARNATION_LEN, OPT) \
     F(plain, 8, parent, IDS, 0, YR_PARENTS_MAX, OPT)          \
-    F(plain, 9, reply_to, BIN, 16, YR_MSG_ID_LEN, OPT)        \
-    F(plain, 10, expires_s, UINT, 0, UINT64_MAX, OPT)         \
+    YR_PLAIN_TAIL_FIELDS(F)
+
+#define YR_PLAIN_TAIL_FIELDS(F)                        \
+    F(plain, 9, reply_to, BIN, 16, YR_MSG_ID_LEN, OPT) \
+    F(plain, 10, expires_s, UINT, 0, UINT64_MAX, OPT)  \
     F(plain, 11, flags, UINT, 0, UINT64_MAX, OPT)
+
+/* In a room the record around it says who said it, when, and after what. */
+#define YR_ROOM_PLAIN_FIELDS(F)                  \
+    F(plain, 1, type, UINT, 1, UINT64_MAX, NEED) \
+    YR_PLAIN_TAIL_FIELDS(F)
 
 #define YR_PREKEY_FIELDS(F, owner)                    \
     F(owner, 1, prekey_id, UINT, 0, UINT32_MAX, NEED) \
@@ -136,6 +144,14 @@ YR_MUST_USE enum yr_err yr_plain_decode(struct yr_plain *out, const uint8_t *src
  * needed, no known type, text that is not UTF-8). */
 YR_MUST_USE enum yr_err yr_plain_encode(const struct yr_plain *plain, uint8_t *dst, size_t cap,
                                         size_t *len);
+
+/** The same for what is said in a room: YR_ROOM_PLAIN_FIELDS and the body; TEXT and EDIT of at most
+ *  YR_ROOM_TEXT_MAX bytes, DELETE, REACTION; other types are not known there.  decode leaves the
+ *  other fields of a plaintext zero, whatever stands in the bytes, and encode does not look at
+ * them. Errors: the same. */
+YR_MUST_USE enum yr_err yr_plain_decode_room(struct yr_plain *out, const uint8_t *src, size_t len);
+YR_MUST_USE enum yr_err yr_plain_encode_room(const struct yr_plain *plain, uint8_t *dst, size_t cap,
+                                             size_t *len);
 /** "TEXT"; "?" for an unknown type. */
 const char *yr_plain_name(uint64_t type);
 

@@ -96,7 +96,7 @@ void talker_init(struct talker *t, char name, uint64_t seed)
     memset(t, 0, sizeof *t);
     memset(t->id, name, sizeof t->id);
     t->now = (struct yr_now){1000, INT64_C(1790000000000)};
-    t->ops = (struct yr_chat_ops){deliver, recall, t};
+    t->ops = (struct yr_chat_ops){.deliver = deliver, .recall = recall, .ctx = t};
     seeded_init(&t->rng, seed ^ (uint64_t)(unsigned char)name << 32);
     test_mem_init(&t->mem, SIZE_MAX / 4);
     t->store = yr_memstore_new();
