@@ -137,6 +137,11 @@
 #define YR_ROOM_VALUE_MAX   1024  /* bytes of one setting */
 #define YR_ROOM_SEALED_MAX  256   /* recipients in one part of a new epoch */
 #define YR_ROOM_EPOCHS_MAX  32    /* old epochs handed over in one record */
+#define YR_ROOM_CREATE_MAX  512   /* bytes of the first record of a room */
+#define YR_RECEIPTS_MAX     500   /* chains in one receipt: 16 KB; the newest */
+#define YR_ROOM_INVITES_MAX 16    /* to rooms, not answered yet */
+#define YR_ROOM_INVITERS    4     /* friends remembered of one such */
+#define YR_ROOM_SEALS_MAX   4     /* own keys for epoch secrets: those of three weeks and a spare */
 
 #define YR_ROW_MAX       65536  /* plaintext of one stored row */
 #define YR_KEY_MAX       48     /* bytes of a stored key */

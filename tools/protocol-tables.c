@@ -74,6 +74,8 @@ static void field(unsigned key, const char *member, const char *kind, unsigned l
         printf("%llu to %llu", min, max);
     else if (strcmp(kind, "BIN") == 0)
         printf("%llu bytes", max);
+    else if (strcmp(kind, "BLOB") == 0)
+        printf("%llu to %llu bytes", min, max);
     else if (strcmp(kind, "STR") == 0)
         printf("text, %llu to %llu bytes", min, max);
     else if (strcmp(kind, "IDS") == 0)
@@ -111,6 +113,12 @@ static void fields(void)
     begin("prekey-fields", FIELD_HEAD, 4);
     YR_BODY_PREKEY(FIELD)
     end("prekey-fields");
+    begin("room-invite-fields", FIELD_HEAD, 4);
+    YR_BODY_ROOM_INVITE(FIELD)
+    end("room-invite-fields");
+    begin("room-join-fields", FIELD_HEAD, 4);
+    YR_BODY_ROOM_JOIN(FIELD)
+    end("room-join-fields");
     begin("hello-fields", FIELD_HEAD, 4);
     YR_HELLO_FIELDS(FIELD)
     end("hello-fields");

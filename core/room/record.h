@@ -80,19 +80,20 @@ void yr_room_mid(uint8_t out[YR_MID_LEN], const uint8_t room_id[YR_ROOM_ID_LEN],
 /* ---- bodies: `kind u8 | fields` ---- */
 
 /*    X(NAME, class, kind, meaning) */
-#define YR_BODY_MAP(X)                                                             \
-    X(CREATE, CONTROL, 1, "a room and its founder")                                \
-    X(ADD, CONTROL, 2, "a new member, who asked for it, and its key to the epoch") \
-    X(REMOVE, CONTROL, 3, "a member is no longer one")                             \
-    X(ROLE, CONTROL, 4, "a member's rank")                                         \
-    X(SET, CONTROL, 5, "a setting of the room")                                    \
-    X(LEAVE, CONTROL, 6, "the author is no longer a member")                       \
-    X(CONTENT, MESSAGE, 1, "a sealed message")                                     \
-    X(REKEY, MESSAGE, 2, "a new epoch secret for every member, or a part of them") \
-    X(HIST, MESSAGE, 3, "epoch secrets of the history granted to one who joins")   \
-    X(KEY, STATE, 1, "the author's new key for epoch secrets")                     \
-    X(PROFILE, STATE, 2, "how the author calls itself")                            \
-    X(NEEDKEY, STATE, 3, "the author cannot open the epoch it names; asks for a new one")
+#define YR_BODY_MAP(X)                                                                    \
+    X(CREATE, CONTROL, 1, "a room and its founder")                                       \
+    X(ADD, CONTROL, 2, "a new member, who asked for it, and its key to the epoch")        \
+    X(REMOVE, CONTROL, 3, "a member is no longer one")                                    \
+    X(ROLE, CONTROL, 4, "a member's rank")                                                \
+    X(SET, CONTROL, 5, "a setting of the room")                                           \
+    X(LEAVE, CONTROL, 6, "the author is no longer a member")                              \
+    X(CONTENT, MESSAGE, 1, "a sealed message")                                            \
+    X(REKEY, MESSAGE, 2, "a new epoch secret for every member, or a part of them")        \
+    X(HIST, MESSAGE, 3, "epoch secrets of the history granted to one who joins")          \
+    X(KEY, STATE, 1, "the author's new key for epoch secrets")                            \
+    X(PROFILE, STATE, 2, "how the author calls itself")                                   \
+    X(NEEDKEY, STATE, 3, "the author cannot open the epoch it names; asks for a new one") \
+    X(RECEIPT, STATE, 4, "how far the author has each chain on disk, and has read it")
 
 enum yr_room_kind {
 #define X(name, class, kind, meaning) YR_ROOM_##name,
@@ -100,6 +101,8 @@ enum yr_room_kind {
 #undef X
         YR_ROOM_KIND_COUNT
 };
+
+#define YR_RECEIPT_LEN (16 + 8 + 4 + 4) /* mid, incarnation, delivered u32, read u32 */
 
 /*    F(body, FORM, member, min, max), in the order of the bytes
  *
@@ -157,6 +160,7 @@ enum yr_room_kind {
     F(profile, STR, text, 0, YR_NICK_MAX) \
     F(profile, TEXT, note, 0, YR_STATUS_MAX)
 #define YR_FIELDS_NEEDKEY(F) F(needkey, BIN, epoch, 16, 16)
+#define YR_FIELDS_RECEIPT(F) F(receipt, LIST16, list, YR_RECEIPT_LEN, YR_RECEIPTS_MAX)
 
 /** Keys of SET; others are kept and not shown. */
 enum yr_room_setting { YR_SETTING_NAME = 1, YR_SETTING_TOPIC = 2, YR_SETTING_AVATAR = 3 };
@@ -172,7 +176,7 @@ struct yr_room_body {
     const uint8_t *nonce;              /* ADD REKEY: 16; CONTENT: 24 */
     const uint8_t *commit;             /* 32: REKEY: of ES; CONTENT: kc, of the message key */
     const uint8_t *eph, *sealed;       /* 32; 48 */
-    const uint8_t *list;               /* REKEY: (mid4, ct 48) each; HIST: (epoch 16, ct 48) */
+    const uint8_t *list;               /* REKEY: (mid4, ct 48); HIST: (epoch 16, ct 48); RECEIPT */
     const uint8_t *text, *note, *data; /* CREATE: name; ADD PROFILE: nick; SET: value; ciphertext */
     size_t text_len, note_len, data_len, list_count;
     uint32_t index;       /* CONTENT: ci */

@@ -107,13 +107,15 @@ bool yr_rows_broken(const struct yr_rows *rows)
 
 // ---- one row ----
 
-// Is the suffix a person?  These tables are read by id or walked whole, so their order is free.
+// Is the suffix a person or a room?  These tables are read by id or walked whole, so their order is
+// free.
 static bool is_hidden(enum yr_table table, size_t suffix_len)
 {
     static const bool by_person[YR_TABLE_COUNT] = {
-        [YR_TABLE_FRIEND] = true, [YR_TABLE_CLOCK] = true,   [YR_TABLE_ADDR] = true,
-        [YR_TABLE_CONV] = true,   [YR_TABLE_TIMEKEY] = true, [YR_TABLE_SESSION] = true,
-        [YR_TABLE_PREKEY] = true,
+        [YR_TABLE_FRIEND] = true,   [YR_TABLE_CLOCK] = true,   [YR_TABLE_ADDR] = true,
+        [YR_TABLE_CONV] = true,     [YR_TABLE_TIMEKEY] = true, [YR_TABLE_SESSION] = true,
+        [YR_TABLE_PREKEY] = true,   [YR_TABLE_ROOM] = true,    [YR_TABLE_ROOMFRIEND] = true,
+        [YR_TABLE_ROOMSEAL] = true,
     };
 
     return by_person[table] && suffix_len == YR_ID_LEN;

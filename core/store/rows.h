@@ -41,7 +41,13 @@
     X(SESSION, "session", SHRED, "- -> friend id: ratchet sessions")                           \
     X(SKIPPED, "skipped", SHRED, "- -> friend id: skipped message keys")                       \
     X(PREKEY, "prekey", SHRED, "- -> friend id: own prekeys and the friend's newest")          \
-    X(OUTBOX, "outbox", SHRED, "friend id -> order u64be: what waits for the friend")
+    X(OUTBOX, "outbox", SHRED, "friend id -> order u64be: what waits for the friend")          \
+    X(ROOM, "room", MAIN, "- -> room id: a room, our key and place in it")                     \
+    X(ROOMFRIEND, "roomfriend", MAIN, "room id -> friend id: invited, and who he is there")    \
+    X(ROOMMEMBER, "roommember", MAIN, "room id -> mid: name, how far our texts reached it")    \
+    X(ROOMCHAIN, "roomchain", MAIN, "room id -> mid, incarnation: how far it was read")        \
+    X(ROOMWAIT, "roomwait", MAIN, "room id -> epoch: content waits for its key")               \
+    X(ROOMSEAL, "roomseal", SHRED, "- -> room id: our keys for epoch secrets")
 
 enum yr_table {
 #define X(name, text, db, meaning) YR_TABLE_##name,

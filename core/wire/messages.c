@@ -4,7 +4,7 @@
 
 #include "core/wire/value.h"
 
-enum kind { UINT, BOOL, BIN, STR, IDS, NIL };
+enum kind { UINT, BOOL, BIN, BLOB, STR, IDS, NIL };
 enum { OPT, NEED };
 enum form { VALUE, MAP };
 
@@ -25,6 +25,7 @@ struct layout {
 #define AT_UINT(owner, m) .at = offsetof(owner, m), .size = sizeof(((owner *)0)->m)
 #define AT_BOOL(owner, m) .at = offsetof(owner, m), .size = sizeof(((owner *)0)->m)
 #define AT_BIN(owner, m)  .at = offsetof(owner, m)
+#define AT_BLOB(owner, m) .at = offsetof(owner, m), .at_nr = offsetof(owner, m##_len)
 #define AT_STR(owner, m)  .at = offsetof(owner, m), .at_nr = offsetof(owner, m##_len)
 #define AT_IDS(owner, m)  .at = offsetof(owner, m##s), .at_nr = offsetof(owner, m##_count)
 #define AT_NIL(owner, m)  .at = 0
@@ -84,6 +85,8 @@ static const struct body *find_room_body(uint64_t type)
     case YR_PLAIN_READ:
     case YR_PLAIN_PROFILE:
     case YR_PLAIN_PREKEY:
+    case YR_PLAIN_ROOM_INVITE:
+    case YR_PLAIN_ROOM_JOIN:
     case YR_PLAIN_NOOP:
     case YR_PLAIN_COUNT: break;
     }
@@ -172,10 +175,10 @@ static void read_ids(struct yr_rd *rd, const struct field *field, uint64_t count
 static void read_field(struct yr_rd *rd, const struct field *field, uint8_t *out)
 {
     static const enum yr_value_kind kinds[] = {
-        [UINT] = YR_VALUE_UINT, [BOOL] = YR_VALUE_BOOL, [BIN] = YR_VALUE_BIN,
+        [UINT] = YR_VALUE_UINT, [BOOL] = YR_VALUE_BOOL, [BIN] = YR_VALUE_BIN, [BLOB] = YR_VALUE_BIN,
         [STR] = YR_VALUE_STR,   [IDS] = YR_VALUE_ARRAY, [NIL] = YR_VALUE_NIL};
     const struct yr_value value = yr_value_next(rd);
-    const bool sized = field->kind == BIN || field->kind == STR;
+    const bool sized = field->kind == BIN || field->kind == BLOB || field->kind == STR;
     const uint64_t size = sized ? value.len : value.number;
 
     if (value.kind != kinds[field->kind] || size < field->min || size > field->max)
@@ -186,6 +189,7 @@ static void read_field(struct yr_rd *rd, const struct field *field, uint8_t *out
     case UINT:
     case BOOL: set_number(field, out, value.number); return;
     case BIN: set_pointer(out, field->at, value.data); return;
+    case BLOB:
     case STR:
         set_pointer(out, field->at, value.data);
         set_size(out, field->at_nr, value.len);
@@ -317,6 +321,7 @@ static bool present(const struct field *field, const uint8_t *in)
     case UINT:
     case BOOL: return get_number(field, in) != 0;
     case BIN:
+    case BLOB:
     case STR: return get_pointer(in, field->at) != NULL;
     case IDS: return get_size(in, field->at_nr) > 0;
     case NIL: return true;
@@ -332,6 +337,15 @@ static enum yr_err check_str(const struct field *field, const uint8_t *in)
     if (len < field->min || len > field->max)
         return YR_ESIZE;
     return len == 0 || (text != NULL && yr_utf8_ok(text, len)) ? YR_OK : YR_EINVAL;
+}
+
+static enum yr_err check_blob(const struct field *field, const uint8_t *in)
+{
+    const size_t len = get_size(in, field->at_nr);
+
+    if (len < field->min || len > field->max)
+        return YR_ESIZE;
+    return get_pointer(in, field->at) != NULL ? YR_OK : YR_EINVAL;
 }
 
 static enum yr_err check_ids(const struct field *field, const uint8_t *in)
@@ -356,6 +370,7 @@ static enum yr_err check_field(const struct field *field, const uint8_t *in)
             return YR_EINVAL;
         return get_number(field, in) <= field->max ? YR_OK : YR_ESIZE;
     case BIN: return get_pointer(in, field->at) != NULL ? YR_OK : YR_EINVAL;
+    case BLOB: return check_blob(field, in);
     case STR: return check_str(field, in);
     case IDS: return check_ids(field, in);
     case BOOL:
@@ -397,6 +412,7 @@ static void pack_field(msgpack_packer *pk, const struct field *field, const uint
             msgpack_pack_false(pk);
         return;
     case BIN: pack_bin(pk, get_pointer(in, field->at), (size_t)field->max); return;
+    case BLOB: pack_bin(pk, get_pointer(in, field->at), nr); return;
     case STR:
         msgpack_pack_str(pk, nr);
         msgpack_pack_str_body(pk, get_pointer(in, field->at), nr);

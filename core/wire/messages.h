@@ -34,15 +34,17 @@ enum yr_env_status {
 /* ---- direct plaintexts (B.7 as DESIGN.md 5 has it) ---- */
 
 /*    X(NAME, type, form of the body, meaning) */
-#define YR_PLAIN_MAP(X)                                                 \
-    X(TEXT, 1, VALUE, "a text; flags bit 0: an action")                 \
-    X(DELIVERED, 2, VALUE, "these messages are on the receiver's disk") \
-    X(READ, 3, VALUE, "these were shown")                               \
-    X(EDIT, 4, MAP, "new text of one's own message")                    \
-    X(DELETE, 5, MAP, "one's own message is gone")                      \
-    X(REACTION, 6, MAP, "a reaction set or taken back")                 \
-    X(PROFILE, 7, MAP, "how the sender calls itself")                   \
-    X(PREKEY, 9, MAP, "the sender's newest prekey for the receiver")    \
+#define YR_PLAIN_MAP(X)                                                   \
+    X(TEXT, 1, VALUE, "a text; flags bit 0: an action")                   \
+    X(DELIVERED, 2, VALUE, "these messages are on the receiver's disk")   \
+    X(READ, 3, VALUE, "these were shown")                                 \
+    X(EDIT, 4, MAP, "new text of one's own message")                      \
+    X(DELETE, 5, MAP, "one's own message is gone")                        \
+    X(REACTION, 6, MAP, "a reaction set or taken back")                   \
+    X(PROFILE, 7, MAP, "how the sender calls itself")                     \
+    X(PREKEY, 9, MAP, "the sender's newest prekey for the receiver")      \
+    X(ROOM_INVITE, 10, MAP, "the receiver may join this room")            \
+    X(ROOM_JOIN, 11, MAP, "the sender wants to join it, with these keys") \
     X(NOOP, 17, VALUE, "carries only the ratchet")
 
 enum yr_plain_type {
@@ -61,6 +63,7 @@ enum yr_plain_type {
  * KIND   UINT  a number min..max; absent: 0
  *        BOOL  absent: false
  *        BIN   exactly max bytes, lent; absent: NULL
+ *        BLOB  min..max bytes, lent; `member`_len; absent: NULL, 0
  *        STR   min..max bytes of UTF-8 without NUL, lent; `member`_len; absent: NULL, 0
  *        IDS   an array of min..max message ids, lent; `member`s[], `member`_count; absent: 0
  *        NIL   nothing
@@ -105,7 +108,18 @@ enum yr_plain_type {
     F(plain, 1, text, STR, 0, YR_NICK_MAX, NEED) \
     F(plain, 2, text2, STR, 0, YR_STATUS_MAX, OPT)
 #define YR_BODY_PREKEY(F) YR_PREKEY_FIELDS(F, plain)
-#define YR_BODY_NOOP(F)   F(plain, 0, type, NIL, 0, 0, OPT)
+#define YR_BODY_ROOM_INVITE(F)                             \
+    F(plain, 1, create, BLOB, 1, YR_ROOM_CREATE_MAX, NEED) \
+    F(plain, 2, mid, BIN, 16, YR_MID_LEN, NEED)            \
+    F(plain, 3, text, STR, 1, YR_ROOM_NAME_MAX, NEED)      \
+    F(plain, 4, members, UINT, 1, YR_ROOM_MEMBERS_MAX, NEED)
+#define YR_BODY_ROOM_JOIN(F)                 \
+    F(plain, 1, room, BIN, 32, 32, NEED)     \
+    F(plain, 2, sign_pk, BIN, 32, 32, NEED)  \
+    F(plain, 3, seal_pk, BIN, 32, 32, NEED)  \
+    F(plain, 4, join_sig, BIN, 64, 64, NEED) \
+    F(plain, 5, text, STR, 0, YR_NICK_MAX, NEED)
+#define YR_BODY_NOOP(F) F(plain, 0, type, NIL, 0, 0, OPT)
 
 /** One decoded plaintext: the members of the rows above.  Pointers are lent from the source bytes;
  *  absent ones NULL / zero. */
@@ -132,6 +146,13 @@ struct yr_plain {
     size_t id_count;
     uint32_t prekey_id, prekey_exp_s;
     const uint8_t *prekey; /* PREKEY: 32 bytes */
+    const uint8_t *create; /* ROOM_INVITE: the room's CREATE record */
+    size_t create_len;
+    const uint8_t *mid; /* ROOM_INVITE: the sender's there; its name is `text` */
+    uint32_t members;
+    const uint8_t *room;              /* ROOM_JOIN: 32 bytes; the sender's nick is `text` */
+    const uint8_t *sign_pk, *seal_pk; /* RS, RX: 32 */
+    const uint8_t *join_sig;          /* 64 */
 };
 
 /** Total decoder behind the bounding pre-scan of B.14 (ints, bin, str, arrays, maps with small

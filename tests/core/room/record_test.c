@@ -7,7 +7,7 @@
 #define NOW_MS 1700000000000
 
 static const uint8_t bytes[64] = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ+";
-static uint8_t list[YR_ROOM_SEALED_MAX * 52], data[YR_ROOM_BODY_MAX];
+static uint8_t list[YR_RECEIPT_LEN * YR_RECEIPTS_MAX], data[YR_ROOM_BODY_MAX];
 
 // A body of each kind: the longest there is, or the shortest.
 static struct yr_room_body sample(enum yr_room_kind kind, bool longest)

@@ -65,6 +65,15 @@ static struct yr_plain sample(uint64_t type, bool longest)
             p.ids[p.id_count] = ids[p.id_count];
     if (type == YR_PLAIN_PREKEY)
         p.prekey = key32, p.prekey_id = UINT32_MAX, p.prekey_exp_s = longest ? UINT32_MAX : 1;
+    if (type == YR_PLAIN_ROOM_INVITE) {
+        p.create = longest_text, p.create_len = longest ? YR_ROOM_CREATE_MAX : 3;
+        p.mid = ids[5], p.members = longest ? YR_ROOM_MEMBERS_MAX : 1;
+        p.text = longest_text, p.text_len = longest ? YR_ROOM_NAME_MAX : 1;
+    }
+    if (type == YR_PLAIN_ROOM_JOIN) {
+        p.room = p.sign_pk = p.seal_pk = key32, p.join_sig = cert142;
+        p.text = longest_text, p.text_len = longest ? YR_NICK_MAX : 0;
+    }
     return p;
 }
 
@@ -122,6 +131,14 @@ static void same_plain(const struct yr_plain *a, const struct yr_plain *b)
     same_bytes(a->text, b->text, a->text_len);
     assert_int_equal(a->text2_len, b->text2_len);
     same_bytes(a->text2, b->text2, a->text2_len);
+    assert_int_equal(a->create_len, b->create_len);
+    same_bytes(a->create, b->create, a->create_len);
+    same_bytes(a->mid, b->mid, YR_MID_LEN);
+    assert_int_equal(a->members, b->members);
+    same_bytes(a->room, b->room, 32);
+    same_bytes(a->sign_pk, b->sign_pk, 32);
+    same_bytes(a->seal_pk, b->seal_pk, 32);
+    same_bytes(a->join_sig, b->join_sig, 64);
     same_ids(a->parents, a->parent_count, b->parents, b->parent_count);
     same_ids(a->acks, a->ack_count, b->acks, b->ack_count);
     same_ids(a->ids, a->id_count, b->ids, b->id_count);
