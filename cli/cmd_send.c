@@ -63,26 +63,6 @@ static enum yr_exit refuse_absent(struct yr_cli *cli, const char *target)
     return YR_EXIT_OK;
 }
 
-static enum yr_exit not_in_time(struct yr_cli *cli, struct yr_client_error *err,
-                                const struct sending *how)
-{
-    const char *id = yr_json_str(err->data, "id", NULL);
-    struct yr_buf span = {0};
-    char hint[48] = "";
-    enum yr_exit exit;
-
-    if (id != NULL)
-        snprintf(hint, sizeof hint, "yaari why %.6s", id);
-    yr_span_add(&span, how->wait_ms);
-    snprintf(err->message, sizeof err->message,
-             "not %s by '%s' within %s; the message stays queued", how->wait, how->target,
-             yr_buf_str(&span));
-    snprintf(err->hint, sizeof err->hint, "%s", hint);
-    yr_buf_clear(&span);
-    exit = yr_cli_error(cli, err);
-    return exit;
-}
-
 /** Send without waiting for the answer; 0: reported. */
 static int64_t start(struct yr_cli *cli, const struct sending *how, const char *text,
                      enum yr_exit *exit)
@@ -106,13 +86,11 @@ static int64_t start(struct yr_cli *cli, const struct sending *how, const char *
     return id;
 }
 
-static enum yr_exit finish(struct yr_cli *cli, const struct sending *how, int64_t id)
+static enum yr_exit finish(struct yr_cli *cli, int64_t id)
 {
     struct yr_client_error err = {0};
     json_t *message = yr_client_finish(cli->client, id, &err);
 
-    if (message == NULL && err.code == YR_RPC_TIMEOUT)
-        return not_in_time(cli, &err, how);
     if (message == NULL)
         return yr_cli_error(cli, &err);
     yr_out_json(&cli->out, message);
@@ -128,7 +106,7 @@ static enum yr_exit send_one(struct yr_cli *cli, const struct sending *how, cons
     enum yr_exit exit = YR_EXIT_OK;
     const int64_t id = start(cli, how, text, &exit);
 
-    return id == 0 ? exit : finish(cli, how, id);
+    return id == 0 ? exit : finish(cli, id);
 }
 
 /* ---- --each-line: several on their way, in order ---- */
@@ -138,22 +116,21 @@ struct window {
     size_t first, count, size;
 };
 
-static enum yr_exit finish_first(struct yr_cli *cli, const struct sending *how,
-                                 struct window *window)
+static enum yr_exit finish_first(struct yr_cli *cli, struct window *window)
 {
     const int64_t id = window->ids[window->first];
 
     window->first = (window->first + 1) % YR_CLIENT_CALLS_MAX;
     window->count--;
-    return finish(cli, how, id);
+    return finish(cli, id);
 }
 
-static enum yr_exit finish_all(struct yr_cli *cli, const struct sending *how, struct window *window)
+static enum yr_exit finish_all(struct yr_cli *cli, struct window *window)
 {
     enum yr_exit exit = YR_EXIT_OK;
 
     while (exit == YR_EXIT_OK && window->count > 0)
-        exit = finish_first(cli, how, window);
+        exit = finish_first(cli, window);
     fflush(stdout);
     return exit;
 }
@@ -167,11 +144,11 @@ static enum yr_exit send_line(struct yr_cli *cli, const struct sending *how, str
     if (len == 0)
         return YR_EXIT_OK; // an empty line is no message
     if (len > TEXT_MAX || !yr_utf8_valid(line, len, false)) {
-        exit = finish_all(cli, how, window);
+        exit = finish_all(cli, window);
         return exit == YR_EXIT_OK ? yr_cli_check_text(cli, line, len) : exit;
     }
     if (window->count == window->size)
-        exit = finish_first(cli, how, window);
+        exit = finish_first(cli, window);
     if (exit != YR_EXIT_OK)
         return exit;
     id = start(cli, how, line, &exit);
@@ -222,7 +199,7 @@ static enum yr_exit send_lines(struct yr_cli *cli, const struct sending *how)
         ssize_t n;
 
         if (window.count > 0 && !readable()) // the writer pauses: report what is done
-            exit = finish_all(cli, how, &window);
+            exit = finish_all(cli, &window);
         if (exit != YR_EXIT_OK)
             break;
         n = read(STDIN_FILENO, part, sizeof part);
@@ -232,7 +209,7 @@ static enum yr_exit send_lines(struct yr_cli *cli, const struct sending *how)
         exit = take_lines(cli, how, &window, &input, end);
     }
     if (exit == YR_EXIT_OK)
-        exit = finish_all(cli, how, &window);
+        exit = finish_all(cli, &window);
     yr_buf_clear(&input);
     return exit;
 }

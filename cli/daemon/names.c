@@ -13,6 +13,7 @@
 void yr_names_clear(struct yr_names *names)
 {
     free(names->rows);
+    free(names->rooms);
     memset(names, 0, sizeof *names);
 }
 
@@ -50,7 +51,13 @@ static void look_of(char out[YR_LOOK_MAX], const char *name)
 
 /* ---- the table ---- */
 
-static bool taken(const struct yr_names *names, const struct yr_name *self, const char *look)
+/* The names some rows have so far. */
+struct list {
+    struct yr_name *rows;
+    size_t count;
+};
+
+static bool taken(const struct list *list, const struct yr_name *self, const char *look)
 {
     static const char *const reserved[] = {"me", "self"};
 
@@ -60,21 +67,21 @@ static bool taken(const struct yr_names *names, const struct yr_name *self, cons
         if (strcmp(look, reserved_look) == 0)
             return true;
     }
-    for (size_t i = 0; i < names->count; i++)
-        if (&names->rows[i] != self && names->rows[i].look[0] != '\0' &&
-            strcmp(names->rows[i].look, look) == 0)
+    for (size_t i = 0; i < list->count; i++)
+        if (&list->rows[i] != self && list->rows[i].look[0] != '\0' &&
+            strcmp(list->rows[i].look, look) == 0)
             return true;
     return false;
 }
 
 /* Give a row the first of base, base~2, base~3, ... that nobody has. */
-static void settle(struct yr_names *names, struct yr_name *row, const char *base)
+static void settle(const struct list *list, struct yr_name *row, const char *base)
 {
     char look[YR_LOOK_MAX];
 
     snprintf(row->name, sizeof row->name, "%s", base);
     look_of(look, row->name);
-    for (unsigned n = 2; taken(names, row, look); n++) {
+    for (unsigned n = 2; taken(list, row, look); n++) {
         snprintf(row->name, sizeof row->name, "%s~%u", base, n);
         look_of(look, row->name);
     }
@@ -90,17 +97,15 @@ static void read_self(struct yr_names *names, const struct yr_node *node)
     yr_name_clean(names->self_name, self.nick, strlen(self.nick));
 }
 
-void yr_names_read(struct yr_names *names, const struct yr_node *node)
+static void read_friends(struct yr_names *names, const struct yr_node *node)
 {
     struct yr_friend_info info;
+    struct list list;
     struct {
         char petname[YR_NAME_MAX], nick[YR_NAME_MAX];
     } *bases = NULL;
 
-    if (names->fresh && names->version == yr_node_friends_version(node))
-        return;
     names->version = yr_node_friends_version(node);
-    read_self(names, node);
     names->count = 0;
     for (size_t i = 0; yr_node_friend_at(node, i, &info); i++) {
         if (i == names->cap) {
@@ -116,40 +121,120 @@ void yr_names_read(struct yr_names *names, const struct yr_node *node)
         yr_name_clean(bases[i].nick, info.nick, strlen(info.nick));
         row->petname = bases[i].petname[0] != '\0';
     }
+    list = (struct list){names->rows, names->count};
     for (size_t i = 0; i < names->count; i++)
         if (names->rows[i].petname)
-            settle(names, &names->rows[i], bases[i].petname);
+            settle(&list, &names->rows[i], bases[i].petname);
     for (size_t i = 0; i < names->count; i++) {
         struct yr_name *row = &names->rows[i];
         char short_id[9];
         snprintf(short_id, sizeof short_id, "%.8s", row->id_text);
         if (!row->petname)
-            settle(names, row, bases[i].nick[0] != '\0' ? bases[i].nick : short_id);
+            settle(&list, row, bases[i].nick[0] != '\0' ? bases[i].nick : short_id);
     }
     free(bases);
+}
+
+/* The name a room had here, if it is still called so: base, or base~2, ... */
+static void keep_name(struct yr_name *row, const struct list *before, const char *base)
+{
+    const size_t len = strlen(base);
+
+    for (size_t i = 0; i < before->count; i++) {
+        const struct yr_name *old = &before->rows[i];
+        if (!old->quiet && memcmp(old->id, row->id, YR_ID_LEN) == 0 &&
+            strncmp(old->name, base, len) == 0 &&
+            (old->name[len] == '\0' || old->name[len] == '~')) {
+            memcpy(row->name, old->name, sizeof row->name);
+            memcpy(row->look, old->look, sizeof row->look);
+        }
+    }
+}
+
+static void read_rooms(struct yr_names *names, struct yr_node *node)
+{
+    const struct list before = {names->rooms, names->room_count};
+    struct list list = {0};
+    struct yr_room_info info;
+    char(*bases)[YR_NAME_MAX] = NULL;
+
+    names->rooms_version = yr_node_rooms_version(node);
+    for (size_t i = 0; yr_node_room_at(node, i, &info); i++) {
+        list.rows = yr_xrealloc(list.rows, (i + 1) * sizeof *list.rows);
+        bases = yr_xrealloc(bases, (i + 1) * sizeof *bases);
+        struct yr_name *row = &list.rows[list.count++];
+        memset(row, 0, sizeof *row);
+        memcpy(row->id, info.id, YR_ID_LEN);
+        yr_id_text(row->id_text, info.id, YR_ID_LEN);
+        row->room = true;
+        row->quiet = info.state == YR_ROOM_INVITED || info.state == YR_ROOM_GONE;
+        yr_name_clean(bases[i], info.name, strlen(info.name));
+        if (bases[i][0] == '\0')
+            snprintf(bases[i], sizeof bases[i], "%.8s", row->id_text);
+        if (!row->quiet)
+            keep_name(row, &before, bases[i]);
+    }
+    for (unsigned quiet = 0; quiet < 2; quiet++) // those we are in choose first
+        for (size_t i = 0; i < list.count; i++)
+            if (list.rows[i].look[0] == '\0' && list.rows[i].quiet == (quiet == 1))
+                settle(&list, &list.rows[i], bases[i]);
+    free(bases);
+    free(names->rooms);
+    names->rooms = list.rows;
+    names->room_count = list.count;
+}
+
+void yr_names_read(struct yr_names *names, struct yr_node *node)
+{
+    if (!names->fresh || names->version != yr_node_friends_version(node)) {
+        read_self(names, node);
+        read_friends(names, node);
+    }
+    if (!names->fresh || names->rooms_version != yr_node_rooms_version(node))
+        read_rooms(names, node);
     names->fresh = true;
+}
+
+static const struct yr_name *by_id(const struct yr_name *rows, size_t count,
+                                   const uint8_t id[YR_ID_LEN])
+{
+    for (size_t i = 0; i < count; i++)
+        if (memcmp(rows[i].id, id, YR_ID_LEN) == 0)
+            return &rows[i];
+    return NULL;
+}
+
+static const struct yr_name *by_name(const struct yr_name *rows, size_t count, const char *name)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(rows[i].name, name) == 0)
+            return &rows[i];
+    return NULL;
 }
 
 const struct yr_name *yr_names_by_id(const struct yr_names *names, const uint8_t id[YR_ID_LEN])
 {
-    for (size_t i = 0; i < names->count; i++)
-        if (memcmp(names->rows[i].id, id, YR_ID_LEN) == 0)
-            return &names->rows[i];
-    return NULL;
+    return by_id(names->rows, names->count, id);
 }
 
 const struct yr_name *yr_names_by_name(const struct yr_names *names, const char *name)
 {
-    for (size_t i = 0; i < names->count; i++)
-        if (strcmp(names->rows[i].name, name) == 0)
-            return &names->rows[i];
-    return NULL;
+    return by_name(names->rows, names->count, name);
+}
+
+const struct yr_name *yr_names_room(const struct yr_names *names, const uint8_t id[YR_ID_LEN])
+{
+    return by_id(names->rooms, names->room_count, id);
+}
+
+const struct yr_name *yr_names_room_by_name(const struct yr_names *names, const char *name)
+{
+    return by_name(names->rooms, names->room_count, name);
 }
 
 /* ---- what a user wrote ---- */
 
-/* The start of an id as it is printed; false: these characters are in no id. */
-static bool id_prefix(char out[53], const char *text)
+bool yr_id_prefix(char out[53], const char *text, size_t max)
 {
     size_t len = 0;
     for (; *text != '\0'; text++) {
@@ -158,7 +243,7 @@ static bool id_prefix(char out[53], const char *text)
             c = '0';
         if (c == 'i' || c == 'l')
             c = '1';
-        if (len == 52 || strchr("0123456789abcdefghjkmnpqrstvwxyz", c) == NULL)
+        if (len == max || strchr("0123456789abcdefghjkmnpqrstvwxyz", c) == NULL)
             return false;
         out[len++] = c;
     }
@@ -166,53 +251,104 @@ static bool id_prefix(char out[53], const char *text)
     return len >= PREFIX_MIN;
 }
 
-enum yr_names_end yr_names_resolve(const struct yr_names *names, const char *text, bool friend_only,
+/* What fits so far. */
+struct fits {
+    const struct yr_name **matches;
+    size_t cap, count;
+    const struct yr_name *first;
+};
+
+static void add_fit(struct fits *fits, const struct yr_name *row)
+{
+    for (size_t i = 0; i < fits->count && i < fits->cap; i++)
+        if (fits->matches[i] == row)
+            return;
+    if (row == fits->first)
+        return;
+    if (fits->count < fits->cap)
+        fits->matches[fits->count] = row;
+    if (fits->count++ == 0)
+        fits->first = row;
+}
+
+/* Add the rows whose id begins so.  A whole id means its row and nothing else: nobody can take the
+ * id of another for a name. */
+static const struct yr_name *add_by_id(struct fits *fits, const struct yr_name *rows, size_t count,
+                                       const char *prefix)
+{
+    const size_t len = strlen(prefix);
+
+    for (size_t i = 0; i < count; i++) {
+        if (strncmp(rows[i].id_text, prefix, len) != 0)
+            continue;
+        if (len == 52)
+            return &rows[i];
+        add_fit(fits, &rows[i]);
+    }
+    return NULL;
+}
+
+/* All that fits a name or a prefix of an id; the row of a whole id, or NULL. */
+static const struct yr_name *find_fits(struct fits *fits, const struct yr_names *names,
+                                       const char *text, unsigned kinds, bool forced)
+{
+    const struct yr_name *friend = NULL, *room = NULL, *whole = NULL;
+    char prefix[53];
+
+    if ((kinds & YR_NAMES_FRIENDS) != 0) {
+        friend = yr_names_by_name(names, text);
+        if (friend == NULL && text[0] == '~')
+            friend = yr_names_by_name(names, text + 1); // as lists show a nick
+    }
+    if ((kinds & YR_NAMES_ROOMS) != 0)
+        room = yr_names_room_by_name(names, text);
+    if (friend != NULL)
+        add_fit(fits, friend);
+    if (room != NULL && (friend == NULL || forced || !room->quiet))
+        add_fit(fits, room);
+    if (!yr_id_prefix(prefix, text, 52))
+        return NULL;
+    if ((kinds & YR_NAMES_FRIENDS) != 0)
+        whole = add_by_id(fits, names->rows, names->count, prefix);
+    if (whole == NULL && (kinds & YR_NAMES_ROOMS) != 0)
+        whole = add_by_id(fits, names->rooms, names->room_count, prefix);
+    return whole;
+}
+
+/* Does our own id begin so? */
+static bool is_own(const struct yr_names *names, const char *text)
+{
+    char prefix[53];
+    return yr_id_prefix(prefix, text, 52) && strncmp(names->self_text, prefix, strlen(prefix)) == 0;
+}
+
+enum yr_names_end yr_names_resolve(const struct yr_names *names, const char *text, unsigned kinds,
                                    uint8_t out[YR_ID_LEN], const struct yr_name **matches,
                                    size_t cap, size_t *match_count)
 {
-    const bool forced = text[0] == '@';
-    const struct yr_name *found = NULL;
-    bool self = !friend_only && (strcmp(text, "@me") == 0 || strcmp(text, "self") == 0);
-    size_t fits = 0;
-    char prefix[53];
+    const bool as_friend = text[0] == '@', as_room = text[0] == '+' || text[0] == '#';
+    struct fits fits = {.matches = matches, .cap = cap};
+    const struct yr_name *whole;
 
     *match_count = 0;
-    if (!self) {
-        text += forced;
-        found = yr_names_by_name(names, text);
-        if (found == NULL && text[0] == '~')
-            found = yr_names_by_name(names, text + 1); // as lists show a nick
-        if (found != NULL) {
-            fits = 1;
-            if (cap > 0)
-                matches[0] = found;
-        }
-        if (id_prefix(prefix, text)) {
-            const size_t len = strlen(prefix);
-            const bool whole = len == 52;
-            for (size_t i = 0; i < names->count; i++) {
-                const struct yr_name *row = &names->rows[i];
-                if (row == found || strncmp(row->id_text, prefix, len) != 0)
-                    continue;
-                if (whole) { // nobody can take the id of another for a nick
-                    memcpy(out, row->id, YR_ID_LEN);
-                    return YR_NAMES_FOUND;
-                }
-                if (fits < cap)
-                    matches[fits] = row;
-                fits++;
-                if (fits == 1)
-                    found = row;
-            }
-            if (fits == 0 && !friend_only && !forced && strncmp(names->self_text, prefix, len) == 0)
-                self = true;
-        }
+    if ((kinds & YR_NAMES_SELF) != 0 && (strcmp(text, "@me") == 0 || strcmp(text, "self") == 0)) {
+        memcpy(out, names->self, YR_ID_LEN);
+        return YR_NAMES_FOUND;
     }
-    *match_count = fits < cap ? fits : cap;
-    if (fits > 1)
+    if (as_friend || as_room)
+        kinds &= as_friend ? YR_NAMES_FRIENDS : YR_NAMES_ROOMS;
+    text += as_friend || as_room;
+    whole = find_fits(&fits, names, text, kinds, as_friend || as_room);
+    if (whole == NULL && fits.count > 1) {
+        *match_count = fits.count < cap ? fits.count : cap;
         return YR_NAMES_MANY;
-    if (!self && fits == 0)
-        return YR_NAMES_NONE;
-    memcpy(out, self ? names->self : found->id, YR_ID_LEN);
+    }
+    if (whole == NULL && fits.count == 0) {
+        if ((kinds & YR_NAMES_SELF) == 0 || !is_own(names, text))
+            return YR_NAMES_NONE;
+        memcpy(out, names->self, YR_ID_LEN);
+        return YR_NAMES_FOUND;
+    }
+    memcpy(out, whole != NULL ? whole->id : fits.first->id, YR_ID_LEN);
     return YR_NAMES_FOUND;
 }

@@ -82,6 +82,25 @@ static json_t *request_data(struct yr_rpc *rpc, const struct yr_event *event)
     return json_pack("{s:s, s:b}", "invite", event->text, "gone", 1);
 }
 
+static json_t *room_data(struct yr_rpc *rpc, const struct yr_event *event)
+{
+    struct yr_room_info info;
+
+    if (!event->gone && yr_node_room(rpc->node, event->conv, &info) == YR_OK)
+        return yr_record_room(rpc, &info);
+    return json_pack("{s:o, s:b}", "room", yr_record_room_ref(rpc, event->conv), "gone", 1);
+}
+
+static json_t *member_data(struct yr_rpc *rpc, const struct yr_event *event)
+{
+    struct yr_member_info info;
+
+    if (!event->gone && yr_node_member(rpc->node, event->conv, event->who, &info) == YR_OK)
+        return yr_record_member(rpc, event->conv, &info);
+    return json_pack("{s:o, s:o, s:b}", "room", yr_record_room_ref(rpc, event->conv), "member",
+                     yr_record_member_ref(rpc, event->conv, event->who), "gone", 1);
+}
+
 static json_t *event_data(struct yr_rpc *rpc, const struct yr_event *event)
 {
     switch (event->kind) {
@@ -97,10 +116,8 @@ static json_t *event_data(struct yr_rpc *rpc, const struct yr_event *event)
                          event->online ? "online" : "offline");
     case YR_EV_REQUEST: return request_data(rpc, event);
     case YR_EV_NET: return yr_record_status(rpc);
-    case YR_EV_ROOM:
-    case YR_EV_MEMBER:
-        return json_pack("{s:o, s:b}", "room", yr_record_ref(rpc, event->conv), "gone",
-                         (int)event->gone);
+    case YR_EV_ROOM: return room_data(rpc, event);
+    case YR_EV_MEMBER: return member_data(rpc, event);
     case YR_EV_NOTICE: return json_pack("{s:o}", "text", yr_json_text(event->text));
     case YR_EV_DONE:
     case YR_EV_KIND_COUNT: break;
@@ -336,7 +353,7 @@ static bool read_filters(struct yr_call *call, struct yr_sub *sub)
         sub->targets = yr_xrealloc(NULL, json_array_size(targets) * sizeof *sub->targets);
     for (; sub->target_count < json_array_size(targets); sub->target_count++)
         if (!yr_call_target(call, json_string_value(json_array_get(targets, sub->target_count)),
-                            false, sub->targets[sub->target_count]))
+                            YR_NAMES_ANY, sub->targets[sub->target_count]))
             return false;
     return true;
 }

@@ -1,4 +1,4 @@
-/* rpc_friend.c: identity, vault, invites, friends, links being added. */
+/* rpc_friend.c: identity, vault, invites, friends. */
 #include <stdio.h>
 
 #include "cli/common/json.h"
@@ -361,7 +361,7 @@ enum yr_end yr_rpc_friend_get(struct yr_call *call)
     struct yr_friend_info info;
     uint8_t id[YR_ID_LEN];
 
-    if (!yr_call_target(call, yr_call_str(call, "friend"), true, id))
+    if (!yr_call_target(call, yr_call_str(call, "friend"), YR_NAMES_FRIENDS, id))
         return YR_END_FAILED;
     const enum yr_err err = yr_node_friend(call->rpc->node, id, &info);
     return err == YR_OK ? yr_call_ok(call, yr_record_friend(call->rpc, &info, true))
@@ -374,7 +374,7 @@ static struct yr_pending *friend_defer(struct yr_call *call, struct yr_cmd *cmd,
 {
     struct yr_pending *pending;
 
-    if (!yr_call_target(call, yr_call_str(call, "friend"), true, cmd->conv) ||
+    if (!yr_call_target(call, yr_call_str(call, "friend"), YR_NAMES_FRIENDS, cmd->conv) ||
         (pending = yr_call_defer(call, finish)) == NULL)
         return NULL;
     memcpy(pending->conv, cmd->conv, YR_ID_LEN);
@@ -389,7 +389,8 @@ static bool name_taken(struct yr_call *call, const char *petname)
 
     yr_name_clean(name, petname, strlen(petname));
     const struct yr_name *holder = yr_names_by_name(&call->rpc->names, name);
-    if (holder == NULL || !yr_call_target(call, yr_call_str(call, "friend"), true, id) ||
+    if (holder == NULL ||
+        !yr_call_target(call, yr_call_str(call, "friend"), YR_NAMES_FRIENDS, id) ||
         memcmp(holder->id, id, YR_ID_LEN) == 0)
         return false;
     return holder->petname;
@@ -453,39 +454,6 @@ enum yr_end yr_rpc_friend_remove(struct yr_call *call)
 
     cmd.flags = yr_call_bool(call, "forget", false) ? YR_FLAG_FORGET : 0;
     if ((pending = friend_defer(call, &cmd, finish_empty)) == NULL)
-        return YR_END_FAILED;
-    yr_pending_command(call, pending, &cmd);
-    return yr_call_release(call, pending);
-}
-
-/* ---- links being added ---- */
-
-enum yr_end yr_rpc_request_list(struct yr_call *call)
-{
-    struct yr_add_info info;
-    json_t *list = json_array();
-
-    for (size_t i = 0; yr_node_add_at(call->rpc->node, i, &info); i++)
-        if (info.state != YR_ADD_DONE)
-            json_array_append_new(list, yr_record_request(call->rpc, &info));
-    return yr_call_ok(call, json_pack("{s:o}", "requests", list));
-}
-
-enum yr_end yr_rpc_request_reject(struct yr_call *call)
-{
-    const int64_t id = yr_call_int(call, "id", 0);
-    const char *invite = yr_request_invite(call->rpc, id);
-    struct yr_cmd cmd = {.kind = YR_CMD_ADD_CANCEL};
-    struct yr_pending *pending;
-    struct yr_add_info info;
-
-    if (invite == NULL || !yr_rpc_add(call->rpc, invite, &info)) {
-        yr_call_fail(call, YR_RPC_NO_SUCH_TARGET, "no request %" PRId64, id);
-        yr_call_hint(call, "yaari request list");
-        return YR_END_FAILED;
-    }
-    set_text(&cmd, invite);
-    if ((pending = yr_call_defer(call, finish_empty)) == NULL)
         return YR_END_FAILED;
     yr_pending_command(call, pending, &cmd);
     return yr_call_release(call, pending);

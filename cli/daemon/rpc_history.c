@@ -34,8 +34,9 @@ struct walk {
 };
 
 struct filter {
-    bool all, unread, by_author, has_since, has_until;
-    uint8_t author[YR_ID_LEN];
+    bool all, unread, has_since, has_until;
+    enum { BY_ANYONE, BY_ME, BY_FRIEND, BY_MEMBER } by;
+    uint8_t author[YR_ID_LEN]; /* of a member: his mid */
     yr_ms since_ms, until_ms;
 };
 
@@ -67,13 +68,14 @@ static void walk_begin(struct walk *walk, const uint8_t *conv)
 {
     const struct yr_names *names = &walk->rpc->names;
 
-    walk->count = conv != NULL ? 1 : names->count + 1;
+    walk->count = conv != NULL ? 1 : names->count + names->room_count + 1;
     walk->heads = yr_xrealloc(NULL, walk->count * sizeof *walk->heads);
     for (size_t i = 0; i < walk->count; i++) {
         struct head *head = &walk->heads[i];
-        const uint8_t *id = conv != NULL       ? conv
-                            : i < names->count ? names->rows[i].id
-                                               : names->self;
+        const uint8_t *id = conv != NULL           ? conv
+                            : i < names->count     ? names->rows[i].id
+                            : i + 1 == walk->count ? names->self
+                                                   : names->rooms[i - names->count].id;
         memcpy(head->conv, id, YR_ID_LEN);
         head->at = walk->forward ? walk->low : walk->high;
         step(walk, head, walk->forward ? YR_SEEK_GT : YR_SEEK_LT);
@@ -159,20 +161,33 @@ static bool read_place(struct yr_call *call, const char *name, bool *has, struct
     return err == YR_OK;
 }
 
-/* Bounds of the walk and the filter from the request; false: call->fail says what is wrong. */
-static bool read_request(struct yr_call *call, struct walk *walk, struct filter *filter)
+/* Whose messages are wanted; conv NULL: of all conversations. */
+static bool read_author(struct yr_call *call, const uint8_t *conv, struct filter *filter)
 {
     const char *from = yr_call_str(call, "from");
+
+    filter->by = from == NULL ? BY_ANYONE : BY_ME;
+    if (from == NULL || strcmp(from, "me") == 0 || strcmp(from, "@me") == 0)
+        return true;
+    if (conv != NULL && yr_names_room(&call->rpc->names, conv) != NULL) {
+        filter->by = BY_MEMBER;
+        return yr_call_member(call, conv, from, filter->author);
+    }
+    filter->by = BY_FRIEND;
+    return yr_call_target(call, from, YR_NAMES_FRIENDS, filter->author);
+}
+
+/* Bounds of the walk and the filter from the request; false: call->fail says what is wrong. */
+static bool read_request(struct yr_call *call, const uint8_t *conv, struct walk *walk,
+                         struct filter *filter)
+{
     struct yr_place place;
     bool has;
 
     memset(walk->high.key, 0xff, sizeof walk->high.key);
     filter->all = yr_call_bool(call, "all", false);
     filter->unread = yr_call_bool(call, "unread", false);
-    filter->by_author = from != NULL;
-    if (from != NULL && (strcmp(from, "me") == 0 || strcmp(from, "@me") == 0))
-        memcpy(filter->author, call->rpc->names.self, YR_ID_LEN);
-    else if (from != NULL && !yr_call_target(call, from, true, filter->author))
+    if (!read_author(call, conv, filter))
         return false;
     if (!read_time(call, "since", &filter->has_since, &filter->since_ms) ||
         !read_time(call, "until", &filter->has_until, &filter->until_ms))
@@ -196,12 +211,28 @@ static bool read_request(struct yr_call *call, struct walk *walk, struct filter 
     return true;
 }
 
-static bool passes(const struct filter *filter, const struct yr_message *msg)
+static bool is_by(struct yr_rpc *rpc, const struct filter *filter, const struct yr_message *msg)
+{
+    struct yr_member_info member;
+
+    switch (filter->by) {
+    case BY_ANYONE: return true;
+    case BY_ME: return msg->own;
+    case BY_MEMBER: return memcmp(msg->author, filter->author, YR_MID_LEN) == 0;
+    case BY_FRIEND:
+        if (!msg->room)
+            return memcmp(msg->author, filter->author, YR_ID_LEN) == 0;
+        return yr_node_member(rpc->node, msg->conv, msg->author, &member) == YR_OK &&
+               member.friend && memcmp(member.friend_id, filter->author, YR_ID_LEN) == 0;
+    }
+    return false;
+}
+
+static bool passes(struct yr_rpc *rpc, const struct filter *filter, const struct yr_message *msg)
 {
     return (filter->all || msg->kind != YR_MSG_SYSTEM) && (!filter->unread || msg->unread) &&
-           (!filter->by_author || memcmp(msg->author, filter->author, YR_ID_LEN) == 0) &&
            (!filter->has_since || msg->time_ms >= filter->since_ms) &&
-           (!filter->has_until || msg->time_ms <= filter->until_ms);
+           (!filter->has_until || msg->time_ms <= filter->until_ms) && is_by(rpc, filter, msg);
 }
 
 /* Only unread ones are wanted: start at the first of each conversation, leave out those without. */
@@ -227,7 +258,7 @@ static json_t *list_messages(struct walk *walk, const struct filter *filter, int
 
     while (!more && walk_next(walk)) {
         yr_id_text(last, msg->id, YR_MSG_ID_LEN);
-        if (passes(filter, msg)) {
+        if (passes(walk->rpc, filter, msg)) {
             json_array_append_new(list, yr_record_message(walk->rpc, msg));
             size += msg->text_len + RECORD_SIZE + msg->reaction_count * REACTION_SIZE;
         }
@@ -258,8 +289,8 @@ enum yr_end yr_rpc_message_list(struct yr_call *call)
     uint8_t conv[YR_ID_LEN];
     json_t *result;
 
-    if ((target != NULL && !yr_call_target(call, target, false, conv)) ||
-        !read_request(call, &walk, &filter))
+    if ((target != NULL && !yr_call_target(call, target, YR_NAMES_ANY, conv)) ||
+        !read_request(call, target != NULL ? conv : NULL, &walk, &filter))
         return YR_END_FAILED;
     walk_begin(&walk, target != NULL ? conv : NULL);
     if (filter.unread)

@@ -76,9 +76,11 @@ struct yr_pending {
     unsigned outstanding; /* commands not yet done, and 1 while the handler runs */
     enum yr_err err;      /* the first that failed */
     uint8_t conv[YR_ID_LEN], msg[YR_MSG_ID_LEN];
-    char text[16]; /* invite id */
+    uint8_t who[YR_MID_LEN]; /* a member */
+    char text[16];           /* invite id */
     uint64_t value_us;
     bool with_qr, own_msg; /* answer with the QR form; msg is the request's, not DONE's */
+    bool take_conv;        /* DONE tells the conversation: it is being made */
     bool waited;           /* wait has begun */
     enum yr_state wait;    /* YR_STATE_ACCEPTED: no wait */
     uint32_t timeout_ms;   /* of wait; 0: none */
@@ -144,7 +146,7 @@ struct yr_rpc_client {
 };
 
 #define YR_WAIT_BUCKETS 1024
-#define YR_REQUEST_IDS  64
+#define YR_REQUEST_IDS  128
 
 struct yr_rpc {
     struct yr_node *node;
@@ -168,7 +170,7 @@ struct yr_rpc {
 
     struct yr_names names;
     struct {
-        char invite[9];
+        char key[YR_ID_TEXT];
         int64_t id;
     } request_ids[YR_REQUEST_IDS]; /* oldest first */
     size_t request_count;
@@ -201,16 +203,23 @@ bool yr_call_has(const struct yr_call *call, const char *name);
 
 /* ---- objects users name ---- */
 
-/** A conversation: a friend's id, or our own for the note to self.  On failure call->fail is set.
- */
-bool yr_call_target(struct yr_call *call, const char *text, bool friend_only,
-                    uint8_t out[YR_ID_LEN]);
+/** A conversation: a friend's or a room's id, or our own for the note to self.  kinds:
+ *  YR_NAMES_...  On failure call->fail is set. */
+bool yr_call_target(struct yr_call *call, const char *text, unsigned kinds, uint8_t out[YR_ID_LEN]);
+/** A member of a room: a friend's name, a nick (also with a leading `~`, which a friend's name
+ * never has), `me`, an id of a member or a friend, or 6 characters of one.  On failure likewise. */
+bool yr_call_member(struct yr_call *call, const uint8_t room[YR_ID_LEN], const char *text,
+                    uint8_t out[YR_MID_LEN]);
+/** The room `id` if we may do things in it as a member; false: call->fail says why not. */
+bool yr_call_joined(struct yr_call *call, const uint8_t id[YR_ID_LEN], struct yr_room_info *out);
 /** A message by id or prefix. */
 bool yr_call_message(struct yr_call *call, const char *text, uint8_t out[YR_MSG_ID_LEN]);
-/** The small number of a link being added; made at its first use. */
-int64_t yr_request_id(struct yr_rpc *rpc, const char invite[9]);
-/** The invite a number stands for; NULL: none. */
-const char *yr_request_invite(const struct yr_rpc *rpc, int64_t id);
+/** The small number of a request; made at its first use.  key: an invite's id, or a room's. */
+int64_t yr_request_id(struct yr_rpc *rpc, const char *key);
+/** What a number stands for; NULL: nothing. */
+const char *yr_request_key(const struct yr_rpc *rpc, int64_t id);
+/** The room to which request `id` invites; false: it is none of a room, or answered long ago. */
+bool yr_request_room(struct yr_rpc *rpc, int64_t id, struct yr_room_info *out);
 
 /* ---- records (UX: JSON record types); new references, never NULL ---- */
 
@@ -219,6 +228,21 @@ json_t *yr_json_id(const uint8_t *id, size_t len);
 json_t *yr_json_text(const char *text);
 json_t *yr_json_addr(const struct yr_addr *addr);
 json_t *yr_record_ref(struct yr_rpc *rpc, const uint8_t id[YR_ID_LEN]);
+/** A member as the author of something; a former or unknown one too. */
+json_t *yr_record_member_ref(struct yr_rpc *rpc, const uint8_t room[YR_ID_LEN],
+                             const uint8_t mid[YR_MID_LEN]);
+/** A room as a Ref, also one that is gone. */
+json_t *yr_record_room_ref(struct yr_rpc *rpc, const uint8_t id[YR_ID_LEN]);
+json_t *yr_record_room(struct yr_rpc *rpc, const struct yr_room_info *info);
+json_t *yr_record_member(struct yr_rpc *rpc, const uint8_t room[YR_ID_LEN],
+                         const struct yr_member_info *info);
+json_t *yr_record_room_request(struct yr_rpc *rpc, const struct yr_room_info *info);
+/** What a member is called: a friend's name, else the nick, else a short id; safe to show. */
+void yr_rpc_member_name(struct yr_rpc *rpc, const struct yr_member_info *info,
+                        char out[YR_NAME_MAX]);
+const char *yr_rank_name(unsigned rank);
+/** What a room is called, without its `#`; lent until the next call about names. */
+const char *yr_rpc_room_name(struct yr_rpc *rpc, const uint8_t id[YR_ID_LEN], char short_id[9]);
 json_t *yr_record_identity(struct yr_rpc *rpc);
 json_t *yr_record_friend(struct yr_rpc *rpc, const struct yr_friend_info *info, bool fingerprint);
 json_t *yr_record_invite(struct yr_rpc *rpc, const struct yr_invite_info *info);
@@ -280,8 +304,26 @@ void yr_rpc_unsubscribe_all(struct yr_rpc *rpc, struct yr_rpc_client *client);
       "no link with this friend until unblocked")                                                  \
     X(friend_remove, "friend.remove", true, false, "{}",                                           \
       "end the friendship; the friend sees silence")                                               \
-    X(request_list, "request.list", true, false, "{requests: [request]}", "links being added")     \
-    X(request_reject, "request.reject", true, false, "{}", "give up a link being added")           \
+    X(request_list, "request.list", true, false, "{requests: [request]}",                          \
+      "links being added, and rooms that friends invite us to")                                    \
+    X(request_accept, "request.accept", true, false, "request", "join a room")                     \
+    X(request_reject, "request.reject", true, false, "{}",                                         \
+      "give up a link being added, or refuse an invitation")                                       \
+    X(room_list, "room.list", true, true, "{rooms: [room]}",                                       \
+      "rooms in order of creation or invitation")                                                  \
+    X(room_new, "room.new", true, false, "room", "make a room, and invite friends to it")          \
+    X(room_get, "room.get", true, false, "room", "one room")                                       \
+    X(room_members, "room.members", true, true, "{members: [member]}",                             \
+      "members by rank, highest first")                                                            \
+    X(room_invite, "room.invite", true, false, "{invited: [Ref]}", "invite friends")               \
+    X(room_join, "room.join", true, false, "room", "accept an invitation")                         \
+    X(room_leave, "room.leave", true, false, "{}", "leave a room, or refuse an invitation")        \
+    X(room_kick, "room.kick", true, false, "{}", "remove a member")                                \
+    X(room_role, "room.role", true, false, "member", "give a member a role below one's own")       \
+    X(room_topic, "room.topic", true, false, "room", "set the topic")                              \
+    X(room_rename, "room.rename", true, false, "room", "change the name for all members")          \
+    X(room_mute, "room.mute", true, false, "room", "no notifications for a time")                  \
+    X(room_set, "room.set", true, false, "room", "a setting of our own")                           \
     X(message_send, "message.send", true, false, "message",                                        \
       "write a text; answered when it is on disk, or when `wait` is reached")                      \
     X(message_list, "message.list", true, true, "{messages: [message], more}",                     \

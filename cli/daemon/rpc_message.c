@@ -2,9 +2,11 @@
 #include <stdio.h>
 
 #include "cli/common/json.h"
+#include "cli/common/times.h"
 #include "cli/daemon/rpc_internal.h"
 
 #define TEXT_MAX      16384
+#define ROOM_TEXT_MAX 4096
 #define WHY_STEPS_MAX 64
 
 /* ---- one message ---- */
@@ -60,15 +62,50 @@ static bool text_ok(struct yr_call *call, const char *text)
     return len > 0 && len <= TEXT_MAX;
 }
 
+/* May this be said in this conversation?  In a room: by members only, and not at such length. */
+static bool conv_ok(struct yr_call *call, const uint8_t conv[YR_ID_LEN], const char *text)
+{
+    struct yr_room_info room;
+
+    if (yr_names_room(&call->rpc->names, conv) == NULL)
+        return true;
+    if (!yr_call_joined(call, conv, &room))
+        return false;
+    if (text != NULL && strlen(text) > ROOM_TEXT_MAX) {
+        yr_call_fail(call, YR_RPC_TOO_LARGE, "a text of %zu bytes: 4,096 are the most in a room",
+                     strlen(text));
+        return false;
+    }
+    return true;
+}
+
+/* "not delivered to 1 of 4 members within 20 s"; what has got where is in rpc->msg. */
+static void say_where(struct yr_call *call, const struct yr_pending *pending, struct yr_buf *text)
+{
+    const struct yr_message *msg = &call->rpc->msg;
+    const unsigned got = pending->wait == YR_STATE_READ ? msg->read_by : msg->delivered_to;
+    char short_id[9];
+
+    if (msg->room)
+        yr_buf_addf(text, "%u of %u members", msg->of > got ? msg->of - got : 0, msg->of);
+    else if (yr_names_by_id(&call->rpc->names, pending->conv) != NULL)
+        yr_buf_adds(text, yr_names_by_id(&call->rpc->names, pending->conv)->name);
+    else
+        yr_id_text(short_id, pending->conv, 5), yr_buf_adds(text, short_id);
+}
+
 static enum yr_end send_wait_over(struct yr_call *call, struct yr_pending *pending)
 {
-    char short_id[9];
-    const struct yr_name *name = yr_names_by_id(&call->rpc->names, pending->conv);
+    struct yr_buf text = {0};
 
-    yr_id_text(short_id, pending->conv, 5);
-    yr_call_fail(call, YR_RPC_TIMEOUT, "not %s to %s in time; the message stays queued",
-                 yr_state_name(call->rpc, pending->wait, true),
-                 name != NULL ? name->name : short_id);
+    yr_buf_addf(&text, "not %s %s ", yr_state_name(call->rpc, pending->wait, true),
+                pending->wait == YR_STATE_READ ? "by" : "to");
+    if (yr_node_message(call->rpc->node, pending->msg, &call->rpc->msg) == YR_OK)
+        say_where(call, pending, &text);
+    yr_buf_adds(&text, " within ");
+    yr_span_add(&text, pending->timeout_ms);
+    yr_call_fail(call, YR_RPC_TIMEOUT, "%s; the message stays queued", yr_buf_str(&text));
+    yr_buf_clear(&text);
     yr_id_text(call->fail.id, pending->msg, YR_MSG_ID_LEN);
     yr_call_hint(call, "yaari why %.6s", call->fail.id);
     return YR_END_FAILED;
@@ -83,8 +120,8 @@ static enum yr_end finish_send(struct yr_call *call, struct yr_pending *pending)
     if (pending->err != YR_OK)
         return yr_call_err(call, pending->err);
     const enum yr_end end = message_answer(call, pending->msg);
-    if (end != YR_END_OK || rpc->msg.state >= pending->wait)
-        return end;
+    if (end != YR_END_OK || rpc->msg.state >= pending->wait || (rpc->msg.room && rpc->msg.of == 0))
+        return end; // a room of our own has nobody to wait for
     json_decref(call->result);
     call->result = NULL;
     pending->waited = true;
@@ -134,7 +171,8 @@ enum yr_end yr_rpc_message_send(struct yr_call *call)
         return yr_call_fail(call, YR_RPC_INVALID_PARAMS, "kind must be text or action");
     if ((cmd.name = yr_call_str(call, "key")) != NULL)
         cmd.name_len = strlen(cmd.name);
-    if (!yr_call_target(call, yr_call_str(call, "target"), false, cmd.conv) ||
+    if (!yr_call_target(call, yr_call_str(call, "target"), YR_NAMES_ANY, cmd.conv) ||
+        !conv_ok(call, cmd.conv, cmd.body) ||
         (reply_to != NULL && !yr_call_message(call, reply_to, cmd.reply_to)) ||
         (pending = yr_call_defer(call, finish_send)) == NULL)
         return YR_END_FAILED;
@@ -165,6 +203,8 @@ static enum yr_end message_command(struct yr_call *call, struct yr_cmd *cmd)
     const enum yr_err err = yr_node_place(call->rpc->node, cmd->msg, cmd->conv, &place);
     if (err != YR_OK)
         return yr_call_err(call, err);
+    if (!conv_ok(call, cmd->conv, cmd->body))
+        return YR_END_FAILED;
     if ((pending = yr_call_defer(call, finish_message)) == NULL)
         return YR_END_FAILED;
     memcpy(pending->msg, cmd->msg, YR_MSG_ID_LEN);
@@ -262,7 +302,7 @@ enum yr_end yr_rpc_message_why(struct yr_call *call)
 
     if ((id == NULL) == (friend == NULL))
         return yr_call_fail(call, YR_RPC_INVALID_PARAMS, "message.why needs either id or friend");
-    if (friend != NULL && !yr_call_target(call, friend, true, conv))
+    if (friend != NULL && !yr_call_target(call, friend, YR_NAMES_FRIENDS, conv))
         return YR_END_FAILED;
     if (id != NULL && !yr_call_message(call, id, msg))
         return YR_END_FAILED;
@@ -308,15 +348,17 @@ enum yr_end yr_rpc_read_get(struct yr_call *call)
     uint8_t conv[YR_ID_LEN];
     json_t *list;
 
-    if (target != NULL && !yr_call_target(call, target, false, conv))
+    if (target != NULL && !yr_call_target(call, target, YR_NAMES_ANY, conv))
         return YR_END_FAILED;
     list = json_array();
     if (target != NULL)
         json_array_append_new(list, yr_record_unread(rpc, conv));
-    for (size_t i = 0; target == NULL && i < rpc->names.count; i++) {
-        yr_node_unread(rpc->node, rpc->names.rows[i].id, &unread);
-        if (unread.count > 0)
-            json_array_append_new(list, yr_record_unread(rpc, rpc->names.rows[i].id));
+    for (size_t i = 0; target == NULL && i < rpc->names.count + rpc->names.room_count; i++) {
+        const struct yr_name *row =
+            i < rpc->names.count ? &rpc->names.rows[i] : &rpc->names.rooms[i - rpc->names.count];
+        yr_node_unread(rpc->node, row->id, &unread);
+        if (unread.count > 0 || unread.mentions > 0)
+            json_array_append_new(list, yr_record_unread(rpc, row->id));
     }
     return yr_call_ok(call, json_pack("{s:o}", "unread", list));
 }
@@ -335,7 +377,7 @@ enum yr_end yr_rpc_read_set(struct yr_call *call)
     struct yr_place place;
     uint8_t conv[YR_ID_LEN];
 
-    if (!yr_call_target(call, yr_call_str(call, "target"), false, cmd.conv))
+    if (!yr_call_target(call, yr_call_str(call, "target"), YR_NAMES_ANY, cmd.conv))
         return YR_END_FAILED;
     if (message != NULL) {
         if (!yr_call_message(call, message, cmd.msg))

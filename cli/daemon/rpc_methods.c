@@ -3,7 +3,9 @@
 #include "cli/common/json.h"
 #include "cli/daemon/rpc_internal.h"
 
-#define TARGET_HELP  "name, @name, @me, id or id prefix of 6 characters"
+#define TARGET_HELP  "name, @friend, +room, @me, id or id prefix of 6 characters"
+#define ROOM_HELP    "name, +name, id or id prefix of 6 characters"
+#define MEMBER_HELP  "friend's name, nick, ~nick, me, id or id prefix of 6 characters"
 #define FRIEND_HELP  "name, id or id prefix of 6 characters"
 #define MESSAGE_HELP "message id, or a prefix of 4 characters that is unique"
 #define DAY_MS       86400000
@@ -29,6 +31,8 @@
     }
 #define TARGET(required)    STR("target", required, 1, 128, TARGET_HELP)
 #define FRIEND(required)    STR("friend", required, 1, 128, FRIEND_HELP)
+#define ROOM                STR("room", true, 1, 128, ROOM_HELP)
+#define MEMBER              STR("member", true, 1, 128, MEMBER_HELP)
 #define MSG(name, required) STR(name, required, 4, 26, MESSAGE_HELP)
 
 PARAMS(hello, STR("client", false, 0, 64, "name of the program"),
@@ -60,8 +64,29 @@ PARAMS(friend_verify, FRIEND(true), BOOL("clear", false, "take it back; default 
 PARAMS(friend_block, FRIEND(true), BOOL("blocked", true, "true or false"));
 PARAMS(friend_remove, FRIEND(true), BOOL("forget", false, "delete the history too; default false"));
 NO_PARAMS(request_list);
+PARAMS(request_accept, INT("id", true, 1, INT64_MAX, "number of the request"));
 PARAMS(request_reject, INT("id", true, 1, INT64_MAX, "number of the request"));
-PARAMS(message_send, TARGET(true), STR("text", true, 0, 0, "1 to 16,384 bytes"),
+PARAMS(room_list, BOOL("all", false, "also those we are only invited to or have left"));
+PARAMS(room_new, STR("name", true, 1, 64, "what members see"),
+       STR("topic", false, 0, 1024, "what it is about"),
+       STRS("members", false, 0, 256, "friends to invite"),
+       INT("history_days", false, 0, 30,
+           "days of history that who joins later may read; default 0: from then on"));
+PARAMS(room_get, ROOM);
+PARAMS(room_members, ROOM, BOOL("all", false, "also those who were members once"));
+PARAMS(room_invite, ROOM, STRS("friends", true, 1, 256, "friends to invite"));
+PARAMS(room_join, ROOM);
+PARAMS(room_leave, ROOM, BOOL("forget", false, "delete the history too; default false"));
+PARAMS(room_kick, ROOM, MEMBER);
+PARAMS(room_role, ROOM, MEMBER, STR("role", true, 0, 0, "admin, mod or member"));
+PARAMS(room_topic, ROOM, STR("topic", true, 0, 1024, "the new topic; empty: none"));
+PARAMS(room_rename, ROOM, STR("name", true, 1, 64, "the new name"));
+PARAMS(room_mute, ROOM,
+       INT("muted_s", true, -1, 3153600000,
+           "seconds without notifications; 0: none; -1: for ever"));
+PARAMS(room_set, ROOM, STR("key", true, 1, 64, "mentions"),
+       STR("value", true, 0, 64, "yes: only mentions of us count as unread; no: all does"));
+PARAMS(message_send, TARGET(true), STR("text", true, 0, 0, "1 to 16,384 bytes; in a room 4,096"),
        STR("kind", false, 0, 0, "text (default) or action"), MSG("reply_to", false),
        STR("key", false, 1, 64, "the same key within 24 h returns the first result"),
        STR("wait", false, 0, 0, "accepted (default), delivered or read"),
@@ -70,7 +95,7 @@ PARAMS(message_list, TARGET(false), INT("limit", false, 1, 1000, "at most so man
        STR("since", false, 0, 64, "RFC 3339: not sent before"),
        STR("until", false, 0, 64, "RFC 3339: not sent after"), MSG("before", false),
        MSG("after", false), BOOL("unread", false, "only what is unread"),
-       STR("from", false, 1, 128, "a friend, or me"),
+       STR("from", false, 1, 128, "a friend, me, or, with a room as target, a member"),
        BOOL("all", false, "system lines too; default false"),
        BOOL("first", false, "the first `limit` in place of the last; default false"));
 PARAMS(message_get, MSG("id", true));
@@ -100,7 +125,7 @@ NO_PARAMS(daemon_stop);
 NO_PARAMS(daemon_reload);
 NO_PARAMS(rpc_list);
 PARAMS(rpc_describe, STR("method", true, 1, 64, "name of a method"));
-PARAMS(complete, STR("kind", true, 0, 0, "target, message, invite, peer or key"),
+PARAMS(complete, STR("kind", true, 0, 0, "target, friend, room, message, invite, peer or key"),
        STR("prefix", true, 0, 128, "what is typed so far"));
 
 static const struct yr_method methods[] = {

@@ -14,7 +14,7 @@
 
 enum yr_end yr_rpc_hello(struct yr_call *call)
 {
-    static const char *const features[] = {"lan", "invite", "events", "idempotent-send"};
+    static const char *const features[] = {"lan", "invite", "events", "idempotent-send", "rooms"};
     const int64_t api = yr_call_int(call, "api", 0);
     struct yr_rpc_status status;
     json_t *names = json_array();
@@ -73,7 +73,7 @@ enum yr_end yr_rpc_net_ping(struct yr_call *call)
     struct yr_friend_info info;
     struct yr_pending *pending;
 
-    if (!yr_call_target(call, yr_call_str(call, "friend"), true, cmd.conv))
+    if (!yr_call_target(call, yr_call_str(call, "friend"), YR_NAMES_FRIENDS, cmd.conv))
         return YR_END_FAILED;
     const enum yr_err err = yr_node_friend(call->rpc->node, cmd.conv, &info);
     if (err != YR_OK)
@@ -305,6 +305,22 @@ static void complete_messages(struct yr_rpc *rpc, json_t *words, const char *pre
     json_decref(recent);
 }
 
+static void complete_friends(struct yr_rpc *rpc, json_t *words, const char *prefix)
+{
+    for (size_t i = 0; i < rpc->names.count; i++)
+        add_word(words, prefix, rpc->names.rows[i].name);
+}
+
+/* As arguments that mean a room and nothing else: `+name`, or `#name` if that was begun. */
+static void complete_rooms(struct yr_rpc *rpc, json_t *words, const char *prefix)
+{
+    for (size_t i = 0; i < rpc->names.room_count; i++) {
+        char word[YR_NAME_MAX + 1];
+        snprintf(word, sizeof word, "%c%s", prefix[0] == '#' ? '#' : '+', rpc->names.rooms[i].name);
+        add_word(words, prefix, word);
+    }
+}
+
 /* Words that begin with `prefix`; false: there is no such kind. */
 static bool complete(struct yr_rpc *rpc, const char *kind, const char *prefix, json_t *words)
 {
@@ -316,10 +332,14 @@ static bool complete(struct yr_rpc *rpc, const char *kind, const char *prefix, j
         for (size_t i = 0; rpc->env.config_at(rpc->env.ctx, i, &key, &value, &origin); i++)
             add_word(words, prefix, key);
     } else if (strcmp(kind, "target") == 0) {
-        for (size_t i = 0; i < rpc->names.count; i++)
-            add_word(words, prefix, rpc->names.rows[i].name);
+        complete_friends(rpc, words, prefix);
+        complete_rooms(rpc, words, prefix);
         if (prefix[0] == '@')
             add_word(words, prefix, "@me");
+    } else if (strcmp(kind, "friend") == 0) {
+        complete_friends(rpc, words, prefix);
+    } else if (strcmp(kind, "room") == 0) {
+        complete_rooms(rpc, words, prefix);
     } else if (strcmp(kind, "message") == 0) {
         complete_messages(rpc, words, prefix);
     } else if (strcmp(kind, "invite") == 0) {
@@ -349,5 +369,5 @@ enum yr_end yr_rpc_complete(struct yr_call *call)
         return yr_call_ok(call, json_pack("{s:o}", "words", words));
     json_decref(words);
     return yr_call_fail(call, YR_RPC_INVALID_PARAMS,
-                        "kind must be target, message, invite, peer or key");
+                        "kind must be target, friend, room, message, invite, peer or key");
 }

@@ -138,6 +138,8 @@ void yr_pending_done(struct yr_rpc *rpc, uint64_t ticket, enum yr_err err,
         static const uint8_t zero[YR_MSG_ID_LEN];
         if (!pending->own_msg && memcmp(event->msg, zero, sizeof zero) != 0)
             memcpy(pending->msg, event->msg, sizeof pending->msg);
+        if (pending->take_conv)
+            memcpy(pending->conv, event->conv, sizeof pending->conv);
         if (event->text[0] != '\0')
             snprintf(pending->text, sizeof pending->text, "%.15s", event->text);
         pending->value_us = event->value_us;

@@ -103,15 +103,180 @@ static bool is_self(struct yr_rpc *rpc, const uint8_t id[YR_ID_LEN])
     return memcmp(id, rpc->names.self, YR_ID_LEN) == 0;
 }
 
-json_t *yr_record_ref(struct yr_rpc *rpc, const uint8_t id[YR_ID_LEN])
+const char *yr_rpc_room_name(struct yr_rpc *rpc, const uint8_t id[YR_ID_LEN], char short_id[9])
+{
+    char text[YR_ID_TEXT];
+    yr_names_read(&rpc->names, rpc->node);
+    const struct yr_name *name = yr_names_room(&rpc->names, id);
+
+    if (name != NULL)
+        return name->name;
+    yr_id_text(text, id, YR_ID_LEN);
+    snprintf(short_id, 9, "%.8s", text);
+    return short_id;
+}
+
+json_t *yr_record_room_ref(struct yr_rpc *rpc, const uint8_t id[YR_ID_LEN])
 {
     char short_id[9];
     json_t *ref = json_object();
 
+    json_object_set_new(ref, "kind", json_string_nocheck("room"));
+    put_id(ref, "id", id, YR_ID_LEN);
+    yr_json_put_str(ref, "name", yr_rpc_room_name(rpc, id, short_id));
+    return ref;
+}
+
+json_t *yr_record_ref(struct yr_rpc *rpc, const uint8_t id[YR_ID_LEN])
+{
+    char short_id[9];
+    json_t *ref;
+
+    yr_names_read(&rpc->names, rpc->node);
+    if (yr_names_room(&rpc->names, id) != NULL)
+        return yr_record_room_ref(rpc, id);
+    ref = json_object();
     json_object_set_new(ref, "kind", json_string_nocheck(is_self(rpc, id) ? "self" : "friend"));
     put_id(ref, "id", id, YR_ID_LEN);
     yr_json_put_str(ref, "name", name_of(rpc, id, short_id));
     return ref;
+}
+
+/* ---- rooms ---- */
+
+void yr_rpc_member_name(struct yr_rpc *rpc, const struct yr_member_info *info,
+                        char out[YR_NAME_MAX])
+{
+    const struct yr_name *friend = NULL;
+    char text[YR_ID_TEXT];
+
+    yr_names_read(&rpc->names, rpc->node);
+    if (info->friend)
+        friend = yr_names_by_id(&rpc->names, info->friend_id);
+    if (friend != NULL) {
+        snprintf(out, YR_NAME_MAX, "%s", friend->name);
+        return;
+    }
+    yr_name_clean(out, info->nick, strlen(info->nick));
+    if (out[0] == '\0' && info->self)
+        snprintf(out, YR_NAME_MAX, "%s", rpc->names.self_name);
+    if (out[0] == '\0') {
+        yr_id_text(text, info->mid, YR_MID_LEN);
+        snprintf(out, YR_NAME_MAX, "%.8s", text);
+    }
+}
+
+json_t *yr_record_member_ref(struct yr_rpc *rpc, const uint8_t room[YR_ID_LEN],
+                             const uint8_t mid[YR_MID_LEN])
+{
+    struct yr_member_info info;
+    char name[YR_NAME_MAX];
+    json_t *ref = json_object();
+
+    if (yr_node_member(rpc->node, room, mid, &info) != YR_OK) {
+        memset(&info, 0, sizeof info);
+        memcpy(info.mid, mid, YR_MID_LEN);
+    }
+    yr_rpc_member_name(rpc, &info, name);
+    json_object_set_new(ref, "kind", json_string_nocheck("member"));
+    put_id(ref, "id", mid, YR_MID_LEN);
+    yr_json_put_str(ref, "name", name);
+    put_bool(ref, "friend", info.friend);
+    return ref;
+}
+
+const char *yr_rank_name(unsigned rank)
+{
+    return rank >= YR_RANK_FOUNDER ? "founder"
+           : rank >= YR_RANK_ADMIN ? "admin"
+           : rank >= YR_RANK_MOD   ? "mod"
+           : rank > 0              ? "member"
+                                   : "none";
+}
+
+static const char *const room_states[] = {[YR_ROOM_INVITED] = "invited",
+                                          [YR_ROOM_JOINING] = "joining",
+                                          [YR_ROOM_ACTIVE] = "active",
+                                          [YR_ROOM_KEYLESS] = "keyless",
+                                          [YR_ROOM_GONE] = "gone"};
+
+json_t *yr_record_room(struct yr_rpc *rpc, const struct yr_room_info *info)
+{
+    const struct yr_now now = rpc->env.now(rpc->env.ctx);
+    const bool muted = info->muted_until_ms > now.wall_ms;
+    struct yr_unread unread;
+    char short_id[9];
+    json_t *room = record("room");
+
+    yr_node_unread(rpc->node, info->id, &unread);
+    put_ids(room, info->id);
+    yr_json_put_str(room, "name", yr_rpc_room_name(rpc, info->id, short_id));
+    yr_json_put_str(room, "topic", info->topic);
+    json_object_set_new(room, "state", json_string_nocheck(room_states[info->state]));
+    json_object_set_new(room, "role", json_string_nocheck(yr_rank_name(info->rank)));
+    put_int(room, "members", info->members);
+    put_int(room, "online", info->online);
+    put_int(room, "unread", unread.count);
+    put_int(room, "mentions", unread.mentions);
+    put_bool(room, "muted", muted);
+    if (muted && info->muted_until_ms < INT64_MAX)
+        yr_json_put_time(room, "muted_until", info->muted_until_ms);
+    put_bool(room, "mentions_only", info->mentions_only);
+    put_int(room, "history_days", info->hist_days);
+    put_int(room, "waiting", info->waiting);
+    if (!is_zero(info->self, YR_MID_LEN))
+        put_id(room, "self", info->self, YR_MID_LEN);
+    if (!is_zero(info->inviter, YR_ID_LEN))
+        json_object_set_new(room, "inviter", yr_record_ref(rpc, info->inviter));
+    yr_json_put_time(room, "created", info->created_ms);
+    return room;
+}
+
+json_t *yr_record_member(struct yr_rpc *rpc, const uint8_t room[YR_ID_LEN],
+                         const struct yr_member_info *info)
+{
+    char name[YR_NAME_MAX], short_id[9];
+    json_t *member = record("member");
+
+    yr_rpc_member_name(rpc, info, name);
+    put_id(member, "room", room, YR_ID_LEN);
+    put_id(member, "id", info->mid, YR_MID_LEN);
+    yr_json_put_str(member, "name", name);
+    yr_json_put_str(member, "nick", info->nick);
+    json_object_set_new(member, "role", json_string_nocheck(yr_rank_name(info->rank)));
+    put_bool(member, "online", info->online || info->self);
+    put_bool(member, "friend", info->friend);
+    if (info->self)
+        put_bool(member, "self", true);
+    if (info->friend)
+        put_id(member, "friend_id", info->friend_id, YR_ID_LEN);
+    if (info->reached && !info->friend && !info->self)
+        yr_json_put_str(member, "via", name_of(rpc, info->via, short_id));
+    if (info->seen_ms > 0)
+        yr_json_put_time(member, "last_seen", info->seen_ms);
+    if (info->forked)
+        put_bool(member, "forked", true);
+    return member;
+}
+
+json_t *yr_record_room_request(struct yr_rpc *rpc, const struct yr_room_info *info)
+{
+    char key[YR_ID_TEXT];
+    json_t *request = record("request");
+
+    yr_id_text(key, info->id, YR_ID_LEN);
+    put_int(request, "id", (uint64_t)yr_request_id(rpc, key));
+    json_object_set_new(request, "what", json_string_nocheck("room"));
+    json_object_set_new(request, "dir", json_string_nocheck("in"));
+    json_object_set_new(
+        request, "state",
+        json_string_nocheck(info->state == YR_ROOM_INVITED ? "waiting" : "accepted"));
+    json_object_set_new(request, "from", yr_record_ref(rpc, info->inviter));
+    json_object_set_new(request, "room", yr_record_room_ref(rpc, info->id));
+    yr_json_put_str(request, "text", info->name);
+    put_int(request, "members", info->members);
+    yr_json_put_time(request, "time", info->created_ms);
+    return request;
 }
 
 json_t *yr_record_identity(struct yr_rpc *rpc)
@@ -243,7 +408,8 @@ const char *yr_state_name(const struct yr_rpc *rpc, enum yr_state state, bool ow
     return states[state];
 }
 
-/* [{emoji, from: [Ref.name], ids: [id]}], one entry an emoji, in the order the node gives. */
+/* [{emoji, from: [Ref.name], ids: [id], friends: [bool]}] (friends: in rooms), one entry an emoji,
+ * in the order the node gives. */
 static json_t *reactions(struct yr_rpc *rpc, const struct yr_message *msg)
 {
     json_t *list = json_array(), *entry;
@@ -262,12 +428,41 @@ static json_t *reactions(struct yr_rpc *rpc, const struct yr_message *msg)
             json_object_set_new(found, "ids", json_array());
             json_array_append_new(list, found);
         }
+        if (msg->room) {
+            json_t *ref = yr_record_member_ref(rpc, msg->conv, reaction->author);
+            json_array_append(json_object_get(found, "from"), json_object_get(ref, "name"));
+            json_array_append(json_object_get(found, "ids"), json_object_get(ref, "id"));
+            if (json_object_get(found, "friends") == NULL)
+                json_object_set_new(found, "friends", json_array());
+            json_array_append(json_object_get(found, "friends"), json_object_get(ref, "friend"));
+            json_decref(ref);
+            continue;
+        }
         json_t *name = json_string(name_of(rpc, reaction->author, short_id));
         json_array_append_new(json_object_get(found, "from"), name);
         json_array_append_new(json_object_get(found, "ids"),
                               yr_json_id(reaction->author, YR_ID_LEN));
     }
     return list;
+}
+
+/* Who said it; a room's own lines are the room's. */
+static json_t *author_ref(struct yr_rpc *rpc, const struct yr_message *msg)
+{
+    if (!msg->room)
+        return yr_record_ref(rpc, msg->author);
+    return is_zero(msg->author, YR_ID_LEN) ? yr_record_room_ref(rpc, msg->conv)
+                                           : yr_record_member_ref(rpc, msg->conv, msg->author);
+}
+
+static json_t *per_member(const struct yr_rpc *rpc, const struct yr_message *msg)
+{
+    json_t *counts = json_object();
+
+    put_int(counts, "delivered", msg->delivered_to);
+    put_int(counts, "read", rpc->read_receipts ? msg->read_by : 0);
+    put_int(counts, "of", msg->of);
+    return counts;
 }
 
 json_t *yr_record_message(struct yr_rpc *rpc, const struct yr_message *msg)
@@ -278,8 +473,10 @@ json_t *yr_record_message(struct yr_rpc *rpc, const struct yr_message *msg)
 
     put_id(message, "id", msg->id, YR_MSG_ID_LEN);
     put_int(message, "cursor", msg->cursor);
-    json_object_set_new(message, "target", yr_record_ref(rpc, msg->conv));
-    json_object_set_new(message, "from", yr_record_ref(rpc, msg->author));
+    json_object_set_new(message, "target",
+                        msg->room ? yr_record_room_ref(rpc, msg->conv)
+                                  : yr_record_ref(rpc, msg->conv));
+    json_object_set_new(message, "from", author_ref(rpc, msg));
     json_object_set_new(message, "kind", json_string_nocheck(kinds[msg->kind]));
     yr_json_put_str(message, "text", msg->deleted ? "" : msg->text);
     yr_json_put_time(message, "time", msg->time_ms);
@@ -292,9 +489,13 @@ json_t *yr_record_message(struct yr_rpc *rpc, const struct yr_message *msg)
         yr_json_put_time(message, "edited", msg->edited_ms);
     if (msg->deleted)
         put_bool(message, "deleted", true);
+    if (msg->mention)
+        put_bool(message, "mention", true);
     put_bool(message, "own", msg->own);
     json_object_set_new(message, "state",
                         json_string_nocheck(yr_state_name(rpc, msg->state, msg->own)));
+    if (msg->room && msg->own)
+        json_object_set_new(message, "per_member", per_member(rpc, msg));
     if (msg->unread)
         put_bool(message, "unread", true);
     if (msg->reaction_count > 0)
@@ -310,7 +511,7 @@ json_t *yr_record_unread(struct yr_rpc *rpc, const uint8_t conv[YR_ID_LEN])
     yr_node_unread(rpc->node, conv, &unread);
     json_object_set_new(record_, "target", yr_record_ref(rpc, conv));
     put_int(record_, "unread", unread.count);
-    put_int(record_, "mentions", 0);
+    put_int(record_, "mentions", unread.mentions);
     if (!is_zero(unread.first, YR_MSG_ID_LEN))
         put_id(record_, "first", unread.first, YR_MSG_ID_LEN);
     if (!is_zero(unread.marker, YR_MSG_ID_LEN))
@@ -339,19 +540,34 @@ const char *yr_rpc_state(struct yr_rpc *rpc)
     return state_word(&self, &status);
 }
 
-static uint64_t unread_total(struct yr_rpc *rpc, const struct yr_self *self)
+struct totals {
+    uint64_t unread, mentions, rooms, requests;
+};
+
+static void add_unread(struct yr_rpc *rpc, const uint8_t conv[YR_ID_LEN], struct totals *totals)
 {
     struct yr_unread unread;
-    uint64_t total;
+
+    yr_node_unread(rpc->node, conv, &unread);
+    totals->unread += unread.count;
+    totals->mentions += unread.mentions;
+}
+
+static struct totals count_all(struct yr_rpc *rpc, const struct yr_self *self)
+{
+    struct totals totals = {0};
+    struct yr_room_info room;
 
     yr_names_read(&rpc->names, rpc->node);
-    yr_node_unread(rpc->node, self->id, &unread);
-    total = unread.count;
-    for (size_t i = 0; i < rpc->names.count; i++) {
-        yr_node_unread(rpc->node, rpc->names.rows[i].id, &unread);
-        total += unread.count;
+    add_unread(rpc, self->id, &totals);
+    for (size_t i = 0; i < rpc->names.count; i++)
+        add_unread(rpc, rpc->names.rows[i].id, &totals);
+    for (size_t i = 0; yr_node_room_at(rpc->node, i, &room); i++) {
+        add_unread(rpc, room.id, &totals);
+        totals.rooms += room.state != YR_ROOM_INVITED && room.state != YR_ROOM_GONE;
+        totals.requests += room.state == YR_ROOM_INVITED;
     }
-    return total;
+    return totals;
 }
 
 json_t *yr_record_status(struct yr_rpc *rpc)
@@ -365,6 +581,7 @@ json_t *yr_record_status(struct yr_rpc *rpc)
     rpc->env.status(rpc->env.ctx, &status);
     yr_node_self(rpc->node, &self);
     const bool open = self.unlocked && self.has_identity;
+    const struct totals totals = open ? count_all(rpc, &self) : (struct totals){0};
     yr_json_put_str(record_, "version", YAARI_VERSION);
     put_int(record_, "api", YR_RPC_API);
     json_object_set_new(record_, "state", json_string_nocheck(state_word(&self, &status)));
@@ -375,8 +592,11 @@ json_t *yr_record_status(struct yr_rpc *rpc)
                         json_string_nocheck(reaches[open ? status.reach : YR_REACH_NONE]));
     put_int(record_, "friends", self.friends);
     put_int(record_, "friends_online", self.friends_online);
+    put_int(record_, "rooms", totals.rooms);
+    put_int(record_, "requests", totals.requests);
     put_int(record_, "queue", self.queued);
-    put_int(record_, "unread", open ? unread_total(rpc, &self) : 0);
+    put_int(record_, "unread", totals.unread);
+    put_int(record_, "mentions", totals.mentions);
     if (self.store_failing)
         put_bool(record_, "store_failing", true);
     yr_json_put_str(record_, "socket", status.socket_path);

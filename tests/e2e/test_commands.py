@@ -193,7 +193,7 @@ def test_66_no_such_thing(pair, tmp_path):
 def test_67_no_such_friend_with_a_guess(pair):
     alice, _ = pair
     words, error = fails(alice, 67, "send", "bbo", "hello", name="no_such_target")
-    assert words.err.splitlines() == ["yaari: no friend named 'bbo'",
+    assert words.err.splitlines() == ["yaari: no friend or room named 'bbo'",
                                       "hint: did you mean 'bob'? all names: yaari friend list"]
     assert error["code"] == -32001 and error["candidates"] == ["bob"]
     for args in (["log", "eve"], ["tail", "eve"], ["friend", "show", "eve"], ["ping", "eve"], ["read", "eve"],

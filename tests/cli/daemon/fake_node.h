@@ -23,7 +23,8 @@ struct fake_message {
     yr_ms time_ms;
     enum yr_msg_kind kind;
     enum yr_state state;
-    bool own, unread, deleted, damaged;
+    bool own, unread, deleted, damaged, mention;
+    unsigned of, delivered_to, read_by;
     const char *text;
     size_t reaction_count;
     struct yr_reaction reactions[4];
@@ -44,6 +45,14 @@ struct yr_node {
     size_t add_count;
     struct yr_peer_info peers[32];
     size_t peer_count;
+    struct yr_room_info rooms[16];
+    size_t room_count;
+    uint64_t rooms_version;
+    struct {
+        uint8_t room[YR_ID_LEN];
+        struct yr_member_info info;
+    } members[64]; /* as yr_node_member_at gives them */
+    size_t member_count;
 
     enum yr_err refuse; /* what yr_node_command says */
     struct {
@@ -83,6 +92,50 @@ static inline struct yr_friend_info *fake_friend(struct yr_node *node, int fill,
     return info;
 }
 
+/** A room we are in. */
+static inline struct yr_room_info *fake_room(struct yr_node *node, int fill, const char *name)
+{
+    struct yr_room_info *info = &node->rooms[node->room_count++];
+    fake_id(info->id, fill);
+    snprintf(info->name, sizeof info->name, "%s", name);
+    info->state = YR_ROOM_ACTIVE;
+    info->rank = YR_RANK_MEMBER;
+    info->created_ms = 1000;
+    node->rooms_version++;
+    return info;
+}
+
+/** A member of it; friend: the number of the friend it is, 0: none, 1: ourselves. */
+static inline struct yr_member_info *fake_member(struct yr_node *node, int room, int fill,
+                                                 const char *nick, int friend)
+{
+    struct yr_member_info *info = &node->members[node->member_count].info;
+    fake_id(node->members[node->member_count++].room, room);
+    memset(info->mid, fill, sizeof info->mid);
+    snprintf(info->nick, sizeof info->nick, "%s", nick);
+    info->rank = YR_RANK_MEMBER;
+    info->self = friend == 1;
+    info->friend = friend > 1;
+    if (info->friend)
+        fake_id(info->friend_id, friend);
+    for (size_t i = 0; i < node->room_count; i++)
+        if (node->rooms[i].id[0] == room) {
+            node->rooms[i].members++;
+            if (info->self)
+                memcpy(node->rooms[i].self, info->mid, sizeof info->mid);
+        }
+    node->rooms_version++;
+    return info;
+}
+
+static inline bool fake_is_room(const struct yr_node *node, const uint8_t id[YR_ID_LEN])
+{
+    for (size_t i = 0; i < node->room_count; i++)
+        if (memcmp(node->rooms[i].id, id, YR_ID_LEN) == 0)
+            return true;
+    return false;
+}
+
 static inline struct fake_message *fake_message(struct yr_node *node, int conv, int author,
                                                 yr_ms time_ms, const char *text)
 {
@@ -102,6 +155,8 @@ static inline struct fake_message *fake_message(struct yr_node *node, int conv, 
     msg->time_ms = time_ms;
     msg->text = text;
     msg->own = author == 1;
+    if (fake_is_room(node, msg->conv)) // mid and zeroes
+        memset(msg->author + YR_MID_LEN, 0, YR_ID_LEN - YR_MID_LEN);
     msg->state = msg->own ? YR_STATE_ACCEPTED : YR_STATE_DELIVERED;
     return msg;
 }
@@ -170,6 +225,49 @@ bool yr_node_peer_at(const struct yr_node *node, size_t i, struct yr_peer_info *
     return i < node->peer_count;
 }
 
+uint64_t yr_node_rooms_version(const struct yr_node *node)
+{
+    return node->rooms_version;
+}
+
+bool yr_node_room_at(struct yr_node *node, size_t i, struct yr_room_info *out)
+{
+    if (i < node->room_count)
+        *out = node->rooms[i];
+    return i < node->room_count;
+}
+
+enum yr_err yr_node_room(struct yr_node *node, const uint8_t id[YR_ID_LEN],
+                         struct yr_room_info *out)
+{
+    for (size_t i = 0; i < node->room_count; i++)
+        if (memcmp(node->rooms[i].id, id, YR_ID_LEN) == 0) {
+            *out = node->rooms[i];
+            return YR_OK;
+        }
+    return YR_ENOENT;
+}
+
+bool yr_node_member_at(struct yr_node *node, const uint8_t room[YR_ID_LEN], size_t i,
+                       struct yr_member_info *out)
+{
+    for (size_t k = 0; k < node->member_count; k++)
+        if (memcmp(node->members[k].room, room, YR_ID_LEN) == 0 && i-- == 0) {
+            *out = node->members[k].info;
+            return true;
+        }
+    return false;
+}
+
+enum yr_err yr_node_member(struct yr_node *node, const uint8_t room[YR_ID_LEN],
+                           const uint8_t mid[YR_MID_LEN], struct yr_member_info *out)
+{
+    for (size_t i = 0; yr_node_member_at(node, room, i, out); i++)
+        if (memcmp(out->mid, mid, YR_MID_LEN) == 0)
+            return YR_OK;
+    return YR_ENOENT;
+}
+
 static void fake_fill(const struct fake_message *from, struct yr_message *out)
 {
     memset(out, 0, sizeof *out);
@@ -180,6 +278,10 @@ static void fake_fill(const struct fake_message *from, struct yr_message *out)
     out->own = from->own;
     out->unread = from->unread;
     out->deleted = from->deleted;
+    out->mention = from->mention;
+    out->of = from->of;
+    out->delivered_to = from->delivered_to;
+    out->read_by = from->read_by;
     out->state = from->state;
     out->time_ms = out->received_ms = from->time_ms;
     out->reaction_count = from->reaction_count;
@@ -195,6 +297,7 @@ enum yr_err yr_node_message(struct yr_node *node, const uint8_t id[YR_MSG_ID_LEN
     for (size_t i = 0; i < node->message_count; i++)
         if (memcmp(node->messages[i].id, id, YR_MSG_ID_LEN) == 0) {
             fake_fill(&node->messages[i], out);
+            out->room = fake_is_room(node, out->conv);
             return YR_OK;
         }
     return YR_ENOENT;
@@ -234,6 +337,7 @@ enum yr_err yr_node_history(struct yr_node *node, const uint8_t conv[YR_ID_LEN],
     if (best->damaged)
         return YR_ECORRUPT;
     fake_fill(best, out);
+    out->room = fake_is_room(node, out->conv);
     return YR_OK;
 }
 
@@ -266,10 +370,14 @@ size_t yr_node_message_prefix(struct yr_node *node, const uint8_t prefix[YR_MSG_
 void yr_node_unread(struct yr_node *node, const uint8_t conv[YR_ID_LEN], struct yr_unread *out)
 {
     memset(out, 0, sizeof *out);
-    for (size_t i = 0; i < node->message_count; i++)
-        if (node->messages[i].unread && memcmp(node->messages[i].conv, conv, YR_ID_LEN) == 0 &&
-            out->count++ == 0)
-            memcpy(out->first, node->messages[i].id, YR_MSG_ID_LEN);
+    for (size_t i = 0; i < node->message_count; i++) {
+        const struct fake_message *msg = &node->messages[i];
+        if (!msg->unread || memcmp(msg->conv, conv, YR_ID_LEN) != 0)
+            continue;
+        if (out->count++ == 0)
+            memcpy(out->first, msg->id, YR_MSG_ID_LEN);
+        out->mentions += msg->mention;
+    }
 }
 
 enum yr_err yr_node_event_after(struct yr_node *node, uint64_t cursor, struct yr_event *out,

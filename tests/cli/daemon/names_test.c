@@ -39,7 +39,8 @@ static int means(struct world *w, const char *text, bool friend_only)
     size_t count;
 
     yr_names_read(&w->names, w->node);
-    switch (yr_names_resolve(&w->names, text, friend_only, id, matches, 4, &count)) {
+    switch (yr_names_resolve(&w->names, text, friend_only ? YR_NAMES_FRIENDS : YR_NAMES_ANY, id,
+                             matches, 4, &count)) {
     case YR_NAMES_FOUND: return id[0];
     case YR_NAMES_MANY: return -2;
     case YR_NAMES_NONE: break;
@@ -176,6 +177,92 @@ static void two_hundred_and_fifty_six_of_one_name_all_differ(void **state)
             assert_string_not_equal(w->names.rows[i].name, w->names.rows[j].name);
 }
 
+static const char *room_name(struct world *w, size_t i)
+{
+    yr_names_read(&w->names, w->node);
+    return w->names.rooms[i].name;
+}
+
+static void a_plus_and_a_hash_mean_rooms(void **state)
+{
+    struct world *w = *state;
+    fake_friend(w->node, 2, "", "bob");
+    fake_room(w->node, 3, "garden");
+    fake_room(w->node, 4, "bob");
+    assert_int_equal(means(w, "garden", false), 3);
+    assert_int_equal(means(w, "+garden", false), 3);
+    assert_int_equal(means(w, "#garden", false), 3);
+    assert_int_equal(means(w, "@garden", false), -1);
+    assert_int_equal(means(w, "garden", true), -1);
+    assert_int_equal(means(w, "+garden", true), -1);
+    assert_int_equal(means(w, "bob", false), -2);
+    assert_int_equal(means(w, "@bob", false), 2);
+    assert_int_equal(means(w, "+bob", false), 4);
+    assert_int_equal(means(w, "bob", true), 2);
+    assert_int_equal(means(w, "+", false), -1);
+    assert_int_equal(means(w, "#", false), -1);
+    assert_int_equal(means(w, "++garden", false), -1);
+}
+
+static void an_id_means_a_room_too(void **state)
+{
+    struct world *w = *state;
+    char prefix[8];
+
+    fake_friend(w->node, 2, "", "bob");
+    fake_room(w->node, 3, "garden");
+    assert_string_equal(room_name(w, 0), "garden");
+    snprintf(prefix, sizeof prefix, "%.6s", w->names.rooms[0].id_text);
+    assert_int_equal(means(w, prefix, false), 3);
+    assert_int_equal(means(w, w->names.rooms[0].id_text, false), 3);
+    assert_int_equal(means(w, w->names.rooms[0].id_text, true), -1);
+}
+
+static void an_invitation_takes_no_name_from_anybody(void **state)
+{
+    struct world *w = *state;
+    fake_friend(w->node, 2, "", "bob");
+    fake_room(w->node, 3, "bob")->state = YR_ROOM_INVITED;
+    fake_room(w->node, 4, "garden")->state = YR_ROOM_INVITED;
+    fake_room(w->node, 5, "garden");
+    assert_int_equal(means(w, "bob", false), 2);
+    assert_int_equal(means(w, "+bob", false), 3);
+    assert_string_equal(room_name(w, 1), "garden~2");
+    assert_string_equal(room_name(w, 2), "garden");
+    assert_int_equal(means(w, "garden", false), 5);
+    assert_int_equal(means(w, "garden~2", false), 4);
+}
+
+static void who_renames_a_room_catches_nothing_meant_for_another(void **state)
+{
+    struct world *w = *state;
+    fake_room(w->node, 3, "flowers");
+    fake_room(w->node, 4, "garden");
+    assert_string_equal(room_name(w, 0), "flowers");
+    strcpy(w->node->rooms[0].name, "garden");
+    w->node->rooms_version++;
+    assert_string_equal(room_name(w, 0), "garden~2");
+    assert_int_equal(means(w, "+garden", false), 4);
+    strcpy(w->node->rooms[1].name, "roof");
+    w->node->rooms_version++;
+    assert_string_equal(room_name(w, 0), "garden~2");
+    assert_string_equal(room_name(w, 1), "roof");
+}
+
+static void hostile_room_names_are_made_safe(void **state)
+{
+    struct world *w = *state;
+    fake_room(w->node, 3, "+#@~gar\x1b[31mden\n\xe2\x80\xae");
+    fake_room(w->node, 4, "\xe2\x80\x8b\xff");
+    fake_room(w->node, 5, "\xe2\x80\x8b");
+    fake_room(w->node, 6, "self");
+    assert_string_equal(room_name(w, 0), "gar[31mden");
+    assert_int_equal(strlen(room_name(w, 2)), 8);
+    assert_string_equal(room_name(w, 3), "self~2");
+    for (size_t i = 0; i < 4; i++)
+        assert_true(room_name(w, i)[0] != '\0');
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -190,6 +277,11 @@ int main(void)
         T(an_at_sign_and_a_tilde_may_be_written),
         T(friends_are_read_once_until_something_changes),
         T(two_hundred_and_fifty_six_of_one_name_all_differ),
+        T(a_plus_and_a_hash_mean_rooms),
+        T(an_id_means_a_room_too),
+        T(an_invitation_takes_no_name_from_anybody),
+        T(who_renames_a_room_catches_nothing_meant_for_another),
+        T(hostile_room_names_are_made_safe),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
