@@ -313,11 +313,17 @@ enum yr_err yr_chats_post(struct yr_chats *chats, const struct yr_conv *conv,
                : chats->ops->deliver(chats->ops->ctx, conv->id, plain->id, chats->plain, len);
 }
 
+// Messages of one transaction begin alike, and so are neighbours in the index: at random places
+// each of them would dirty a page of its own, here and at the friend's.
 void yr_chats_fresh_id(struct yr_chats *chats, uint8_t id[YR_MSG_ID_LEN])
 {
-    do
+    do {
         yr_random(chats->rng, id, YR_MSG_ID_LEN);
-    while (!yr_msg_id_ok(id));
+        if (!chats->id_begun)
+            memcpy(chats->id_head, id, sizeof chats->id_head);
+        chats->id_begun = true;
+        memcpy(id, chats->id_head, sizeof chats->id_head);
+    } while (!yr_msg_id_ok(id));
 }
 
 // ---- the flush ----
@@ -346,6 +352,7 @@ enum yr_err yr_chats_post_acks(struct yr_chats *chats, struct yr_now now, struct
 
 enum yr_err yr_chats_flush(struct yr_chats *chats, struct yr_now now)
 {
+    chats->id_begun = false;
     for (size_t i = 0; i < chats->conv_count; i++) {
         struct yr_conv *conv = chats->convs[i];
         enum yr_err err;

@@ -55,6 +55,8 @@ struct yr_chats {
     size_t conv_count;
     uint64_t counters[YR_CHAT_COUNTER_COUNT];
     struct yr_row purged; /* how far old idempotence keys were looked through */
+    bool id_begun;
+    uint8_t id_head[2]; /* how ids of this transaction begin */
 
     /* scratch, each for the one use its name says */
     uint8_t row[YR_RECORD_BUF];         /* the record read last */

@@ -304,6 +304,26 @@ static void our_own_words_from_another_mouth_are_refused(void **state)
     assert_int_equal(yr_chat_message(bob.chats, id, &message), YR_ENOENT);
 }
 
+static void ids_of_one_transaction_are_neighbours_and_those_of_two_are_not(void **state)
+{
+    uint8_t ids[8][YR_MSG_ID_LEN];
+    size_t alike = 0;
+
+    for (size_t i = 0; i < YR_COUNT(ids); i++) {
+        talker_say(&alice, &bob, "hello", ids[i]);
+        if (i % 2 == 1)
+            talker_commit(&alice);
+    }
+    for (size_t i = 1; i < YR_COUNT(ids); i++) {
+        assert_memory_not_equal(ids[i] + 2, ids[i - 1] + 2, YR_MSG_ID_LEN - 2);
+        if (i % 2 == 1)
+            assert_memory_equal(ids[i], ids[i - 1], 2);
+        else
+            alike += memcmp(ids[i], ids[i - 1], 2) == 0;
+    }
+    assert_int_equal(alike, 0);
+}
+
 // ---- receipts ----
 
 static void a_text_is_delivered_when_it_is_on_the_other_disk_and_read_when_shown(void **state)
@@ -1080,6 +1100,7 @@ int main(void)
         TEST(an_id_used_again_for_another_text_is_dropped_and_counted),
         TEST(an_id_of_another_conversation_or_author_is_neither_touched_nor_shown),
         TEST(our_own_words_from_another_mouth_are_refused),
+        TEST(ids_of_one_transaction_are_neighbours_and_those_of_two_are_not),
         TEST(a_text_is_delivered_when_it_is_on_the_other_disk_and_read_when_shown),
         TEST(states_never_go_back_and_read_implies_delivered),
         TEST(acks_beside_a_body_count_as_delivered),
