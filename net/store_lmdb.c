@@ -303,20 +303,26 @@ size_t yr_lmdb_map_size(struct yr_lmdb *db)
 
 // ---- writing ----
 
+// Operations come in key order, so a cursor is mostly on the right page already.
 static int write_ops(struct yr_lmdb *db, MDB_txn *txn, const struct yr_txn *from)
 {
+    MDB_cursor *cursors[YR_DB_COUNT]; // end with the transaction
     int rc = 0;
 
+    for (size_t i = 0; rc == 0 && i < YR_DB_COUNT; i++)
+        rc = mdb_cursor_open(txn, db->dbis[i], &cursors[i]);
     for (size_t i = 0; rc == 0 && i < from->op_count; i++) {
         const struct yr_op *op = &from->ops[i];
         MDB_val k = val_of(op->key, op->key_len), v = val_of(op->value, op->value_len);
 
         YR_ASSERT((unsigned)op->db < YR_DB_COUNT);
         if (op->value != NULL) {
-            rc = mdb_put(txn, db->dbis[op->db], &k, &v, 0);
+            rc = mdb_cursor_put(cursors[op->db], &k, &v, 0);
         } else {
-            rc = mdb_del(txn, db->dbis[op->db], &k, NULL);
-            if (rc == MDB_NOTFOUND)
+            rc = mdb_cursor_get(cursors[op->db], &k, NULL, MDB_SET);
+            if (rc == 0)
+                rc = mdb_cursor_del(cursors[op->db], 0);
+            else if (rc == MDB_NOTFOUND)
                 rc = 0;
         }
     }
