@@ -113,6 +113,46 @@ static void random_bytes_differ(void **state)
     assert_memory_not_equal(a, b, sizeof a);
 }
 
+// A draw of `len` bytes in a child of this process.
+static void draw_in_a_child(uint8_t *out, size_t len)
+{
+    int pipes[2], status;
+    pid_t child;
+
+    assert_int_equal(pipe(pipes), 0);
+    child = fork();
+    if (child == 0) {
+        yr_random(yr_rng_system(), out, len);
+        _exit(write(pipes[1], out, len) == (ssize_t)len ? 0 : 1);
+    }
+    assert_int_equal(read(pipes[0], out, len), len);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    close(pipes[0]);
+    close(pipes[1]);
+}
+
+static void a_child_draws_other_randomness(void **state)
+{
+    for (size_t len = 16; len <= 32; len += 16) {
+        uint8_t first[32], ours[32], theirs[32];
+        yr_random(yr_rng_system(), first, len);
+        draw_in_a_child(theirs, len);
+        yr_random(yr_rng_system(), ours, len);
+        assert_memory_not_equal(ours, theirs, len);
+    }
+}
+
+static void short_draws_never_repeat(void **state)
+{
+    static uint8_t draws[400][8];
+    for (size_t i = 0; i < YR_COUNT(draws); i++) {
+        yr_random(yr_rng_system(), draws[i], 8);
+        for (size_t k = 0; k < i; k++)
+            assert_memory_not_equal(draws[i], draws[k], 8);
+    }
+}
+
 // Stands before the C library's, so that a test can use up what may be locked.
 static const void *locked;
 static bool may_lock = true;
@@ -340,6 +380,8 @@ int main(void)
         cmocka_unit_test(what_is_no_address_is_refused),
         cmocka_unit_test(kinds_of_addresses_are_told_apart),
         cmocka_unit_test(random_bytes_differ),
+        cmocka_unit_test(short_draws_never_repeat),
+        cmocka_unit_test(a_child_draws_other_randomness),
         cmocka_unit_test(memory_is_capped_for_each_purpose),
         cmocka_unit_test(secrets_are_locked_and_what_could_not_be_is_counted),
         cmocka_unit_test(a_lock_is_held_once_and_names_its_holder),
