@@ -2,12 +2,17 @@
 
 #include <sodium.h>
 
+void yr_subkey_x(uint8_t sub_key[32], const uint8_t key[32], const uint8_t nonce[24])
+{
+    crypto_core_hchacha20(sub_key, nonce, key, NULL);
+}
+
 // XChaCha20-Poly1305 is the ietf construction under HChaCha20(key, nonce[0..15]) with the nonce
 // 0^4 || nonce[16..23].
 static void x_to_c(uint8_t sub_key[32], uint8_t sub_nonce[12], const uint8_t key[32],
                    const uint8_t nonce[24])
 {
-    crypto_core_hchacha20(sub_key, nonce, key, NULL);
+    yr_subkey_x(sub_key, key, nonce);
     memset(sub_nonce, 0, 4);
     memcpy(sub_nonce + 4, nonce + 16, 8);
 }

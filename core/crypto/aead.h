@@ -8,6 +8,9 @@
 /** AEAD_X: XChaCha20-Poly1305, random 24-byte nonce.  dst: len + YR_TAG_LEN bytes. */
 void yr_seal_x(uint8_t *dst, const uint8_t key[32], const uint8_t nonce[24], const void *ad,
                size_t ad_len, const void *src, size_t len);
+/** AEAD_X in two steps, for who seals much: the key of an AEAD_C, which all nonces share that begin
+ *  with the same 16 bytes; the AEAD_C's own nonce is four zeros and the other 8. */
+void yr_subkey_x(uint8_t sub_key[32], const uint8_t key[32], const uint8_t nonce[24]);
 /** dst: len - YR_TAG_LEN bytes, untouched on error.  Errors: YR_EAUTH (also when len is too short).
  */
 YR_MUST_USE enum yr_err yr_unseal_x(uint8_t *dst, const uint8_t key[32], const uint8_t nonce[24],

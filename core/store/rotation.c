@@ -32,6 +32,7 @@ bool yr_rotation_keyfile(struct yr_rotation *rotation, const struct yr_rowkeys *
 static void drop_other(struct yr_rotation *rotation, struct yr_rowkeys *keys)
 {
     yr_wipe(&keys->slots[1 - keys->active], sizeof keys->slots[0]);
+    yr_wipe(&keys->seals[YR_DB_SHRED], sizeof keys->seals[0]); // may be of that key
     rotation->state = YR_ROTATION_IDLE;
 }
 

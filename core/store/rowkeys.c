@@ -93,32 +93,42 @@ static size_t ad_of(enum yr_db db, const uint8_t *key, size_t key_len, uint8_t o
     return name_len + key_len;
 }
 
-static const uint8_t *next_nonce(struct yr_rowkeys *keys)
+// Rows sealed one after the other share the costly half of XChaCha20, under nonces that differ in
+// their last 8 bytes.
+static struct yr_row_seal *next_seal(struct yr_rowkeys *keys, enum yr_db db, const uint8_t key[32],
+                                     uint32_t gen)
 {
-    if (keys->nonce_left == 0) {
-        yr_random(keys->rng, keys->nonces, sizeof keys->nonces);
-        keys->nonce_left = YR_COUNT(keys->nonces);
+    struct yr_row_seal *seal = &keys->seals[db];
+
+    if (seal->left == 0 || seal->gen != gen) {
+        yr_random(keys->rng, seal->nonce, YR_NONCE_LEN);
+        yr_subkey_x(seal->sub_key, key, seal->nonce);
+        seal->gen = gen;
+        seal->left = YR_ROWS_A_NONCE;
     }
-    return keys->nonces[--keys->nonce_left];
+    seal->left--;
+    yr_increment_be(seal->nonce + 16, 8);
+    return seal;
 }
 
 void yr_rowkeys_seal(struct yr_rowkeys *keys, enum yr_db db, const uint8_t *key, size_t key_len,
                      uint8_t *plain, size_t len, size_t pad, uint8_t *dst)
 {
     const struct yr_shred_key *shred = &keys->slots[keys->active];
+    const struct yr_row_seal *seal = db == YR_DB_MAIN ? next_seal(keys, db, keys->val, 0)
+                                                      : next_seal(keys, db, shred->sk, shred->gen);
     struct yr_wr wr = yr_wr_init(dst, YR_ROW_HEAD);
-    uint8_t ad[8 + YR_KEY_MAX];
+    uint8_t ad[8 + YR_KEY_MAX], sub_nonce[12] = {0};
     const size_t ad_len = ad_of(db, key, key_len, ad);
-    const uint8_t *nonce = next_nonce(keys);
 
     YR_ASSERT(pad == yr_row_pad(len) && (db == YR_DB_MAIN || shred->gen != 0));
+    memcpy(sub_nonce + 4, seal->nonce + 16, 8);
     memset(plain + len, 0, pad - len);
     plain[len] = 0x80;
     yr_wr_u8(&wr, YR_ROW_VERSION);
-    yr_wr_u32(&wr, db == YR_DB_MAIN ? 0 : shred->gen);
-    yr_wr_bytes(&wr, nonce, YR_NONCE_LEN);
-    yr_seal_x(dst + YR_ROW_HEAD, db == YR_DB_MAIN ? keys->val : shred->sk, nonce, ad, ad_len, plain,
-              pad);
+    yr_wr_u32(&wr, seal->gen);
+    yr_wr_bytes(&wr, seal->nonce, YR_NONCE_LEN);
+    yr_seal_c(dst + YR_ROW_HEAD, seal->sub_key, sub_nonce, ad, ad_len, plain, pad);
 }
 
 enum yr_err yr_row_check(size_t value_len, size_t *pad)

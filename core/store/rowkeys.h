@@ -21,6 +21,8 @@
 #define YR_ROW_HEAD     (1 + 4 + YR_NONCE_LEN)
 #define YR_ROW_OVERHEAD (YR_ROW_HEAD + YR_TAG_LEN)
 
+#define YR_ROWS_A_NONCE 64 /* that count in the last 8 bytes of one random nonce */
+
 #define YR_PREFIX_SETS 256 /* two prefixes each: the conversations of a busy hour */
 
 /** A stored key, or a bound of a search, which may be too long to be one. */
@@ -44,8 +46,11 @@ struct yr_rowkeys {
         uint8_t prefix[YR_ROW_PREFIX];
     } cache[YR_PREFIX_SETS][2];
     const struct yr_rng *rng;
-    uint8_t nonces[64][YR_NONCE_LEN]; /* drawn many at once */
-    size_t nonce_left;
+    struct yr_row_seal { /* what the next row of a map is sealed with */
+        uint8_t nonce[YR_NONCE_LEN], sub_key[32];
+        uint32_t gen;
+        unsigned left; /* rows until it is drawn anew */
+    } seals[YR_DB_COUNT];
 };
 
 /** Derive what comes from vk; no slot holds a key yet.  rng borrowed. */
