@@ -164,7 +164,7 @@ struct yr_chat_said {
  *  until its target comes), or, if it does not decode or is of a later version's type, a SYSTEM
  *  line at its place.  Whatever order they come in, all who took the same ones show the same.
  *  Idempotent.  What has no effect (not the author's to edit, a reaction too many) is counted and
- *  YR_OK.  plain: borrowed, and not the buffer that ops->say was given.
+ *  YR_OK.
  *  Errors: YR_ENOFRIEND: no open room; those of the machine. */
 YR_MUST_USE enum yr_err yr_chat_take(struct yr_chats *chats, struct yr_now now,
                                      const uint8_t conv[YR_ID_LEN], const struct yr_chat_said *said,

@@ -307,10 +307,9 @@ enum yr_err yr_chat_raise(struct yr_chats *chats, struct yr_now now, const uint8
 enum yr_err yr_chats_say(struct yr_chats *chats, struct yr_now now, const struct yr_conv *conv,
                          const struct yr_plain *plain, uint8_t id[YR_MSG_ID_LEN])
 {
-    uint8_t room[YR_ID_LEN]; // ours: whoever runs inside may open or drop conversations
     size_t len;
     enum yr_err err = yr_plain_encode_room(plain, chats->plain, sizeof chats->plain, &len);
 
-    memcpy(room, conv->id, sizeof room);
-    return err != YR_OK ? err : chats->ops->say(chats->ops->ctx, now, room, chats->plain, len, id);
+    return err != YR_OK ? err
+                        : chats->ops->say(chats->ops->ctx, now, conv->id, chats->plain, len, id);
 }

@@ -446,6 +446,93 @@ static void no_type_or_no_id_is_refused(void **state)
     assert_int_equal(yr_plain_decode(&out, NULL, 0), YR_EPROTO);
 }
 
+static const uint64_t said_in_rooms[] = {YR_PLAIN_TEXT, YR_PLAIN_EDIT, YR_PLAIN_DELETE,
+                                         YR_PLAIN_REACTION};
+
+static struct yr_plain room_sample(uint64_t type, bool longest)
+{
+    struct yr_plain p = sample(type, longest);
+
+    if (type == YR_PLAIN_TEXT || type == YR_PLAIN_EDIT)
+        p.text_len = longest ? YR_ROOM_TEXT_MAX : 5;
+    return p;
+}
+
+static void what_is_said_in_a_room_leaves_out_what_its_record_says(void **state)
+{
+    static uint8_t bytes[BUF_MAX];
+
+    for (size_t i = 0; i < YR_COUNT(said_in_rooms); i++)
+        for (int longest = 0; longest < 2; longest++) {
+            struct yr_plain p = room_sample(said_in_rooms[i], longest != 0), back;
+            size_t len, direct_len;
+
+            assert_int_equal(yr_plain_encode(&p, bytes, sizeof bytes, &direct_len), YR_OK);
+            assert_int_equal(yr_plain_decode_room(&back, bytes, direct_len), YR_OK);
+            assert_null(back.id); // it is there, and nobody's business
+            assert_int_equal(yr_plain_encode_room(&p, bytes, sizeof bytes, &len), YR_OK);
+            assert_true(len < direct_len);
+            assert_int_equal(yr_plain_decode_room(&back, bytes, len), YR_OK);
+            p.id = p.incarnation = NULL;
+            p.hlc = p.seq = 0;
+            p.ack_count = p.parent_count = 0;
+            same_plain(&p, &back);
+            assert_int_equal(yr_plain_decode(&back, bytes, len), YR_EPROTO); // no id
+        }
+}
+
+static void decode_room_refuses_every_truncation_and_writes_nothing(void **state)
+{
+    static uint8_t bytes[BUF_MAX];
+    struct yr_plain out, untouched;
+
+    memset(&untouched, 0xa5, sizeof untouched);
+    for (size_t i = 0; i < YR_COUNT(said_in_rooms); i++) {
+        const struct yr_plain p = room_sample(said_in_rooms[i], true);
+        size_t len;
+
+        assert_int_equal(yr_plain_encode_room(&p, bytes, sizeof bytes, &len), YR_OK);
+        for (size_t cut = 0; cut < len; cut++) {
+            uint8_t *exact = malloc(cut + 1); // a byte beyond it is the sanitiser's to see
+
+            assert_non_null(exact);
+            memcpy(exact, bytes, cut);
+            out = untouched;
+            assert_int_equal(yr_plain_decode_room(&out, exact, cut), YR_EPROTO);
+            assert_memory_equal(&out, &untouched, sizeof out);
+            free(exact);
+        }
+    }
+}
+
+static void a_room_knows_four_types_and_shorter_texts(void **state)
+{
+    static uint8_t bytes[BUF_MAX];
+    size_t len;
+
+    for (size_t i = 0; i < YR_COUNT(types); i++) {
+        const struct yr_plain p = sample(types[i], false);
+        struct yr_plain back;
+        bool known = false;
+
+        for (size_t k = 0; k < YR_COUNT(said_in_rooms); k++)
+            known = known || said_in_rooms[k] == types[i];
+        assert_int_equal(yr_plain_encode(&p, bytes, sizeof bytes, &len), YR_OK);
+        assert_int_equal(yr_plain_decode_room(&back, bytes, len), YR_OK);
+        assert_true(back.known == known && back.type == types[i]);
+        assert_int_equal(yr_plain_encode_room(&p, bytes, sizeof bytes, &len),
+                         known ? YR_OK : YR_EINVAL);
+    }
+    for (size_t i = 0; i < 2; i++) { // TEXT, EDIT
+        struct yr_plain p = room_sample(said_in_rooms[i], true), back;
+
+        p.text_len++;
+        assert_int_equal(yr_plain_encode_room(&p, bytes, sizeof bytes, &len), YR_ESIZE);
+        assert_int_equal(yr_plain_encode(&p, bytes, sizeof bytes, &len), YR_OK);
+        assert_int_equal(yr_plain_decode_room(&back, bytes, len), YR_EPROTO);
+    }
+}
+
 static void every_hello_comes_back_as_sent(void **state)
 {
     const struct yr_hello in = sample_hello();
@@ -574,6 +661,9 @@ int main(void)
         cmocka_unit_test(a_known_type_with_another_body_is_refused),
         cmocka_unit_test(decode_refuses_lists_and_texts_over_their_maximum),
         cmocka_unit_test(no_type_or_no_id_is_refused),
+        cmocka_unit_test(what_is_said_in_a_room_leaves_out_what_its_record_says),
+        cmocka_unit_test(decode_room_refuses_every_truncation_and_writes_nothing),
+        cmocka_unit_test(a_room_knows_four_types_and_shorter_texts),
         cmocka_unit_test(every_hello_comes_back_as_sent),
         cmocka_unit_test(a_hello_may_be_a_refusal_and_nothing_else),
         cmocka_unit_test(hello_refuses_every_truncation_and_writes_nothing),
