@@ -143,6 +143,19 @@
 #define YR_ROOM_INVITERS    4     /* friends remembered of one such */
 #define YR_ROOM_SEALS_MAX   4     /* own keys for epoch secrets: those of three weeks and a spare */
 
+#define YR_ROOM_HELD_MAX      4096     /* records of a room that wait for their ancestors ... */
+#define YR_ROOM_HELD_BYTES    16777216 /* ... and what they take */
+#define YR_ROOM_HELD_EACH     256      /* ... of one author; more come again when these are in */
+#define YR_ROOM_HELD_S        600      /* then they are asked for again */
+#define YR_ROOM_STRANGE_MAX   1024     /* records whose author is not known, so not verified ... */
+#define YR_ROOM_STRANGE_BYTES 4194304  /* ... and what they take */
+#define YR_ROOM_STRANGE_EACH  64       /* ... from one friend */
+#define YR_ROOM_BURST         500      /* records of an author and class at once ... */
+#define YR_ROOM_RATE_MS       100      /* ... then one so often */
+#define YR_ROOM_INCARNATIONS  64       /* chains of an author and class that nobody else cites */
+#define YR_ROOM_HEADS_MAX     64 /* message records nobody cites yet; the lowest leave first */
+#define YR_ROOM_CITED_MAX     4  /* of those, and of control records, that a message cites */
+
 #define YR_ROW_MAX       65536  /* plaintext of one stored row */
 #define YR_KEY_MAX       48     /* bytes of a stored key */
 #define YR_OWNER_MAX     64     /* bytes of what a row belongs to, before it is hashed */

@@ -32,7 +32,7 @@ struct yr_room_log;
 struct yr_chain_key {
     uint8_t mid[YR_MID_LEN];
     uint8_t class;
-    uint8_t incarnation[8]; /* class STATE: the kind in the first byte, else zero */
+    uint8_t incarnation[8]; /* class STATE: the kind's number in the first byte, else zero */
 };
 
 /** What this node has of a chain: two nodes that agree on all these hold the same records. */
@@ -47,7 +47,7 @@ struct yr_room_entry {
     uint8_t id[YR_REC_ID_LEN];
     uint64_t arrival; /* from 1; class STATE: 0 */
     uint64_t eff;     /* class MESSAGE */
-    unsigned slot;    /* the friend it came from; YR_ROOM_OWN: nobody, we wrote it */
+    unsigned slot;    /* the friend it came from; YR_ROOM_OWN: nobody, or it was read from disk */
     bool forked;      /* its author's chain is no single chain (any more) */
 };
 #define YR_ROOM_OWN UINT32_MAX
@@ -61,9 +61,9 @@ struct yr_room_log_ops {
     void *ctx;
 };
 
-/** Begin a room here with its CREATE, as bytes (checked, stored, told through accepted).  mem,
- * rows: borrowed.  *out owned by the caller. Errors: YR_EPROTO: no good CREATE; YR_ENOMEM; YR_EIO;
- * YR_EEXIST: this room has rows already. */
+/** Begin a room here with its CREATE, as bytes (checked, stored, told through accepted; *out can be
+ * read then).  mem, rows: borrowed.  *out owned by the caller, NULL after an error. Errors:
+ * YR_EPROTO: no good CREATE; YR_ENOMEM; YR_EIO; YR_EEXIST: this room has rows already. */
 YR_MUST_USE enum yr_err yr_room_log_new(struct yr_room_log **out, struct yr_mem *mem,
                                         struct yr_rows *rows, struct yr_now now,
                                         const uint8_t *create, size_t len,
@@ -83,14 +83,16 @@ YR_MUST_USE enum yr_err yr_room_log_erase(struct yr_rows *rows,
 enum yr_put {
     YR_PUT_NEW,     /* accepted, and perhaps others that waited for it */
     YR_PUT_KNOWN,   /* it is here */
-    YR_PUT_HELD,    /* ancestors are missing (yr_room_log_missing), or its author writes too fast */
+    YR_PUT_HELD,    /* ancestors are missing (yr_room_log_missing), its author is not known yet, or
+                     * writes too fast; YR_ROOM_OWN: not kept */
     YR_PUT_REFUSED, /* never: forged, malformed, of another room, without the right */
     YR_PUT_LATE,    /* not now: of somebody who is no member (any more), and cited by no one */
     YR_PUT_OLDER    /* class STATE: a newer one is here */
 };
 /** Take a record from the friend in `slot` (or YR_ROOM_OWN).  *forged: its bytes are such that no
  *  honest neighbour passes them on (bad form, foreign room, bad signature, an operation without the
- *  right): the link that brought it is closed.  Held records are bounded per author and in all;
+ *  right): the link that brought it is closed.  Who is refused for what a later version may know,
+ *  or for a bound, is not.  Held records are bounded per author and in all;
  *  over the bounds, or after 10 minutes, they are forgotten and will be asked for again.
  *  Errors: those of the machine and of accepted. */
 YR_MUST_USE enum yr_err yr_room_log_put(struct yr_room_log *log, struct yr_now now,
@@ -112,6 +114,10 @@ YR_MUST_USE enum yr_err yr_room_log_flush(struct yr_room_log *log);
 void yr_room_log_prepare(struct yr_room_log *log, struct yr_now now, enum yr_room_class class,
                          const uint8_t self[YR_MID_LEN], const uint8_t incarnation[8],
                          bool all_control, struct yr_room_record *out);
+/** Would our next record of this class have to wait, since we write too fast?  Ask before it is
+ *  sealed: put with YR_ROOM_OWN keeps nothing it cannot accept. */
+bool yr_room_log_fast(const struct yr_room_log *log, struct yr_now now,
+                      const uint8_t self[YR_MID_LEN], enum yr_room_class class);
 
 /* ---- reading ---- */
 
@@ -129,8 +135,9 @@ YR_MUST_USE enum yr_err yr_room_log_at(struct yr_room_log *log, uint64_t arrival
                                        size_t cap, size_t *len, struct yr_room_entry *entry);
 /** The highest arrival number. */
 uint64_t yr_room_log_end(const struct yr_room_log *log);
-/** Arrival numbers of the records of a chain with seq from..to, by seq: up to cap; *next: the seq
- * to go on from, 0: that was all. */
+/** Arrival numbers of the records of a chain with seq from..to, by seq and then by arrival: up to
+ * cap, and all variants of a seq together unless there are more than cap of it (the rest of those
+ * is had by id); *next: the seq to go on from, 0: that was all.  Class STATE: none. */
 YR_MUST_USE enum yr_err yr_room_log_range(struct yr_room_log *log, const struct yr_chain_key *key,
                                           uint64_t from, uint64_t to, uint64_t *arrivals,
                                           size_t cap, size_t *count, uint64_t *next);
@@ -160,7 +167,7 @@ bool yr_room_log_forked(const struct yr_room_log *log, const uint8_t mid[YR_MID_
 
 /* ---- what waits for a key (an index for the owner) ---- */
 
-/** This record cannot be opened before its epoch's secret is known. */
+/** This record cannot be opened before the secret of the epoch its body names is known. */
 YR_MUST_USE enum yr_err yr_room_log_wait(struct yr_room_log *log, const uint8_t epoch[16],
                                          uint64_t arrival);
 /** The first that waits for this epoch after *arrival (0: from the beginning).  Errors: YR_ENOENT.
@@ -182,6 +189,7 @@ YR_MUST_USE enum yr_err yr_room_log_waited(struct yr_room_log *log, const uint8_
     X(HELD, "room.held")                                                         \
     X(FORGOTTEN, "room.forgotten") /* held too long, or over the bounds */       \
     X(FAST, "room.fast")           /* held because the author writes too fast */ \
+    X(FULL, "room.full")           /* an operation over YR_ROOM_OPS_MAX */       \
     X(FORK, "room.fork")                                                         \
     X(OLDER, "room.older")                                                       \
     X(UNKNOWN, "room.unknown") /* a class or kind of a later version */

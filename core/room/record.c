@@ -98,6 +98,12 @@ enum yr_room_class yr_room_kind_class(enum yr_room_kind kind)
     return (enum yr_room_class)descs[kind].class;
 }
 
+uint8_t yr_room_kind_number(enum yr_room_kind kind)
+{
+    YR_ASSERT((size_t)kind < YR_COUNT(descs));
+    return descs[kind].kind;
+}
+
 static const struct desc *find(uint8_t class, uint8_t kind)
 {
     for (size_t i = 0; i < YR_COUNT(descs); i++)

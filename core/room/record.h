@@ -195,6 +195,8 @@ YR_MUST_USE enum yr_err yr_room_body_encode(const struct yr_room_body *body, uin
 const char *yr_room_kind_name(enum yr_room_kind kind);
 /** The class in which a kind travels. */
 enum yr_room_class yr_room_kind_class(enum yr_room_kind kind);
+/** Its number there, the first byte of the body. */
+uint8_t yr_room_kind_number(enum yr_room_kind kind);
 
 /* ---- joining ---- */
 

@@ -37,6 +37,14 @@
     X(CONV, "conv", MAIN, "- -> conversation id: heads, counters, read marker")                \
     X(EVENT, "event", MAIN, "- -> cursor: what happened, for replay")                          \
     X(SENDKEY, "sendkey", MAIN, "- -> H16(key): idempotent send")                              \
+    X(ROOM_LOG, "roomlog", MAIN, "room -> -: message heads, clock, how many records")          \
+    X(RECORD, "record", MAIN, "room -> arrival u64be: a record, where it stands")              \
+    X(RECORD_ID, "recid", MAIN, "room, id 16 -> -: where a record is")                         \
+    X(RECORD_SEQ, "recseq", MAIN, "room -> chain u32be, seq u64be, arrival u64be: nothing")    \
+    X(RECORD_CHAIN, "recchain", MAIN, "room -> chain u32be: an author's chain and its head")   \
+    X(RECORD_AUTHOR, "author", MAIN, "room -> author u32be: keys, rate")                       \
+    X(RECORD_STATE, "recstate", MAIN, "room -> chain u32be: the newest state record")          \
+    X(RECORD_WAIT, "recwait", MAIN, "room, epoch -> arrival u64be: what waits for a key")      \
     X(TIMEKEY, "timekey", SHRED, "- -> friend id: oldest kept day key T")                      \
     X(SESSION, "session", SHRED, "- -> friend id: ratchet sessions")                           \
     X(SKIPPED, "skipped", SHRED, "- -> friend id: skipped message keys")                       \
