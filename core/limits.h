@@ -156,6 +156,31 @@
 #define YR_ROOM_HEADS_MAX     64 /* message records nobody cites yet; the lowest leave first */
 #define YR_ROOM_CITED_MAX     4  /* of those, and of control records, that a message cites */
 
+#define YR_ROOM_TAGS_MAX   256  /* rooms, padding too, that one friend tells */
+#define YR_ROOM_ROUTES_MAX 64   /* rooms shared with one friend: as many as there may be */
+#define YR_ROOM_NODES_MAX  512  /* parts of a room's chains asked for in one round */
+#define YR_ROOM_LIST_MAX   8    /* chains of a part that are listed; more are split in 16 parts */
+#define YR_ROOM_WANTS_MAX  4096 /* ranges asked for in one round: four chains for each member */
+#define YR_ROOM_GETS_MAX   256  /* single records asked for and not sent yet; ids in one frame */
+#define YR_ROOM_PAGE_MAX   256  /* ids of a chain in one frame */
+#define YR_ROOM_FORKS_MAX  16   /* forked chains compared in one round */
+#define YR_ROOM_LATE_MAX   32   /* chains whose rest we do not take, remembered for each session */
+#define YR_ROOM_HEARD_MAX  256  /* records announced in one room that have not come yet ... */
+#define YR_ROOM_HEARD_EACH 64   /* ... and of those first announced by one friend */
+#define YR_ROOM_LOST_MAX   64   /* missing ancestors asked for at once in one room */
+#define YR_ROOM_SEEN_MAX   256  /* records that came and were not kept: not fetched again */
+#define YR_ROOM_TELL_MAX   64   /* announcements in one frame */
+#define YR_ROOM_TELL_MS    100  /* from the first one to when it leaves */
+#define YR_ROOM_GRAFT_MS   150  /* from an announcement, or a missing ancestor, until we ask */
+#define YR_ROOM_REGRAFT_MS 500  /* ... and until the next one who announced it is asked */
+#define YR_ROOM_CALM_MS    300  /* what is on its way may still come before logs are compared */
+#define YR_ROOM_STALL_S    5    /* without progress: another neighbour is asked */
+#define YR_ROOM_QUIET_S    30   /* after the last record neighbours compare once more */
+#define YR_ROOM_FUTILE_MAX 3    /* rounds that brought nothing, until something changes */
+#define YR_ROOM_SERVE_MAX  64   /* frames of records in one go: others get their turn */
+#define YR_ROOM_WORK_MAX   8192 /* what a friend may make us do at once, in ids looked up ... */
+#define YR_ROOM_WORK_RATE  512  /* ... and a second */
+
 #define YR_ROW_MAX       65536  /* plaintext of one stored row */
 #define YR_KEY_MAX       48     /* bytes of a stored key */
 #define YR_OWNER_MAX     64     /* bytes of what a row belongs to, before it is hashed */

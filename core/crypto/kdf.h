@@ -46,7 +46,10 @@
     X(DB_IDX, "db/idx", "vault key, ctx table and id")                     \
     X(DB_HIDE, "db/hide", "vault key, ctx table, round and half an id")    \
     X(DB_SHRED, "db/shred", "vault key")                                   \
-    X(FP, "fp", "hash of both identities, ctx group")
+    X(FP, "fp", "hash of both identities, ctx group")                      \
+    X(ROOM_TAG, "room/tag", "PAIR, ctx dir, nonce and room")               \
+    X(ROOM_PEER, "room/peer", "PAIR, ctx dir, room and mid")               \
+    X(ROOM_VEC, "room/vec", "PAIR, ctx room")
 
 enum yr_label {
 #define X(name, text, key) YR_LABEL_##name,

@@ -78,6 +78,27 @@ bool yr_room_sync_via(const struct yr_room_sync *sync, size_t room,
 
 YR_MUST_USE enum yr_err yr_room_sync_tick(struct yr_room_sync *sync, struct yr_now now);
 yr_us yr_room_sync_deadline(const struct yr_room_sync *sync);
+
+/*    X(NAME, counter name) */
+#define YR_ROOM_SYNC_COUNTER_MAP(X)                                               \
+    X(PUSHED, "room.sync.pushed")       /* new records sent at once */            \
+    X(SERVED, "room.sync.served")       /* records sent because asked for */      \
+    X(RECEIVED, "room.sync.received")   /* records, all */                        \
+    X(DUPLICATE, "room.sync.duplicate") /* ... pushed, and known already */       \
+    X(TWICE, "room.sync.twice")         /* ... asked for, and known already */    \
+    X(GRAFT, "room.sync.graft")         /* asked after an announcement */         \
+    X(PRUNE, "room.sync.prune")         /* asked not to be sent an author's */    \
+    X(MISSING, "room.sync.missing")     /* ancestors asked for */                 \
+    X(ROUND, "room.sync.round")         /* logs compared */                       \
+    X(FUTILE, "room.sync.futile")       /* ... and nothing came of it */          \
+    X(STALL, "room.sync.stall")         /* ... and no answer */                   \
+    X(FULL, "room.sync.full")           /* new records left to a comparison */    \
+    X(WORK, "room.sync.drop.work")      /* requests over what a friend may ask */ \
+    X(ROUTE, "room.sync.drop.route")    /* frames of no room we share */          \
+    X(PROOF, "room.sync.drop.proof")    /* proofs that were none */               \
+    X(NOMEM, "room.sync.nomem")
+
+/** Named counters; NULL name at the end. */
 struct yr_counter yr_room_sync_counter(const struct yr_room_sync *sync, size_t i);
 
 #endif

@@ -18,7 +18,21 @@
     X(PONG, 0x02, CONTROL, "opaque u64")                                                       \
     X(ADDRS, 0x30, CONTROL, "n u8 | n x address: where the sender listens, replaces the last") \
     X(ENV_PUT, 0x31, CHAT, "an envelope for the receiver")                                     \
-    X(ENV_ACK, 0x32, CHAT, "n x (status u8 | eid 16): what became of envelopes received")
+    X(ENV_ACK, 0x32, CHAT, "n x (status u8 | eid 16): what became of envelopes received")      \
+    X(ROOM_TAGS, 0x40, ROOMS, "nonce 16 | n x tag 16: the sender's rooms, and padding")        \
+    X(ROOM_OPEN, 0x41, ROOMS, "tag 16 | route u16 | mid 16 | sig 64: the sender is a member")  \
+    X(ROOM_HAVE, 0x42, ROOMS, "route u16 | flags u8 | digest 32: of all chains; 1: an answer") \
+    X(ROOM_ASK, 0x43, ROOMS, "route u16 | digest 32 | n x node u32: which chains are there")   \
+    X(ROOM_VEC, 0x44, ROOMS, "route u16 | n x (node u32 | n u8 | sums or chains)")             \
+    X(ROOM_WANT, 0x45, ROOMS, "route u16 | more u8 | n x (chain 8 | from u64 | to u64)")       \
+    X(ROOM_REC, 0x46, ROOMS, "route u16 | a record that was asked for")                        \
+    X(ROOM_NEW, 0x47, ROOMS, "route u16 | a record that is new")                               \
+    X(ROOM_GET, 0x48, ROOMS, "route u16 | n x id 16: send these records")                      \
+    X(ROOM_IHAVE, 0x49, ROOMS, "route u16 | n x id 16: new records, sent when asked for")      \
+    X(ROOM_GRAFT, 0x4a, ROOMS, "route u16 | n x id 16: send these, and their authors' next")   \
+    X(ROOM_PRUNE, 0x4b, ROOMS, "route u16 | n x mid 16: only announce what these write")       \
+    X(ROOM_PAGE, 0x4c, ROOMS, "route u16 | chain 8 | from u64 | to u64: which records are it") \
+    X(ROOM_IDS, 0x4d, ROOMS, "route u16 | chain 8 | from u64 | to u64 | n x id 16")
 
 enum yr_frame {
 #define X(name, type, channel, body) YR_FRAME_##name = type,

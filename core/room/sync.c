@@ -1,0 +1,942 @@
+#include "core/room/sync_state.h"
+
+#define PEER_LABEL "room/peer"
+#define WORK_ONE   1000000u
+#define SETTLE_MAX 4 /* times that callbacks may ask for more of the same */
+
+static const char *const counter_names[YR_SYNC_N_COUNT] = {
+#define X(NAME, text) text,
+    YR_ROOM_SYNC_COUNTER_MAP(X)
+#undef X
+};
+
+/* ---- small things ---- */
+
+void yr_sync_count(struct yr_room_sync *sync, enum yr_sync_count what)
+{
+    sync->counters[what]++;
+}
+
+void yr_sync_wake(struct yr_room_sync *sync, yr_us at)
+{
+    sync->due_us = YR_MIN(sync->due_us, at);
+}
+
+void yr_sync_fail(struct yr_room_sync *sync, enum yr_err err)
+{
+    if (err == YR_ENOMEM)
+        yr_sync_count(sync, YR_SYNC_N_NOMEM); // what it was for will be asked for again
+    else if (err == YR_EIO || err == YR_ECORRUPT)
+        sync->failed = err;
+    if (sync->failed != YR_OK)
+        yr_sync_wake(sync, 0);
+}
+
+bool yr_sync_view(struct yr_room_sync *sync, const struct yr_sync_room *room,
+                  struct yr_room_view *out)
+{
+    return !room->gone && sync->ops.room(sync->ops.ctx, room->index, out) && out->log != NULL &&
+           memcmp(yr_room_log_id(out->log), room->id, YR_ROOM_ID_LEN) == 0;
+}
+
+struct yr_sync_session *yr_sync_find(const struct yr_room_sync *sync,
+                                     const struct yr_sync_room *room, unsigned slot)
+{
+    const struct yr_sync_link *link = slot < YR_FRIENDS_MAX ? sync->links[slot] : NULL;
+
+    for (size_t i = 0; link != NULL && i < link->count; i++)
+        if (link->sessions[i]->room == room && !link->sessions[i]->dead)
+            return link->sessions[i];
+    return NULL;
+}
+
+bool yr_sync_open(const struct yr_sync_session *s)
+{
+    return !s->dead && s->opened;
+}
+
+bool yr_sync_member(const struct yr_sync_session *s)
+{
+    return yr_sync_open(s) && s->standing == YR_STANDING_MEMBER;
+}
+
+struct yr_wr yr_sync_begin(struct yr_room_sync *sync, const struct yr_sync_session *s)
+{
+    struct yr_wr wr = yr_wr_init(sync->frame, sizeof sync->frame);
+
+    yr_wr_u16(&wr, s->route_out);
+    return wr;
+}
+
+bool yr_sync_end(struct yr_room_sync *sync, struct yr_now now, struct yr_sync_link *link,
+                 uint8_t type, const struct yr_wr *wr)
+{
+    enum yr_err err;
+
+    YR_ASSERT(yr_wr_ok(wr));
+    if (link->full)
+        return false;
+    err = sync->ops.frame(sync->ops.ctx, link->slot, type, wr->start, yr_wr_len(wr));
+    if (err == YR_OK)
+        return true;
+    link->full = true;
+    if (err != YR_EFULL) { // nobody will call when that is over
+        link->retry_us = now.mono_us + YR_S;
+        yr_sync_wake(sync, link->retry_us);
+        yr_sync_fail(sync, err);
+    }
+    return false;
+}
+
+bool yr_sync_spend(struct yr_room_sync *sync, struct yr_now now, struct yr_sync_link *link,
+                   uint64_t cost)
+{
+    const yr_us passed = now.mono_us - link->work_us;
+    const uint64_t max = (uint64_t)YR_ROOM_WORK_MAX * WORK_ONE;
+
+    link->work_us = now.mono_us;
+    link->work = passed >= YR_MIN_US
+                     ? max
+                     : YR_MIN(max, link->work + passed * YR_ROOM_WORK_RATE * WORK_ONE / YR_S);
+    if (link->work < cost * WORK_ONE) {
+        yr_sync_count(sync, YR_SYNC_N_WORK);
+        return false;
+    }
+    link->work -= cost * WORK_ONE;
+    return true;
+}
+
+bool yr_sync_has(struct yr_room_sync *sync, struct yr_room_log *log, const uint8_t id[YR_SYNC_ID],
+                 size_t *len, struct yr_room_entry *entry)
+{
+    const enum yr_err err = yr_room_log_get(log, id, sync->record, sizeof sync->record, len, entry);
+
+    if (err != YR_OK && err != YR_ENOENT)
+        yr_sync_fail(sync, err);
+    return err == YR_OK;
+}
+
+bool yr_sync_ids_ok(const struct yr_rd *rd, size_t max)
+{
+    const size_t left = yr_rd_left(rd);
+
+    return !rd->bad && left > 0 && left % 16 == 0 && left / 16 <= max;
+}
+
+/* ---- rooms ---- */
+
+static void free_room(struct yr_room_sync *sync, struct yr_sync_room *room)
+{
+    if (room == NULL)
+        return;
+    yr_sync_pull_drop(sync, room, NULL);
+    yr_free(sync->mem, room->authors);
+    yr_free(sync->mem, room);
+}
+
+static struct yr_sync_room *new_room(struct yr_room_sync *sync, const uint8_t id[YR_ROOM_ID_LEN])
+{
+    struct yr_sync_room *room = yr_alloc(sync->mem, YR_MEM_ROOM, sizeof *room);
+
+    if (room == NULL) {
+        yr_sync_fail(sync, YR_ENOMEM);
+        return NULL;
+    }
+    memcpy(room->id, id, YR_ROOM_ID_LEN);
+    room->lost_us = room->quiet_us = YR_NEVER;
+    return room;
+}
+
+static struct yr_sync_room *room_of(const struct yr_room_sync *sync, const uint8_t *id)
+{
+    for (size_t i = 0; i < sync->room_count; i++)
+        if (!sync->rooms[i]->gone && memcmp(sync->rooms[i]->id, id, YR_ROOM_ID_LEN) == 0)
+            return sync->rooms[i];
+    return NULL;
+}
+
+struct yr_sync_room *yr_sync_room_at(const struct yr_room_sync *sync, size_t index)
+{
+    for (size_t i = 0; i < sync->room_count; i++)
+        if (!sync->rooms[i]->gone && sync->rooms[i]->index == index)
+            return sync->rooms[i];
+    return NULL;
+}
+
+// We are another member than before, or one at last: say so anew.
+static void changed_self(struct yr_room_sync *sync, const struct yr_sync_room *room)
+{
+    for (unsigned slot = 0; slot < YR_FRIENDS_MAX; slot++) {
+        struct yr_sync_session *s = yr_sync_find(sync, room, slot);
+
+        if (s != NULL)
+            s->open_due = true;
+    }
+}
+
+static void take_room(struct yr_room_sync *sync, size_t index, const struct yr_room_view *view)
+{
+    const uint8_t *id = yr_room_log_id(view->log);
+    struct yr_sync_room *room = room_of(sync, id);
+    const bool had = room != NULL && room->has_self;
+
+    if (room == NULL) {
+        if (sync->room_count == YR_COUNT(sync->rooms) || (room = new_room(sync, id)) == NULL)
+            return;
+        sync->rooms[sync->room_count++] = room;
+    }
+    room->index = index;
+    room->has_self = view->self != NULL && view->sign_sk != NULL;
+    if (!room->has_self)
+        return;
+    if (had && memcmp(room->self, view->self, YR_MID_LEN) != 0)
+        changed_self(sync, room);
+    memcpy(room->self, view->self, YR_MID_LEN);
+}
+
+// Numbers are new at once; what follows from it waits until nobody is in the middle of something.
+static void map_rooms(struct yr_room_sync *sync)
+{
+    struct yr_room_view view;
+
+    for (size_t i = 0; i < sync->room_count; i++)
+        sync->rooms[i]->index = SIZE_MAX;
+    for (size_t i = 0; sync->ops.room(sync->ops.ctx, i, &view); i++)
+        if (view.log != NULL)
+            take_room(sync, i, &view);
+    for (size_t i = 0; i < sync->room_count; i++)
+        if (sync->rooms[i]->index == SIZE_MAX)
+            sync->rooms[i]->gone = true;
+}
+
+static void free_gone_rooms(struct yr_room_sync *sync)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < sync->room_count; i++)
+        if (sync->rooms[i]->gone)
+            free_room(sync, sync->rooms[i]);
+        else
+            sync->rooms[kept++] = sync->rooms[i];
+    sync->room_count = kept;
+}
+
+/* ---- sessions ---- */
+
+static void tell_neighbour(struct yr_room_sync *sync, struct yr_now now,
+                           const struct yr_sync_session *s, bool on)
+{
+    if (!s->room->gone)
+        sync->ops.neighbour(sync->ops.ctx, now, s->room->index, s->link->slot, s->mid, on);
+}
+
+// He is nothing to the room until he proves something again.
+static void silence(struct yr_room_sync *sync, struct yr_now now, struct yr_sync_session *s)
+{
+    const bool was = s->standing == YR_STANDING_MEMBER;
+
+    s->standing = YR_STANDING_SILENT;
+    s->proved = s->told_removal = s->removal_due = s->have_due = false;
+    s->pull_us = YR_NEVER;
+    yr_sync_pull_drop(sync, s->room, s);
+    yr_sync_push_drop(s->room, s->link->slot);
+    yr_sync_serve_clear(sync, s);
+    if (was)
+        tell_neighbour(sync, now, s, false);
+}
+
+static void end_session(struct yr_room_sync *sync, struct yr_now now, struct yr_sync_session *s)
+{
+    if (s->dead)
+        return;
+    s->dead = true; // freed when nobody is in the middle of something
+    silence(sync, now, s);
+}
+
+static void free_session(struct yr_room_sync *sync, struct yr_sync_session *s)
+{
+    yr_sync_serve_clear(sync, s);
+    yr_free(sync->mem, s->asks);
+    yr_free(sync->mem, s->gets);
+    yr_free_secret(sync->mem, s);
+}
+
+static void free_dead(struct yr_room_sync *sync, struct yr_sync_link *link)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < link->count; i++)
+        if (link->sessions[i]->dead)
+            free_session(sync, link->sessions[i]);
+        else
+            link->sessions[kept++] = link->sessions[i];
+    link->count = kept;
+}
+
+static uint16_t free_route(const struct yr_sync_link *link)
+{
+    for (uint16_t route = 0; route < YR_ROOM_ROUTES_MAX; route++) {
+        bool taken = false;
+
+        for (size_t i = 0; i < link->count; i++)
+            taken = taken || link->sessions[i]->route_out == route;
+        if (!taken)
+            return route;
+    }
+    return YR_SYNC_NO_ROUTE;
+}
+
+static void new_session(struct yr_room_sync *sync, struct yr_sync_link *link,
+                        struct yr_sync_room *room, const uint8_t *pair)
+{
+    const uint16_t route = free_route(link);
+    struct yr_sync_session *s;
+
+    if (link->count == YR_COUNT(link->sessions) || route == YR_SYNC_NO_ROUTE)
+        return;
+    if ((s = yr_alloc(sync->mem, YR_MEM_ROOM, sizeof *s)) == NULL) {
+        yr_sync_fail(sync, YR_ENOMEM);
+        return;
+    }
+    s->room = room;
+    s->link = link;
+    s->open_due = true;
+    s->route_out = route;
+    s->route_in = YR_SYNC_NO_ROUTE;
+    s->pull_us = s->tell_us = YR_NEVER;
+    yr_kdf(s->salt, sizeof s->salt, pair, YR_LABEL_ROOM_VEC, room->id, YR_ROOM_ID_LEN);
+    link->sessions[link->count++] = s;
+}
+
+/* ---- tags ---- */
+
+static void tag_of(uint8_t tag[16], const uint8_t *pair, uint8_t dir, const uint8_t nonce[16],
+                   const uint8_t id[YR_ROOM_ID_LEN])
+{
+    uint8_t ctx[1 + 16 + YR_ROOM_ID_LEN];
+
+    ctx[0] = dir;
+    memcpy(ctx + 1, nonce, 16);
+    memcpy(ctx + 17, id, YR_ROOM_ID_LEN);
+    yr_kdf(tag, 16, pair, YR_LABEL_ROOM_TAG, ctx, sizeof ctx);
+}
+
+static bool told_tag(const struct yr_sync_link *link, const uint8_t tag[16])
+{
+    for (size_t i = 0; i < link->tag_count; i++)
+        if (memcmp(link->tags[i], tag, 16) == 0)
+            return true;
+    return false;
+}
+
+// Which rooms do both have?  Sessions begin and end accordingly.
+static void match(struct yr_room_sync *sync, struct yr_now now, struct yr_sync_link *link)
+{
+    uint8_t dir;
+    const uint8_t *pair = sync->ops.pair(sync->ops.ctx, link->slot, &dir);
+
+    for (size_t i = 0; i < sync->room_count; i++) {
+        struct yr_sync_room *room = sync->rooms[i];
+        struct yr_sync_session *s = yr_sync_find(sync, room, link->slot);
+        uint8_t tag[16] = {0};
+        bool both = false;
+
+        if (pair != NULL && link->heard && !room->gone && room->has_self) {
+            tag_of(tag, pair, (uint8_t)(1 - dir), link->nonce_in, room->id);
+            both = told_tag(link, tag);
+        }
+        if (s == NULL && both) {
+            new_session(sync, link, room, pair);
+            s = yr_sync_find(sync, room, link->slot);
+        }
+        if (s != NULL && !both)
+            end_session(sync, now, s);
+        else if (s != NULL)
+            memcpy(s->tag_in, tag, sizeof tag);
+    }
+}
+
+static int by_tag(const void *a, const void *b)
+{
+    return memcmp(a, b, 16);
+}
+
+// Random tags between true ones; sorted, so that their order says nothing either.
+static bool send_tags(struct yr_room_sync *sync, struct yr_now now, struct yr_sync_link *link)
+{
+    uint8_t tags[YR_ROOM_TAGS_MAX][16];
+    size_t count = 0, padded = 4;
+    const uint8_t *pair = sync->ops.pair(sync->ops.ctx, link->slot, &link->dir);
+    struct yr_wr wr = yr_wr_init(sync->frame, sizeof sync->frame);
+
+    if (pair == NULL)
+        return false;
+    yr_random(sync->rng, link->nonce_out, sizeof link->nonce_out);
+    for (size_t i = 0; i < sync->room_count; i++)
+        if (!sync->rooms[i]->gone && sync->rooms[i]->has_self)
+            tag_of(tags[count++], pair, link->dir, link->nonce_out, sync->rooms[i]->id);
+    while (padded < count)
+        padded *= 4;
+    yr_random(sync->rng, tags[count], (padded - count) * 16);
+    qsort(tags, padded, 16, by_tag);
+    yr_wr_bytes(&wr, link->nonce_out, sizeof link->nonce_out);
+    yr_wr_bytes(&wr, tags, padded * 16);
+    return yr_sync_end(sync, now, link, YR_FRAME_ROOM_TAGS, &wr);
+}
+
+static enum yr_err on_tags(struct yr_room_sync *sync, struct yr_now now, struct yr_sync_link *link,
+                           struct yr_rd rd)
+{
+    const uint8_t *nonce = yr_rd_bytes(&rd, 16);
+    const size_t count = yr_rd_left(&rd) / 16;
+    uint8_t(*tags)[16];
+
+    if (!yr_sync_ids_ok(&rd, YR_ROOM_TAGS_MAX))
+        return YR_EPROTO;
+    if (!yr_sync_spend(sync, now, link, 4 * YR_ROOM_ROUTES_MAX))
+        return YR_OK;
+    if ((tags = yr_realloc(sync->mem, YR_MEM_ROOM, link->tags, count * 16)) == NULL) {
+        yr_sync_fail(sync, YR_ENOMEM);
+        return YR_OK;
+    }
+    link->tags = tags;
+    link->tag_count = count;
+    memcpy(tags, rd.at, count * 16);
+    memcpy(link->nonce_in, nonce, sizeof link->nonce_in);
+    link->heard = true;
+    match(sync, now, link);
+    return YR_OK;
+}
+
+/* ---- proofs ---- */
+
+#define PROVED_LEN (YR_ROOM_ID_LEN + YR_MID_LEN + YR_KEY_LEN)
+
+// What a member signs for this friend alone, in this direction alone.
+static void proved_bytes(uint8_t out[PROVED_LEN], const uint8_t *pair, uint8_t dir,
+                         const uint8_t id[YR_ROOM_ID_LEN], const uint8_t mid[YR_MID_LEN])
+{
+    uint8_t ctx[1 + YR_ROOM_ID_LEN + YR_MID_LEN];
+
+    ctx[0] = dir;
+    memcpy(ctx + 1, id, YR_ROOM_ID_LEN);
+    memcpy(ctx + 1 + YR_ROOM_ID_LEN, mid, YR_MID_LEN);
+    memcpy(out, ctx + 1, sizeof ctx - 1);
+    yr_kdf(out + sizeof ctx - 1, YR_KEY_LEN, pair, YR_LABEL_ROOM_PEER, ctx, sizeof ctx);
+}
+
+static bool send_open(struct yr_room_sync *sync, struct yr_now now, struct yr_sync_session *s)
+{
+    struct yr_wr wr = yr_wr_init(sync->frame, sizeof sync->frame);
+    uint8_t bytes[PROVED_LEN], sig[YR_SIG_LEN], tag[16], dir;
+    const uint8_t *pair = sync->ops.pair(sync->ops.ctx, s->link->slot, &dir);
+    struct yr_room_view view;
+
+    if (pair == NULL || !yr_sync_view(sync, s->room, &view) || view.self == NULL)
+        return false;
+    tag_of(tag, pair, dir, s->link->nonce_out, s->room->id);
+    proved_bytes(bytes, pair, dir, s->room->id, view.self);
+    yr_sign(sig, view.sign_sk, PEER_LABEL, bytes, sizeof bytes);
+    yr_wr_bytes(&wr, tag, sizeof tag);
+    yr_wr_u16(&wr, s->route_out);
+    yr_wr_bytes(&wr, view.self, YR_MID_LEN);
+    yr_wr_bytes(&wr, sig, sizeof sig);
+    if (!yr_sync_end(sync, now, s->link, YR_FRAME_ROOM_OPEN, &wr))
+        return false;
+    s->open_due = false;
+    s->opened = true;
+    return true;
+}
+
+static bool proof_good(struct yr_room_sync *sync, const struct yr_sync_session *s,
+                       const uint8_t sign_pk[32])
+{
+    uint8_t bytes[PROVED_LEN], dir;
+    const uint8_t *pair = sync->ops.pair(sync->ops.ctx, s->link->slot, &dir);
+
+    if (pair == NULL)
+        return false;
+    proved_bytes(bytes, pair, (uint8_t)(1 - dir), s->room->id, s->mid);
+    return yr_verify(s->sig, sign_pk, PEER_LABEL, bytes, sizeof bytes) == YR_OK;
+}
+
+static enum yr_standing standing_of(struct yr_room_sync *sync, struct yr_sync_session *s,
+                                    struct yr_room_log *log)
+{
+    const uint8_t *sign_pk;
+
+    if (!s->proved) {
+        if (!yr_room_log_keys(log, s->mid, &sign_pk, NULL))
+            return YR_STANDING_UNKNOWN;
+        if (!proof_good(sync, s, sign_pk))
+            return YR_STANDING_FALSE;
+        s->proved = true;
+    }
+    return yr_authority_rank(yr_room_log_authority(log), s->mid) > 0 ? YR_STANDING_MEMBER
+                                                                     : YR_STANDING_FORMER;
+}
+
+static bool has_other_members(const struct yr_room_sync *sync, const struct yr_sync_session *s)
+{
+    for (unsigned slot = 0; slot < YR_FRIENDS_MAX; slot++) {
+        const struct yr_sync_session *other = yr_sync_find(sync, s->room, slot);
+
+        if (other != NULL && other != s && yr_sync_member(other))
+            return true;
+    }
+    return false;
+}
+
+static void judge(struct yr_room_sync *sync, struct yr_now now, struct yr_sync_session *s)
+{
+    const enum yr_standing before = s->standing;
+    enum yr_standing after;
+    struct yr_room_view view;
+
+    if (s->dead || before == YR_STANDING_SILENT || before == YR_STANDING_FALSE ||
+        !yr_sync_view(sync, s->room, &view))
+        return;
+    after = standing_of(sync, s, view.log);
+    if (after != before) {
+        if (before == YR_STANDING_MEMBER) {
+            silence(sync, now, s);
+            s->proved = true;
+        }
+        s->standing = after;
+        if (after == YR_STANDING_MEMBER) {
+            s->have_due = true;
+            s->prune_due = has_other_members(sync, s);
+            tell_neighbour(sync, now, s, true);
+        } else if (after == YR_STANDING_FALSE) {
+            yr_sync_count(sync, YR_SYNC_N_PROOF);
+            yr_sync_pull_drop(sync, s->room, s);
+        }
+    }
+    if (after == YR_STANDING_FORMER)
+        yr_sync_tell_removal(sync, s, view.log);
+}
+
+static enum yr_err on_open(struct yr_room_sync *sync, struct yr_now now, struct yr_sync_link *link,
+                           struct yr_rd rd)
+{
+    const uint8_t *tag = yr_rd_bytes(&rd, 16);
+    const uint16_t route = yr_rd_u16(&rd);
+    const uint8_t *mid = yr_rd_bytes(&rd, YR_MID_LEN);
+    const uint8_t *sig = yr_rd_bytes(&rd, YR_SIG_LEN);
+    struct yr_sync_session *s = NULL;
+
+    if (!yr_rd_done(&rd) || route >= YR_ROOM_ROUTES_MAX)
+        return YR_EPROTO;
+    if (!yr_sync_spend(sync, now, link, YR_ROOM_ROUTES_MAX))
+        return YR_OK;
+    for (size_t i = 0; i < link->count; i++)
+        if (!link->sessions[i]->dead && memcmp(link->sessions[i]->tag_in, tag, 16) == 0)
+            s = link->sessions[i];
+    if (s == NULL) { // we have left it meanwhile
+        yr_sync_count(sync, YR_SYNC_N_ROUTE);
+        return YR_OK;
+    }
+    for (size_t i = 0; i < link->count; i++)
+        if (link->sessions[i]->route_in == route)
+            link->sessions[i]->route_in = YR_SYNC_NO_ROUTE;
+    s->route_in = route;
+    if (s->standing != YR_STANDING_SILENT)
+        silence(sync, now, s);
+    s->standing = YR_STANDING_UNKNOWN;
+    memcpy(s->mid, mid, YR_MID_LEN);
+    memcpy(s->sig, sig, YR_SIG_LEN);
+    judge(sync, now, s);
+    return s->standing == YR_STANDING_FALSE ? YR_EPROTO : YR_OK;
+}
+
+/* ---- turns ---- */
+
+// A hash of all chains: to be compared, or as the answer to what was asked for.
+static bool send_have(struct yr_room_sync *sync, struct yr_now now, struct yr_sync_session *s)
+{
+    struct yr_wr wr = yr_sync_begin(sync, s);
+    struct yr_room_view view;
+    uint8_t digest[32];
+    const bool answer = s->answer_due && !s->serving && s->get_count == 0 && s->ask_count == 0;
+
+    if (!answer && !s->have_due)
+        return false;
+    if (!yr_sync_member(s) || !yr_sync_view(sync, s->room, &view))
+        return s->have_due = false;
+    yr_room_log_digest(view.log, digest);
+    if (!answer && ((s->has_told && memcmp(s->told, digest, 32) == 0) ||
+                    (s->has_theirs && memcmp(s->theirs, digest, 32) == 0)))
+        return s->have_due = false; // he knows, or needs not
+    yr_wr_u8(&wr, answer);
+    yr_wr_bytes(&wr, digest, sizeof digest);
+    if (!yr_sync_end(sync, now, s->link, YR_FRAME_ROOM_HAVE, &wr))
+        return false;
+    s->have_due = false;
+    if (answer)
+        s->answer_due = false;
+    s->has_told = true;
+    memcpy(s->told, digest, sizeof digest);
+    return true;
+}
+
+static bool step(struct yr_room_sync *sync, struct yr_now now, struct yr_sync_session *s)
+{
+    if (s->dead)
+        return false;
+    if (s->open_due)
+        return send_open(sync, now, s);
+    if (!s->opened)
+        return false;
+    if (s->behind && !yr_sync_serve_due(s) && s->room->pull == NULL) {
+        s->behind = false;
+        s->have_due = true;
+    }
+    return send_have(sync, now, s) || yr_sync_pull_step(sync, now, s) ||
+           yr_sync_push_step(sync, now, s) || yr_sync_serve_step(sync, now, s);
+}
+
+// Every session says one thing after the other, as long as the channel takes it.
+static void pump(struct yr_room_sync *sync, struct yr_now now, struct yr_sync_link *link)
+{
+    size_t idle = 0, left = YR_ROOM_SERVE_MAX;
+
+    link->more = false;
+    if (link->full)
+        return;
+    if (link->tags_due && !send_tags(sync, now, link))
+        return;
+    link->tags_due = false;
+    while (idle < link->count && !link->full) {
+        if (left == 0) {
+            link->more = true;
+            yr_sync_wake(sync, now.mono_us);
+            return;
+        }
+        if (step(sync, now, link->sessions[link->turn++ % link->count])) {
+            idle = 0;
+            left--;
+        } else
+            idle++;
+    }
+}
+
+static void judge_room(struct yr_room_sync *sync, struct yr_now now, struct yr_sync_room *room)
+{
+    room->judge_due = false;
+    for (unsigned slot = 0; slot < YR_FRIENDS_MAX; slot++) {
+        struct yr_sync_session *s = yr_sync_find(sync, room, slot);
+
+        if (s == NULL)
+            continue;
+        judge(sync, now, s);
+        if (s->futile > 0) { // what was refused may be good now
+            memset(s->late, 0, sizeof s->late);
+            s->futile = 0;
+            yr_sync_pull_want(sync, s, now.mono_us + YR_ROOM_CALM_MS * YR_MS);
+        }
+    }
+}
+
+static bool settle(struct yr_room_sync *sync, struct yr_now now)
+{
+    bool more = sync->rooms_due;
+
+    if (sync->rooms_due) {
+        sync->rooms_due = false;
+        for (unsigned slot = 0; slot < YR_FRIENDS_MAX; slot++)
+            if (sync->links[slot] != NULL) {
+                match(sync, now, sync->links[slot]);
+                sync->links[slot]->tags_due = true;
+            }
+    }
+    for (size_t i = 0; i < sync->room_count; i++)
+        if (sync->rooms[i]->judge_due) {
+            judge_room(sync, now, sync->rooms[i]);
+            more = true;
+        }
+    return more;
+}
+
+static void enter(struct yr_room_sync *sync)
+{
+    sync->busy++;
+}
+
+// The outermost call does what those inside it only asked for.
+static void leave(struct yr_room_sync *sync, struct yr_now now)
+{
+    if (sync->busy == 1) {
+        for (size_t i = 0; i < SETTLE_MAX && settle(sync, now); i++)
+            yr_sync_wake(sync, now.mono_us);
+        for (unsigned slot = 0; slot < YR_FRIENDS_MAX; slot++)
+            if (sync->links[slot] != NULL)
+                free_dead(sync, sync->links[slot]);
+        free_gone_rooms(sync);
+    }
+    sync->busy--;
+}
+
+/* ---- links ---- */
+
+static void free_link(struct yr_room_sync *sync, struct yr_now now, unsigned slot)
+{
+    struct yr_sync_link *link = sync->links[slot];
+
+    if (link == NULL)
+        return;
+    for (size_t i = 0; i < link->count; i++)
+        end_session(sync, now, link->sessions[i]);
+    free_dead(sync, link);
+    yr_free(sync->mem, link->tags);
+    yr_free(sync->mem, link);
+    sync->links[slot] = NULL;
+}
+
+void yr_room_sync_up(struct yr_room_sync *sync, struct yr_now now, unsigned slot)
+{
+    struct yr_sync_link *link;
+
+    YR_ASSERT(slot < YR_FRIENDS_MAX && sync->busy == 0);
+    enter(sync);
+    free_link(sync, now, slot); // of an older connection
+    if ((link = yr_alloc(sync->mem, YR_MEM_ROOM, sizeof *link)) != NULL) {
+        link->slot = slot;
+        link->tags_due = true;
+        link->retry_us = YR_NEVER;
+        link->work = (uint64_t)YR_ROOM_WORK_MAX * WORK_ONE;
+        link->work_us = now.mono_us;
+        sync->links[slot] = link;
+        pump(sync, now, link);
+    } else
+        yr_sync_fail(sync, YR_ENOMEM);
+    leave(sync, now);
+}
+
+void yr_room_sync_down(struct yr_room_sync *sync, struct yr_now now, unsigned slot)
+{
+    YR_ASSERT(slot < YR_FRIENDS_MAX && sync->busy == 0);
+    enter(sync);
+    free_link(sync, now, slot);
+    leave(sync, now);
+}
+
+void yr_room_sync_space(struct yr_room_sync *sync, struct yr_now now, unsigned slot)
+{
+    struct yr_sync_link *link = slot < YR_FRIENDS_MAX ? sync->links[slot] : NULL;
+
+    if (link == NULL)
+        return;
+    link->full = false;
+    if (sync->busy > 0) {
+        yr_sync_wake(sync, now.mono_us);
+        return;
+    }
+    enter(sync);
+    pump(sync, now, link);
+    leave(sync, now);
+}
+
+static struct yr_sync_session *by_route(struct yr_sync_link *link, uint16_t route)
+{
+    for (size_t i = 0; i < link->count; i++)
+        if (link->sessions[i]->route_in == route && !link->sessions[i]->dead)
+            return link->sessions[i];
+    return NULL;
+}
+
+// Who may say what: a member everything; who may be one, what he knows but no questions; who was
+// one, nothing but records, which speak for themselves.
+static bool may_say(const struct yr_sync_session *s, uint8_t type)
+{
+    switch (type) {
+    case YR_FRAME_ROOM_REC:
+    case YR_FRAME_ROOM_NEW: return s->standing != YR_STANDING_FALSE;
+    case YR_FRAME_ROOM_HAVE:
+    case YR_FRAME_ROOM_VEC:
+    case YR_FRAME_ROOM_IDS:
+    case YR_FRAME_ROOM_IHAVE:
+        return s->standing == YR_STANDING_MEMBER || s->standing == YR_STANDING_UNKNOWN;
+    case YR_FRAME_ROOM_WANT:
+    case YR_FRAME_ROOM_GET:
+        return s->standing == YR_STANDING_MEMBER || s->standing == YR_STANDING_FORMER;
+    default: return s->standing == YR_STANDING_MEMBER;
+    }
+}
+
+static enum yr_err on_routed(struct yr_room_sync *sync, struct yr_now now,
+                             struct yr_sync_link *link, uint8_t type, struct yr_rd rd)
+{
+    const uint16_t route = yr_rd_u16(&rd);
+    struct yr_sync_session *s;
+
+    if (rd.bad || route >= YR_ROOM_ROUTES_MAX)
+        return YR_EPROTO;
+    if ((s = by_route(link, route)) == NULL || !may_say(s, type)) {
+        yr_sync_count(sync, YR_SYNC_N_ROUTE);
+        return YR_OK;
+    }
+    switch (type) {
+    case YR_FRAME_ROOM_HAVE: return yr_sync_on_have(sync, now, s, rd);
+    case YR_FRAME_ROOM_ASK: return yr_sync_on_ask(sync, now, s, rd);
+    case YR_FRAME_ROOM_VEC: return yr_sync_on_vec(sync, now, s, rd);
+    case YR_FRAME_ROOM_WANT: return yr_sync_on_want(sync, now, s, rd);
+    case YR_FRAME_ROOM_REC: return yr_sync_on_record(sync, now, s, rd, false);
+    case YR_FRAME_ROOM_NEW: return yr_sync_on_record(sync, now, s, rd, true);
+    case YR_FRAME_ROOM_GET: return yr_sync_on_get(sync, now, s, rd, false);
+    case YR_FRAME_ROOM_GRAFT: return yr_sync_on_get(sync, now, s, rd, true);
+    case YR_FRAME_ROOM_IHAVE: return yr_sync_on_ihave(sync, now, s, rd);
+    case YR_FRAME_ROOM_PRUNE: return yr_sync_on_prune(sync, now, s, rd);
+    case YR_FRAME_ROOM_PAGE: return yr_sync_on_page(sync, now, s, rd);
+    case YR_FRAME_ROOM_IDS: return yr_sync_on_ids(sync, now, s, rd);
+    default: return YR_OK;
+    }
+}
+
+enum yr_err yr_room_sync_frame(struct yr_room_sync *sync, struct yr_now now, unsigned slot,
+                               uint8_t type, const uint8_t *body, size_t len)
+{
+    struct yr_sync_link *link = slot < YR_FRIENDS_MAX ? sync->links[slot] : NULL;
+    enum yr_err err;
+
+    YR_ASSERT(sync->busy == 0);
+    if (link == NULL || type < YR_FRAME_ROOM_TAGS || type > YR_FRAME_ROOM_IDS)
+        return YR_OK; // of a later version
+    enter(sync);
+    if (type == YR_FRAME_ROOM_TAGS)
+        err = on_tags(sync, now, link, yr_rd_init(body, len));
+    else if (type == YR_FRAME_ROOM_OPEN)
+        err = on_open(sync, now, link, yr_rd_init(body, len));
+    else
+        err = on_routed(sync, now, link, type, yr_rd_init(body, len));
+    if (err == YR_OK)
+        pump(sync, now, link);
+    leave(sync, now);
+    return err;
+}
+
+/* ---- what the owner says ---- */
+
+void yr_room_sync_rooms(struct yr_room_sync *sync, struct yr_now now)
+{
+    enter(sync);
+    map_rooms(sync);
+    sync->rooms_due = true;
+    yr_sync_wake(sync, now.mono_us);
+    leave(sync, now);
+}
+
+void yr_room_sync_members(struct yr_room_sync *sync, struct yr_now now, size_t index)
+{
+    struct yr_sync_room *room = yr_sync_room_at(sync, index);
+
+    if (room == NULL)
+        return;
+    enter(sync);
+    room->judge_due = true;
+    yr_sync_wake(sync, now.mono_us);
+    leave(sync, now);
+}
+
+bool yr_room_sync_via(const struct yr_room_sync *sync, size_t index,
+                      const uint8_t author[YR_MID_LEN], unsigned *slot)
+{
+    const struct yr_sync_room *room = yr_sync_room_at(sync, index);
+
+    for (size_t i = 0; room != NULL && i < room->author_count; i++)
+        if (memcmp(room->authors[i].mid, author, YR_MID_LEN) == 0 &&
+            room->authors[i].via != YR_SYNC_NOBODY) {
+            *slot = room->authors[i].via;
+            return true;
+        }
+    return false;
+}
+
+/* ---- time ---- */
+
+static void turn_link(struct yr_room_sync *sync, struct yr_now now, struct yr_sync_link *link)
+{
+    if (now.mono_us >= link->retry_us) {
+        link->retry_us = YR_NEVER;
+        link->full = false;
+    }
+    yr_sync_wake(sync, link->retry_us);
+    pump(sync, now, link);
+    for (size_t i = 0; i < link->count && !link->full; i++)
+        yr_sync_wake(sync, link->sessions[i]->tell_us);
+}
+
+enum yr_err yr_room_sync_tick(struct yr_room_sync *sync, struct yr_now now)
+{
+    const enum yr_err failed = sync->failed;
+
+    if (now.mono_us < sync->due_us)
+        return YR_OK;
+    sync->failed = YR_OK;
+    if (failed != YR_OK)
+        return failed;
+    enter(sync);
+    sync->due_us = YR_NEVER;
+    for (size_t i = 0; i < sync->room_count; i++) {
+        yr_sync_push_turn(sync, now, sync->rooms[i]);
+        yr_sync_pull_turn(sync, now, sync->rooms[i]);
+    }
+    for (unsigned slot = 0; slot < YR_FRIENDS_MAX; slot++)
+        if (sync->links[slot] != NULL)
+            turn_link(sync, now, sync->links[slot]);
+    leave(sync, now);
+    return YR_OK;
+}
+
+yr_us yr_room_sync_deadline(const struct yr_room_sync *sync)
+{
+    return sync->due_us;
+}
+
+/* ---- life ---- */
+
+enum yr_err yr_room_sync_new(struct yr_room_sync **out, struct yr_mem *mem,
+                             const struct yr_rng *rng, const struct yr_room_sync_ops *ops)
+{
+    struct yr_room_sync *sync = yr_alloc(mem, YR_MEM_ROOM, sizeof *sync);
+
+    if (sync == NULL)
+        return YR_ENOMEM;
+    sync->mem = mem;
+    sync->rng = rng;
+    sync->ops = *ops;
+    sync->due_us = YR_NEVER;
+    *out = sync;
+    return YR_OK;
+}
+
+void yr_room_sync_reset(struct yr_room_sync *sync)
+{
+    YR_ASSERT(sync->busy == 0);
+    for (size_t i = 0; i < sync->room_count; i++)
+        sync->rooms[i]->gone = true; // nobody is told: the owner forgets as well
+    for (unsigned slot = 0; slot < YR_FRIENDS_MAX; slot++)
+        free_link(sync, (struct yr_now){0, 0}, slot);
+    free_gone_rooms(sync);
+    yr_free(sync->mem, sync->spots);
+    sync->spots = NULL;
+    sync->spot_count = sync->spot_cap = 0;
+    sync->failed = YR_OK;
+    sync->due_us = YR_NEVER;
+    yr_wipe(sync->frame, sizeof sync->frame);
+    yr_wipe(sync->record, sizeof sync->record);
+}
+
+void yr_room_sync_free(struct yr_room_sync *sync)
+{
+    if (sync == NULL)
+        return;
+    yr_room_sync_reset(sync);
+    yr_free(sync->mem, sync);
+}
+
+struct yr_counter yr_room_sync_counter(const struct yr_room_sync *sync, size_t i)
+{
+    if (i >= YR_SYNC_N_COUNT)
+        return (struct yr_counter){NULL, 0};
+    return (struct yr_counter){counter_names[i], sync->counters[i]};
+}
