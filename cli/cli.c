@@ -337,6 +337,19 @@ enum yr_exit yr_cli_duration(struct yr_cli *cli, enum yr_flag_id flag, int64_t a
     return YR_EXIT_OK;
 }
 
+enum yr_exit yr_cli_mute(struct yr_cli *cli, const char *how, int64_t *out_s)
+{
+    int64_t muted_ms = -1000;
+
+    if (how != NULL && strcmp(how, "off") == 0)
+        muted_ms = 0;
+    else if (how != NULL && !yr_duration_read(how, &muted_ms))
+        return yr_cli_fail(cli, YR_EXIT_USAGE, "usage", "durations: 90s 5m 2h 7d, or seconds",
+                           "'%s' is neither a duration nor off", how);
+    *out_s = muted_ms / 1000;
+    return YR_EXIT_OK;
+}
+
 enum yr_exit yr_cli_check_text(struct yr_cli *cli, const char *text, size_t len)
 {
     if (len == 0)

@@ -69,6 +69,10 @@ YR_MUST_USE enum yr_exit yr_cli_number(struct yr_cli *cli, enum yr_flag_id flag,
 YR_MUST_USE enum yr_exit yr_cli_duration(struct yr_cli *cli, enum yr_flag_id flag, int64_t absent,
                                          int64_t *out_ms);
 
+/** How long a mute is, in seconds: "off" 0, NULL -1 (for ever), else a duration.  Errors:
+ *  YR_EXIT_USAGE, reported. */
+YR_MUST_USE enum yr_exit yr_cli_mute(struct yr_cli *cli, const char *how, int64_t *out_s);
+
 /** The text of operands from `first` on, joined by one blank; or, when there is none or it is "-",
  *  all of stdin without one final newline.  *text owned by the caller.
  *  Errors, reported: YR_EXIT_USAGE: stdin is a terminal; YR_EXIT_DATAERR: empty, not UTF-8, or over
@@ -95,6 +99,8 @@ YR_MUST_USE json_t *yr_fetch_messages(struct yr_cli *cli, json_t *params, int64_
 /** What is unread, one record a conversation, empty ones left out; owned by the caller.  NULL:
  * reported. */
 YR_MUST_USE json_t *yr_fetch_inbox(struct yr_cli *cli, enum yr_exit *exit);
+/** Append "4" or "4 (1 mention)" of a record that counts what is unread. */
+void yr_add_unread(struct yr_buf *text, const json_t *record);
 /** Print such a list. */
 void yr_show_inbox(struct yr_cli *cli, const json_t *list);
 /** "up 6 h 34 min" or "just started". */

@@ -1,4 +1,5 @@
 /* cli/cmd_add.c: add, request: links of others. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -214,11 +215,26 @@ enum yr_exit yr_cmd_add(struct yr_cli *cli)
 
 /* ---- request ---- */
 
+/** The room and how many are in it; or why a link failed, or which address was tried last. */
+static void add_about(struct yr_buf *cell, const json_t *request)
+{
+    const json_t *room = json_object_get(request, "room");
+    const long long members = (long long)yr_json_int(request, "members", 0);
+
+    if (room == NULL) {
+        yr_add_flat(cell, yr_json_str(request, "text", yr_json_str(request, "tried", "-")));
+        return;
+    }
+    yr_add_ref(cell, room);
+    if (members > 0)
+        yr_buf_addf(cell, ", %lld %s", members, members == 1 ? "member" : "members");
+}
+
 enum yr_exit yr_cmd_request_list(struct yr_cli *cli)
 {
     enum yr_exit exit;
     json_t *list = yr_cli_call(cli, "request.list", NULL, &exit), *request;
-    static const char *const heads[] = {"ID", "WHAT", "STATE", "FROM", "SINCE", "TRIED"};
+    static const char *const heads[] = {"ID", "WHAT", "STATE", "FROM", "SINCE", "ABOUT"};
     struct yr_table table = yr_table_init(6, heads);
     struct yr_buf cell = {0};
     size_t i;
@@ -241,7 +257,7 @@ enum yr_exit yr_cmd_request_list(struct yr_cli *cli)
         yr_add_ago(&cell, yr_json_str(request, "time", NULL));
         yr_table_add(&table, YR_ROLE_TIME, yr_buf_str(&cell));
         yr_buf_cut(&cell, 0);
-        yr_add_flat(&cell, yr_json_str(request, "text", yr_json_str(request, "tried", "-")));
+        add_about(&cell, request);
         yr_table_add(&table, YR_ROLE_NONE, yr_buf_str(&cell));
     }
     yr_table_print(&cli->out, &table);
@@ -250,14 +266,48 @@ enum yr_exit yr_cmd_request_list(struct yr_cli *cli)
     return exit;
 }
 
-enum yr_exit yr_cmd_request_reject(struct yr_cli *cli)
+/** The number of the request the user named.  Errors: YR_EXIT_NOUSER, reported. */
+static enum yr_exit read_request(struct yr_cli *cli, json_int_t *id)
 {
     const char *text = yr_operand(cli, 0);
     char *end;
-    const long long id = strtoll(text, &end, 10);
 
-    if (*text == '\0' || *end != '\0' || id <= 0)
+    errno = 0;
+    *id = strtoll(text, &end, 10);
+    if (*text == '\0' || *end != '\0' || *id <= 0 || errno != 0)
         return yr_cli_fail(cli, YR_EXIT_NOUSER, "no_such_target", "yaari request list",
                            "no request '%s'", text);
-    return yr_cli_do(cli, "request.reject", json_pack("{s:I}", "id", (json_int_t)id));
+    return YR_EXIT_OK;
+}
+
+enum yr_exit yr_cmd_request_accept(struct yr_cli *cli)
+{
+    struct yr_buf text = {0};
+    json_t *request;
+    json_int_t id;
+    enum yr_exit exit = read_request(cli, &id);
+
+    if (exit != YR_EXIT_OK)
+        return exit;
+    request = yr_cli_record(cli, "request.accept", json_pack("{s:I}", "id", id), &exit);
+    if (request == NULL)
+        return exit;
+    yr_buf_adds(&text, "asked ");
+    yr_add_ref(&text, json_object_get(request, "from"));
+    yr_buf_adds(&text, " to let you into ");
+    yr_add_ref(&text, json_object_get(request, "room"));
+    yr_out_say(&cli->out, "%s", yr_buf_str(&text));
+    yr_buf_clear(&text);
+    json_decref(request);
+    return YR_EXIT_OK;
+}
+
+enum yr_exit yr_cmd_request_reject(struct yr_cli *cli)
+{
+    json_int_t id;
+    enum yr_exit exit = read_request(cli, &id);
+
+    if (exit == YR_EXIT_OK)
+        json_decref(yr_cli_call(cli, "request.reject", json_pack("{s:I}", "id", id), &exit));
+    return exit;
 }

@@ -169,17 +169,14 @@ enum yr_exit yr_cmd_friend_unblock(struct yr_cli *cli)
 
 enum yr_exit yr_cmd_friend_mute(struct yr_cli *cli)
 {
-    const char *how = yr_operand(cli, 1);
-    int64_t muted_ms = -1000;
+    int64_t muted_s;
+    const enum yr_exit exit = yr_cli_mute(cli, yr_operand(cli, 1), &muted_s);
 
-    if (how != NULL && strcmp(how, "off") == 0)
-        muted_ms = 0;
-    else if (how != NULL && !yr_duration_read(how, &muted_ms))
-        return yr_cli_fail(cli, YR_EXIT_USAGE, "usage", "durations: 90s 5m 2h 7d, or seconds",
-                           "'%s' is neither a duration nor off", how);
-    return yr_cli_do(cli, "friend.set",
-                     json_pack("{s:s, s:I}", "friend", yr_operand(cli, 0), "muted_s",
-                               (json_int_t)(muted_ms / 1000)));
+    if (exit != YR_EXIT_OK)
+        return exit;
+    return yr_cli_do(
+        cli, "friend.set",
+        json_pack("{s:s, s:I}", "friend", yr_operand(cli, 0), "muted_s", (json_int_t)muted_s));
 }
 
 enum yr_exit yr_cmd_friend_remove(struct yr_cli *cli)

@@ -40,14 +40,23 @@ void yr_show_inbox(struct yr_cli *cli, const json_t *list)
             continue;
         }
         yr_buf_cut(&cell, 0);
-        yr_add_name(&cell, yr_json_str(json_object_get(unread, "target"), "name", "?"));
+        yr_add_ref(&cell, json_object_get(unread, "target"));
         yr_table_add(&table, YR_ROLE_NICK, yr_buf_str(&cell));
         yr_buf_cut(&cell, 0);
-        yr_buf_addf(&cell, "%lld", (long long)yr_json_int(unread, "unread", 0));
+        yr_add_unread(&cell, unread);
         yr_table_add(&table, YR_ROLE_UNREAD, yr_buf_str(&cell));
     }
     yr_table_print(&cli->out, &table);
     yr_buf_clear(&cell);
+}
+
+void yr_add_unread(struct yr_buf *text, const json_t *record)
+{
+    const long long mentions = (long long)yr_json_int(record, "mentions", 0);
+
+    yr_buf_addf(text, "%lld", (long long)yr_json_int(record, "unread", 0));
+    if (mentions > 0)
+        yr_buf_addf(text, " (%lld %s)", mentions, mentions == 1 ? "mention" : "mentions");
 }
 
 json_t *yr_fetch_inbox(struct yr_cli *cli, enum yr_exit *exit)
@@ -59,7 +68,8 @@ json_t *yr_fetch_inbox(struct yr_cli *cli, enum yr_exit *exit)
         return NULL;
     list = json_array();
     json_array_foreach(json_object_get(answer, "unread"), i,
-                       unread) if (yr_json_int(unread, "unread", 0) > 0)
+                       unread) if (yr_json_int(unread, "unread", 0) > 0 ||
+                                   yr_json_int(unread, "mentions", 0) > 0)
         json_array_append(list, unread);
     json_decref(answer);
     return list;
@@ -115,6 +125,21 @@ static void add_ladder(const struct yr_out *out, struct yr_buf *text, const json
     }
 }
 
+/** "3 of 4 members have it, 2 have read it": an own message in a room. */
+static void add_members(struct yr_buf *text, const json_t *message)
+{
+    const json_t *members = json_object_get(message, "per_member");
+    const long long read = (long long)yr_json_int(members, "read", 0);
+
+    if (members == NULL)
+        return;
+    yr_buf_addf(text, "\n%lld of %lld members have it",
+                (long long)yr_json_int(members, "delivered", 0),
+                (long long)yr_json_int(members, "of", 0));
+    if (read > 0)
+        yr_buf_addf(text, ", %lld %s read it", read, read == 1 ? "has" : "have");
+}
+
 enum yr_exit yr_cmd_show(struct yr_cli *cli)
 {
     const bool raw = YR_ARG(cli, show_raw) != NULL;
@@ -142,6 +167,7 @@ enum yr_exit yr_cmd_show(struct yr_cli *cli)
         yr_message_add(&cli->out, &text, message, &style);
         yr_buf_addf(&text, "id  %s", yr_json_str(message, "id", ""));
         add_ladder(&cli->out, &text, json_object_get(message, "steps"));
+        add_members(&text, message);
         yr_out_say(&cli->out, "%s", yr_buf_str(&text));
     }
     yr_buf_clear(&text);
@@ -205,7 +231,10 @@ static void add_subject(struct yr_cli *cli, struct yr_buf *text, const json_t *w
 
     if (message)
         yr_buf_adds(text, yr_json_bool(record, "own", true) ? "to " : "from ");
-    yr_add_name(text, yr_json_str(named, "name", subject));
+    if (named == NULL)
+        yr_add_flat(text, subject);
+    else
+        yr_add_ref(text, named);
     yr_buf_addf(text, ": %s", state);
     if (message && strcmp(state, "accepted") == 0)
         yr_buf_adds(text, ", not yet delivered");
@@ -250,8 +279,11 @@ static char *last_waiting(struct yr_cli *cli, enum yr_exit *exit)
     for (size_t i = json_array_size(list); i-- > 0 && id == NULL;) {
         const json_t *message = json_array_get(list, i);
         const char *state = yr_json_str(message, "state", "");
+        const json_t *members = json_object_get(message, "per_member");
         const char *kind = yr_json_str(json_object_get(message, "target"), "kind", "");
 
+        if (members != NULL && yr_json_int(members, "of", 0) == 0)
+            continue; // nobody else was there
         if (strcmp(kind, "self") != 0 &&
             (strcmp(state, "accepted") == 0 || strcmp(state, "failed") == 0))
             id = yr_strdup(yr_json_str(message, "id", ""));

@@ -43,20 +43,32 @@ static enum yr_exit refuse_wait(struct yr_cli *cli, const char *wait)
     return YR_EXIT_OK;
 }
 
-/** --fail-fast: nothing is sent to someone who is not there. */
+/** --fail-fast: nothing is sent to someone who is not there, or to a room where nobody else is. */
 static enum yr_exit refuse_absent(struct yr_cli *cli, const char *target)
 {
-    enum yr_exit exit;
-    json_t *friend;
+    struct yr_client_error err = {0};
+    json_t *friend = NULL, *room = NULL;
     bool online;
 
     if (strcmp(target, "@me") == 0 || strcmp(target, "self") == 0)
         return YR_EXIT_OK;
-    friend = yr_cli_call(cli, "friend.get", json_pack("{s:s}", "friend", target), &exit);
-    if (friend == NULL)
-        return exit;
-    online = strcmp(yr_json_str(friend, "state", ""), "online") == 0;
+    if (target[0] != '@')
+        room = yr_client_call(cli->client, "room.get", json_pack("{s:s}", "room", target), &err);
+    if (room == NULL && (err.code == 0 || err.code == YR_RPC_NO_SUCH_TARGET)) {
+        yr_client_error_clear(&err);
+        friend =
+            yr_client_call(cli->client, "friend.get", json_pack("{s:s}", "friend", target), &err);
+    }
+    if (friend == NULL && room == NULL && err.code == YR_RPC_NO_SUCH_TARGET) {
+        yr_client_error_clear(&err);
+        return YR_EXIT_OK; // message.send says so in better words
+    }
+    if (friend == NULL && room == NULL)
+        return yr_cli_error(cli, &err);
+    online = room != NULL ? yr_json_int(room, "online", 0) > 1
+                          : strcmp(yr_json_str(friend, "state", ""), "online") == 0;
     json_decref(friend);
+    json_decref(room);
     if (!online)
         return yr_cli_fail(cli, YR_EXIT_NOHOST, "unreachable", "without --fail-fast it is queued",
                            "'%s' is not online, nothing was sent", target);

@@ -65,11 +65,18 @@ void yr_show_status(struct yr_cli *cli, const json_t *status)
     yr_buf_addf(&text, "friends     %lld of %lld online\n",
                 (long long)yr_json_int(status, "friends_online", 0),
                 (long long)yr_json_int(status, "friends", 0));
+    yr_buf_addf(&text, "rooms       %lld\n", (long long)yr_json_int(status, "rooms", 0));
     yr_buf_addf(&text, "queue       %lld %s not yet delivered\n", queue,
                 queue == 1 ? "message" : "messages");
-    yr_buf_addf(&text, "unread      %lld", (long long)yr_json_int(status, "unread", 0));
+    yr_buf_adds(&text, "unread      ");
+    yr_add_unread(&text, status);
     yr_out_say(&cli->out, "%s", yr_buf_str(&text));
     yr_buf_clear(&text);
+    if (yr_json_int(status, "requests", 0) > 0)
+        yr_out_next(&cli->out, "hint: %lld %s for your answer: yaari request list",
+                    (long long)yr_json_int(status, "requests", 0),
+                    yr_json_int(status, "requests", 0) == 1 ? "invitation waits"
+                                                            : "invitations wait");
     if (strcmp(state, "no_identity") == 0)
         yr_out_next(&cli->out, "hint: no identity yet: yaari init");
     if (strcmp(state, "locked") == 0)

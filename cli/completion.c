@@ -12,14 +12,15 @@ static const struct {
     const char *name, *kind;
 } kinds[] = {
     {"TARGET", "target"},
-    {"F", "target"},
+    {"F", "friend"},
+    {"R", "room"},
     {"MSG", "message"},
-    {"MSG|F", "target"},
+    {"MSG|F", "friend"},
     {"INVITE", "invite"},
     {"PEER", "peer"},
     {"KEY", "key"},
     {"FILE", "file"},
-    {"F|me", "target"},
+    {"F|me", "friend"},
     {"REQUEST", "request"},
     {"WHEN", "auto always never"},
     {"MODE", "auto ascii invert no"},
@@ -30,8 +31,9 @@ static const struct {
 };
 
 /** What completes an operand or a flag's argument: a kind of the `complete` method ("target",
- *  "message", "invite", "peer", "key"), "file", a list of words ("bash|zsh|fish" gives
- *  "bash zsh fish"), or "": nothing is known.  name as in the table, without brackets and dots. */
+ *  "friend", "room", "message", "invite", "peer", "key"), "file", a list of words ("bash|zsh|fish"
+ * gives "bash zsh fish"), or "": nothing is known.  name as in the table, without brackets and
+ * dots. */
 static void completes_of(const char *name, char *out, size_t size)
 {
     size_t len = 0;

@@ -38,7 +38,13 @@ static void targets(struct yr_buf *out)
                 "  bob          a friend by the name you see in `yaari friend list`\n"
                 "  @bob         the same, and never anything else\n"
                 "  @me          the note to yourself\n"
-                "  3f9a1c       a friend by the first 6 or more characters of the id\n\n"
+                "  garden       a room by the name you see in `yaari room list`\n"
+                "  +garden      the same, and never anything else (#garden too, in quotes)\n"
+                "  3f9a1c       a friend or room by the first 6 or more characters of the id\n\n"
+                "Members of a room\n\n"
+                "  bob          a friend, by the name you use\n"
+                "  zed, ~zed    who is no friend, by the name of the member's own choice\n"
+                "  7kq2mx       by the first 6 or more characters of the id: yaari room members\n\n"
                 "Messages\n\n"
                 "  d0w8rk       by the first 4 or more characters of the id: `yaari log --ids`\n\n"
                 "What fits more than one fails with 65 and says the candidates.\n");
@@ -46,14 +52,15 @@ static void targets(struct yr_buf *out)
 
 static void formatting(struct yr_buf *out)
 {
-    static const char *const types[] = {"friend", "message", "invite", "request",
-                                        "unread", "peer",    "config"};
+    static const char *const types[] = {"friend",  "room",   "member", "message", "invite",
+                                        "request", "unread", "peer",   "config"};
 
     yr_buf_adds(
         out, "Output\n\n"
              "On a terminal: tables, times of your zone, colours (--color, NO_COLOR), a pager.\n"
              "In a pipe: lists as lines of fields parted by tabs, no heading; tab, newline and\n"
-             "backslash in a field as \\t \\n \\\\; a friend as its name; times with offset.\n"
+             "backslash in a field as \\t \\n \\\\; a friend as its name, a room with #; times "
+             "with offset.\n"
              "With --json: one object a line, each with its type; errors as one object on stderr.\n"
              "Text of others is made safe in the first two, escaped in the third.\n\n"
              "The fields in a pipe:\n");

@@ -17,10 +17,24 @@ static bool is_self(const json_t *message)
 static void add_who(const struct yr_out *out, struct yr_buf *line, const json_t *message,
                     const struct yr_message_style *style)
 {
-    yr_add_name(line, yr_json_str(json_object_get(message, "from"), "name", "?"));
-    if (style->targets && is_self(message)) {
+    const json_t *target = json_object_get(message, "target");
+    const bool room = strcmp(yr_json_str(target, "kind", ""), "room") == 0;
+
+    yr_add_ref(line, json_object_get(message, "from"));
+    if (style->targets && (room || is_self(message))) {
         yr_buf_adds(line, out->utf8 ? " \u2192 " : " -> ");
-        yr_add_name(line, yr_json_str(json_object_get(message, "target"), "name", "?"));
+        yr_add_ref(line, target);
+    }
+}
+
+/** A line of the conversation itself: "--", or "-- #garden" where several are shown. */
+static void add_system(struct yr_buf *line, const json_t *message,
+                       const struct yr_message_style *style)
+{
+    yr_buf_adds(line, "--");
+    if (style->targets) {
+        yr_buf_addc(line, ' ');
+        yr_add_ref(line, json_object_get(message, "target"));
     }
 }
 
@@ -69,7 +83,9 @@ static void add_reactions(struct yr_buf *line, const json_t *message)
         yr_add_flat(line, yr_json_str(reaction, "emoji", ""));
         json_array_foreach(json_object_get(reaction, "from"), k, name)
         {
-            yr_buf_addc(line, ' ');
+            const json_t *friend = json_array_get(json_object_get(reaction, "friends"), k);
+
+            yr_buf_adds(line, json_is_false(friend) ? " ~" : " ");
             yr_add_name(line, json_string_value(name));
         }
     }
@@ -78,6 +94,8 @@ static void add_reactions(struct yr_buf *line, const json_t *message)
 static void add_state(const struct yr_out *out, struct yr_buf *line, const json_t *message)
 {
     const char *state = yr_json_str(message, "state", "");
+    const json_t *members = json_object_get(message, "per_member");
+    const long long of = (long long)yr_json_int(members, "of", 0);
 
     if (yr_json_bool(message, "late", false))
         yr_buf_adds(line, "  (arrived late)");
@@ -85,7 +103,11 @@ static void add_state(const struct yr_out *out, struct yr_buf *line, const json_
         return;
     yr_buf_adds(line, "  ");
     yr_paint(out, line, YR_ROLE_TIME);
-    yr_add_flat(line, state);
+    if (strcmp(state, "accepted") == 0 && of > 0)
+        yr_buf_addf(line, "delivered to %lld of %lld",
+                    (long long)yr_json_int(members, "delivered", 0), of);
+    else
+        yr_add_flat(line, state);
     yr_unpaint(out, line, YR_ROLE_TIME);
 }
 
@@ -140,7 +162,7 @@ void yr_message_add(const struct yr_out *out, struct yr_buf *lines, const json_t
     if (action)
         yr_buf_adds(&who, "* ");
     if (system)
-        yr_buf_adds(&who, "--");
+        add_system(&who, message, style);
     else
         add_who(out, &who, message, style);
     width = yr_columns(yr_buf_str(&who), who.len);

@@ -312,10 +312,18 @@ static const struct {
       "unread", "queue", "muted", "muted_until", "blocked", "created"}},
     {"message",
      {"id", "cursor", "target", "from", "kind", "text", "time", "received", "late", "reply_to",
-      "edited", "deleted", "own", "state", "unread", "reactions"}},
+      "edited", "deleted", "own", "state", "unread", "reactions", "mention", "per_member"}},
     {"invite", {"id", "link", "expires", "uses_left", "state", "used_by", "name", "created"}},
     {"request",
-     {"id", "what", "dir", "state", "from", "invite", "reason", "text", "tried", "time"}},
+     {"id", "what", "dir", "state", "from", "invite", "reason", "text", "tried", "time", "room",
+      "members"}},
+    {"room",
+     {"id", "short", "name", "topic", "state", "role", "members", "online", "unread", "mentions",
+      "muted", "muted_until", "mentions_only", "history_days", "waiting", "self", "inviter",
+      "created"}},
+    {"member",
+     {"room", "id", "name", "nick", "role", "online", "friend", "self", "friend_id", "via",
+      "last_seen", "forked"}},
     {"unread", {"target", "unread", "mentions", "first", "marker"}},
     {"peer", {"id", "addr", "role", "ip", "rtt_ms"}},
     {"config", {"key", "value", "origin"}},
@@ -349,7 +357,7 @@ void yr_tsv_field(struct yr_buf *out, const json_t *value, bool raw)
     else if (json_is_string(value))
         yr_safe_body(&text, json_string_value(value), json_string_length(value));
     else if (json_is_object(value) && json_is_string(json_object_get(value, "name")))
-        yr_add_name(&text, json_string_value(json_object_get(value, "name")));
+        yr_add_ref(&text, value);
     else if (json_is_number(value))
         add_number(&text, value);
     else if (json_is_boolean(value))
@@ -485,6 +493,17 @@ void yr_add_name(struct yr_buf *line, const char *name)
 {
     if (name != NULL)
         yr_safe_name(line, name, strlen(name));
+}
+
+void yr_add_ref(struct yr_buf *line, const json_t *ref)
+{
+    const char *kind = yr_json_str(ref, "kind", "");
+
+    if (strcmp(kind, "room") == 0)
+        yr_buf_addc(line, '#');
+    if (strcmp(kind, "member") == 0 && !yr_json_bool(ref, "friend", false))
+        yr_buf_addc(line, '~');
+    yr_add_name(line, yr_json_str(ref, "name", "?"));
 }
 
 void yr_add_text(struct yr_buf *line, const char *text)

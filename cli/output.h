@@ -82,6 +82,8 @@ void yr_tsv_field(struct yr_buf *out, const json_t *value, bool raw);
 
 /** Append a name or a text, made safe.  NULL is nothing. */
 void yr_add_name(struct yr_buf *line, const char *name);
+/** Append the name of a Ref: a room's with `#`, that of a member who is no friend with `~`. */
+void yr_add_ref(struct yr_buf *line, const json_t *ref);
 void yr_add_text(struct yr_buf *line, const char *text);
 /** Append a text on one line: newlines become blanks. */
 void yr_add_flat(struct yr_buf *line, const char *text);

@@ -6,24 +6,25 @@
 #include "yaari/api.h"
 
 /*    X(NAME, code, name in the manual, meaning) */
-#define YR_EXIT_MAP(X)                                                                        \
-    X(OK, 0, "OK", "done (for send: at least accepted by the local node, on disk)")           \
-    X(NOTHING, 1, "", "ran, but nothing found or the condition is false")                     \
-    X(USAGE, 64, "USAGE", "bad command line; a prompt was needed but impossible")             \
-    X(DATAERR, 65, "DATAERR",                                                                 \
-      "malformed id, invite or JSON; ambiguous name; expired or spent invite; too long")      \
-    X(NOINPUT, 66, "NOINPUT", "input file unreadable; no such message, file or invite")       \
-    X(NOUSER, 67, "NOUSER", "no such friend or request")                                      \
-    X(NOHOST, 68, "NOHOST", "the friend is not reachable now")                                \
-    X(UNAVAILABLE, 69, "UNAVAILABLE", "the daemon is not running, or its vault is locked")    \
-    X(SOFTWARE, 70, "SOFTWARE", "a bug")                                                      \
-    X(OSERR, 71, "OSERR", "a system call failed")                                             \
-    X(CANTCREAT, 73, "CANTCREAT",                                                             \
-      "refuses to overwrite; the profile exists; another daemon has the store")               \
-    X(IOERR, 74, "IOERR", "input or output failed, disk full")                                \
-    X(TEMPFAIL, 75, "TEMPFAIL", "time ran out; the work continues in the daemon")             \
-    X(PROTOCOL, 76, "PROTOCOL", "daemon and client versions do not fit")                      \
-    X(NOPERM, 77, "NOPERM", "not allowed: blocked, wrong passphrase, socket of another user") \
+#define YR_EXIT_MAP(X)                                                                            \
+    X(OK, 0, "OK", "done (for send: at least accepted by the local node, on disk)")               \
+    X(NOTHING, 1, "", "ran, but nothing found or the condition is false")                         \
+    X(USAGE, 64, "USAGE", "bad command line; a prompt was needed but impossible")                 \
+    X(DATAERR, 65, "DATAERR",                                                                     \
+      "malformed id, invite or JSON; ambiguous name; expired or spent invite; too long")          \
+    X(NOINPUT, 66, "NOINPUT", "input file unreadable; no such message, file or invite")           \
+    X(NOUSER, 67, "NOUSER", "no such friend, room, member or request")                            \
+    X(NOHOST, 68, "NOHOST", "the friend is not reachable now")                                    \
+    X(UNAVAILABLE, 69, "UNAVAILABLE", "the daemon is not running, or its vault is locked")        \
+    X(SOFTWARE, 70, "SOFTWARE", "a bug")                                                          \
+    X(OSERR, 71, "OSERR", "a system call failed")                                                 \
+    X(CANTCREAT, 73, "CANTCREAT",                                                                 \
+      "refuses to overwrite; the profile exists; another daemon has the store")                   \
+    X(IOERR, 74, "IOERR", "input or output failed, disk full")                                    \
+    X(TEMPFAIL, 75, "TEMPFAIL", "time ran out; the work continues in the daemon")                 \
+    X(PROTOCOL, 76, "PROTOCOL", "daemon and client versions do not fit")                          \
+    X(NOPERM, 77, "NOPERM",                                                                       \
+      "not allowed: blocked, no such role in the room, wrong passphrase, socket of another user") \
     X(CONFIG, 78, "CONFIG", "configuration error")
 
 enum yr_exit {

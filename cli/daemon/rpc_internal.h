@@ -228,7 +228,7 @@ json_t *yr_json_id(const uint8_t *id, size_t len);
 json_t *yr_json_text(const char *text);
 json_t *yr_json_addr(const struct yr_addr *addr);
 json_t *yr_record_ref(struct yr_rpc *rpc, const uint8_t id[YR_ID_LEN]);
-/** A member as the author of something; a former or unknown one too. */
+/** A member as the author of something; a former or unknown one too.  friend: also ourselves. */
 json_t *yr_record_member_ref(struct yr_rpc *rpc, const uint8_t room[YR_ID_LEN],
                              const uint8_t mid[YR_MID_LEN]);
 /** A room as a Ref, also one that is gone. */

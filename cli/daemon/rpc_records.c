@@ -181,7 +181,7 @@ json_t *yr_record_member_ref(struct yr_rpc *rpc, const uint8_t room[YR_ID_LEN],
     json_object_set_new(ref, "kind", json_string_nocheck("member"));
     put_id(ref, "id", mid, YR_MID_LEN);
     yr_json_put_str(ref, "name", name);
-    put_bool(ref, "friend", info.friend);
+    put_bool(ref, "friend", info.friend || info.self);
     return ref;
 }
 

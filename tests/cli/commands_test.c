@@ -96,15 +96,16 @@ static void exits_of_the_table_are_codes_that_exist(void **state)
 
 static void what_belongs_to_later_features_is_absent(void **state)
 {
-    static const char *const later[] = {"room", "file", "irc",  "web",    "pair",   "tui",   "away",
-                                        "back", "net",  "pipe", "search", "backup", "export"};
+    static const char *const later[] = {"file", "irc", "web",  "pair",   "tui",    "away",
+                                        "back", "net", "pipe", "search", "backup", "export"};
     enum yr_command_id command;
     enum yr_group_id group;
 
     for (size_t i = 0; i < sizeof later / sizeof later[0]; i++)
         assert_false(yr_command_find(later[i], NULL, &command, &group));
     assert_false(yr_command_find("friend", "introduce", &command, &group));
-    assert_false(yr_command_find("request", "accept", &command, &group));
+    assert_false(yr_command_find("room", "ban", &command, &group));
+    assert_false(yr_command_find("room", "unban", &command, &group));
     assert_false(yr_command_find("me", "address", &command, &group));
     assert_false(yr_command_find("key", "destroy", &command, &group));
 }
@@ -270,6 +271,14 @@ static void lines_that_are_right_are_read(void **state)
         {"rpc", YR_CMD_rpc, 0},
         {"rpc --stdio", YR_CMD_rpc, 0},
         {"why", YR_CMD_why, 0},
+        {"room list --all", YR_CMD_room_list, 0},
+        {"room new garden --members bob,carol --history 7 --topic x", YR_CMD_room_new, 1},
+        {"room invite +garden bob carol", YR_CMD_room_invite, 3},
+        {"room role +garden ~zed mod", YR_CMD_room_role, 3},
+        {"room topic +garden", YR_CMD_room_topic, 1},
+        {"room topic +garden so so", YR_CMD_room_topic, 3},
+        {"room set +garden mentions yes", YR_CMD_room_set, 3},
+        {"request accept 3", YR_CMD_request_accept, 1},
         {"help friend list", YR_CMD_help, 2},
     };
 
@@ -296,7 +305,14 @@ static void lines_that_are_wrong_say_what_and_what_to_do(void **state)
         {"lgo", "unknown command 'lgo'", "did you mean 'log'?"},
         {"Status", "unknown command 'Status'", "did you mean 'status'?"},
         {"qwertz", "unknown command 'qwertz'", "yaari help"},
-        {"room list", "unknown command 'room'", "yaari help"},
+        {"file list", "unknown command 'file'", "yaari help"},
+        {"room", "room: missing subcommand",
+         "one of: list, new, show, members, invite, join, leave, kick, role, topic, rename, mute, "
+         "set"},
+        {"room mebers", "room: unknown subcommand 'mebers'", "did you mean 'members'?"},
+        {"room invite garden", "room invite: missing F", "yaari help room invite"},
+        {"room kick +garden zed --reason x", "room kick: unknown flag '--reason'",
+         "yaari help room kick"},
         {"friend", "friend: missing subcommand",
          "one of: list, show, rename, verify, block, unblock, mute, remove"},
         {"friend lst", "friend: unknown subcommand 'lst'", "did you mean 'list'?"},

@@ -85,7 +85,7 @@ static void tsv_escapes_tab_newline_and_backslash(void **state)
     yr_out_record(&out, record);
     assert_string_equal(end(&capture),
                         "d0w8rk5c9zzzzzzzzzzzzzzzzz\t1042\tbob\talice\ttext\ta\\tb\\nc\\\\d\t"
-                        "2026-11-22T15:46:35+00:00\t\t\t\t\t\ttrue\tdelivered\t\t\n");
+                        "2026-11-22T15:46:35+00:00\t\t\t\t\t\ttrue\tdelivered\t\t\t\t\n");
     json_decref(record);
 }
 
@@ -135,9 +135,10 @@ static json_t *schema_of(const char *type)
 
 static void every_field_of_a_listed_record_is_a_column(void **state)
 {
-    static const char *const types[] = {"friend", "message", "invite", "request",
-                                        "unread", "peer",    "config"};
-    static const char *const elsewhere[] = {"type", "steps", "fingerprint", "qr"}; // of one record
+    static const char *const types[] = {"friend",  "room",   "member", "message", "invite",
+                                        "request", "unread", "peer",   "config"};
+    static const char *const elsewhere[] = {"type", "steps", "fingerprint", "qr",
+                                            "invited"}; // of one record
 
     for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
         json_t *schema = schema_of(types[i]), *value;
@@ -376,6 +377,85 @@ static void marks_of_a_message_are_words(void **state)
     json_decref(record);
 }
 
+/* A message of this member in #garden. */
+static json_t *room_message(const char *text, const char *name, bool friend)
+{
+    json_t *record = message(text);
+
+    json_object_set_new(record, "own", json_false());
+    json_object_set_new(record, "target",
+                        json_pack("{s:s, s:s, s:s}", "kind", "room", "id", "r", "name", "garden"));
+    json_object_set_new(record, "from",
+                        json_pack("{s:s, s:s, s:s, s:b}", "kind", "member", "id", "m", "name", name,
+                                  "friend", (int)friend));
+    return record;
+}
+
+static void a_line_of_a_room_says_whose_and_who_is_no_friend(void **state)
+{
+    struct yr_out out = pipe_out();
+    const struct yr_message_style alone = {0}, among = {.targets = true};
+    struct yr_buf buf = {0};
+    json_t *bob = room_message("hi", "bob", true), *zed = room_message("ho", "zed", false);
+
+    out.time.utc = true;
+    assert_string_equal(line_of(&buf, &out, bob, &alone), "15:46  bob  hi\n");
+    assert_string_equal(line_of(&buf, &out, zed, &alone), "15:46  ~zed  ho\n");
+    assert_string_equal(line_of(&buf, &out, zed, &among), "15:46  ~zed \u2192 #garden  ho\n");
+    json_object_set_new(bob, "reactions",
+                        json_pack("[{s:s,s:[s,s],s:[b,b]}]", "emoji", "+", "from", "carol", "bob",
+                                  "friends", 1, 0));
+    assert_string_equal(line_of(&buf, &out, bob, &alone), "15:46  bob  hi  + carol ~bob\n");
+    json_object_set_new(zed, "kind", json_string("system"));
+    assert_string_equal(line_of(&buf, &out, zed, &alone), "15:46  --  ho\n");
+    assert_string_equal(line_of(&buf, &out, zed, &among), "15:46  -- #garden  ho\n");
+    yr_buf_clear(&buf);
+    json_decref(bob);
+    json_decref(zed);
+}
+
+static void an_own_line_of_a_room_says_how_far_it_got(void **state)
+{
+    struct yr_out out = pipe_out();
+    const struct yr_message_style style = {0};
+    struct yr_buf buf = {0};
+    json_t *record = room_message("hi", "alice", true);
+
+    out.time.utc = true;
+    json_object_set_new(record, "own", json_true());
+    json_object_set_new(record, "state", json_string("accepted"));
+    json_object_set_new(record, "per_member",
+                        json_pack("{s:i,s:i,s:i}", "delivered", 3, "read", 1, "of", 4));
+    assert_string_equal(line_of(&buf, &out, record, &style),
+                        "15:46  alice  hi  delivered to 3 of 4\n");
+    json_object_set_new(record, "state", json_string("read"));
+    assert_string_equal(line_of(&buf, &out, record, &style), "15:46  alice  hi  read\n");
+    yr_buf_clear(&buf);
+    json_decref(record);
+}
+
+static void names_of_rooms_and_members_are_made_safe(void **state)
+{
+    struct yr_out out = pipe_out();
+    const struct yr_message_style style = {.targets = true};
+    struct yr_buf buf = {0}, field = {0};
+    json_t *record = room_message("hi", "z\033[31med\u202e\n", false);
+
+    out.time.utc = true;
+    json_object_set_new(json_object_get(record, "target"), "name",
+                        json_string("gar\033]0;x\a\nden\u2028"));
+    assert_string_equal(line_of(&buf, &out, record, &style),
+                        "15:46  ~z[31med \u2192 #gar]0;x den  hi\n");
+    yr_tsv_field(&field, json_object_get(record, "target"), false);
+    assert_string_equal(yr_buf_str(&field), "#gar]0;x den");
+    yr_buf_cut(&field, 0);
+    yr_tsv_field(&field, json_object_get(record, "from"), false);
+    assert_string_equal(yr_buf_str(&field), "~z[31med");
+    yr_buf_clear(&field);
+    yr_buf_clear(&buf);
+    json_decref(record);
+}
+
 static void further_lines_of_a_text_are_indented(void **state)
 {
     struct yr_out out = pipe_out();
@@ -445,6 +525,9 @@ int main(void)
         cmocka_unit_test(colour_follows_flag_then_environment),
         cmocka_unit_test(a_message_is_time_id_name_text_state),
         cmocka_unit_test(marks_of_a_message_are_words),
+        cmocka_unit_test(a_line_of_a_room_says_whose_and_who_is_no_friend),
+        cmocka_unit_test(an_own_line_of_a_room_says_how_far_it_got),
+        cmocka_unit_test(names_of_rooms_and_members_are_made_safe),
         cmocka_unit_test(further_lines_of_a_text_are_indented),
         cmocka_unit_test(a_hostile_message_line_has_no_control_bytes),
         cmocka_unit_test(a_fingerprint_is_two_lines_of_six_groups),

@@ -106,8 +106,8 @@ def test_1_condition_is_false(pair):
     ["--time", "sometime", "status"], ["--timeout", "soon", "status"], ["-P", "UPPER", "status"],
     ["send", "bob", "x", "--wait", "held"], ["send", "bob", "x", "--wait", "read"],
     ["send", "bob", "--expires", "1h", "x"], ["send", "-f", "x", "bob"], ["chat", "--tui"],
-    ["init", "--restore", "x"], ["invite", "--room", "x"], ["invite", "--qr", "big"], ["room", "list"],
-    ["me", "address"], ["key", "destroy"], ["request", "accept", "1"], ["friend", "set", "bob", "mail", "no"],
+    ["init", "--restore", "x"], ["invite", "--room", "x"], ["invite", "--qr", "big"], ["file", "list"],
+    ["me", "address"], ["key", "destroy"], ["room", "ban", "x", "y"], ["friend", "set", "bob", "mail", "no"],
     ["completion", "tcsh"], ["help", "nothing"], ["rpc"], ["friend", "mute", "bob", "soon"],
     ["friend", "verify", "bob"], ["friend", "remove", "bob"], ["config", "edit"],
 ])
