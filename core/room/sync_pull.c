@@ -5,11 +5,10 @@
 #define CHAIN_LEN    24
 #define SUMS_LEN     (16 * 8)
 #define PROGRESS_MAX (12 * YR_ROOM_STALL_S) // seconds without a new record
-* /
 
-    /* ---- chains as both sides see them ---- */
+/* ---- chains as both sides see them ---- */
 
-    static uint64_t keyed(const uint8_t salt[16], const uint8_t *bytes, size_t len)
+static uint64_t keyed(const uint8_t salt[16], const uint8_t *bytes, size_t len)
 {
     uint8_t out[8];
     struct yr_rd rd;
