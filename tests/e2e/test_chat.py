@@ -476,7 +476,7 @@ def test_a_target_that_is_not_there(trio):
     alice, _, _ = trio
     with Chat(alice, "bbo") as a:
         assert a.end() == 67
-        assert "yaari: no friend or room named 'bbo'" in a.text and "did you mean 'bob'?" in a.text
+        assert "yaari: no friend named 'bbo'" in a.text and "did you mean 'bob'?" in a.text
         assert a.cooked()
     result = alice.run("chat", "bob", "--json")
     assert result.exit == 64 and '"exit":64' in result.err
