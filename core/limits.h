@@ -137,11 +137,26 @@
 #define YR_ROOM_VALUE_MAX   1024  /* bytes of one setting */
 #define YR_ROOM_SEALED_MAX  256   /* recipients in one part of a new epoch */
 #define YR_ROOM_EPOCHS_MAX  32    /* old epochs handed over in one record */
-#define YR_ROOM_CREATE_MAX  512   /* bytes of the first record of a room */
-#define YR_RECEIPTS_MAX     500   /* chains in one receipt: 16 KB; the newest */
-#define YR_ROOM_INVITES_MAX 16    /* to rooms, not answered yet */
-#define YR_ROOM_INVITERS    4     /* friends remembered of one such */
-#define YR_ROOM_SEALS_MAX   4     /* own keys for epoch secrets: those of three weeks and a spare */
+
+#define YR_ROOM_EPOCH_DAYS     7    /* until a new epoch: then a stolen key opens no more */
+#define YR_ROOM_EPOCH_MESSAGES 5000 /* ... or after so many */
+#define YR_ROOM_REKEY_S        60   /* between two epochs that one member makes */
+#define YR_ROOM_REKEYS_DAY     10   /* epochs one member makes in a day: 0.5 MB in a full room */
+#define YR_ROOM_RX_DAYS        14 /* that an own key for epochs is kept after its successor came */
+#define YR_ROOM_CHAINS_DAYS    30 /* keys of an epoch are kept after its successor: late messages */
+#define YR_ROOM_EPOCHS_KEPT    1024 /* epochs of one room: 300 bytes in memory each */
+#define YR_ROOM_EPOCHS_EACH    64   /* ... made by REKEYs of one member: a month of honest ones */
+#define YR_ROOM_PARTIALS_MAX   32   /* epochs of which parts are missing: one of an author */
+#define YR_ROOM_PARTS_MAX      128  /* parts of one REKEY: 1,000 members are 4, each cites heads */
+#define YR_ROOM_JUMP_MAX       4096 /* indices skipped over pruned messages: 2 ms of hashing */
+#define YR_ROOM_REKEY_SLOT_MS  500  /* unit of the wait before a REKEY: news cross a room in it */
+#define YR_ROOM_NEEDS_MAX      32   /* members whose NEEDKEY was heard today, remembered */
+#define YR_ROOM_ANSWER_MS      10000 /* who is no moderator leaves the answer to a NEEDKEY to those */
+#define YR_ROOM_CREATE_MAX     512   /* bytes of the first record of a room */
+#define YR_RECEIPTS_MAX        500   /* chains in one receipt: 16 KB; the newest */
+#define YR_ROOM_INVITES_MAX    16    /* to rooms, not answered yet */
+#define YR_ROOM_INVITERS       4     /* friends remembered of one such */
+#define YR_ROOM_SEALS_MAX      4 /* own keys for epoch secrets: those of three weeks and a spare */
 
 #define YR_ROOM_HELD_MAX      4096     /* records of a room that wait for their ancestors ... */
 #define YR_ROOM_HELD_BYTES    16777216 /* ... and what they take */

@@ -12,44 +12,53 @@
 #define YR_TAG_LEN   16
 
 /*    X(NAME, label without "yaari/1/", key it is used with) */
-#define YR_LABEL_MAP(X)                                                    \
-    X(ID_ED, "id/ed", "identity root")                                     \
-    X(PAIR, "pair", "exporter of first contact")                           \
-    X(PAIR_NEXT, "pair/next", "PAIR")                                      \
-    X(LINK_PSK, "link/psk", "PAIR")                                        \
-    X(LINK_INIT, "link/init", "PAIR, ctx dir")                             \
-    X(LINK_HINT, "link/hint", "PAIR, ctx dir")                             \
-    X(PATH_PROBE, "path/probe", "PAIR, ctx dir")                           \
-    X(LAN, "lan", "PAIR, ctx dir")                                         \
-    X(PKH_PSK, "pkh/psk", "PAIR")                                          \
-    X(REL, "rel", "PAIR")                                                  \
-    X(TIME, "time", "PAIR, ctx first day")                                 \
-    X(RV_OFF, "rv/off", "PAIR")                                            \
-    X(TIME_NEXT, "time/next", "T[d]")                                      \
-    X(ENV, "env", "T[d], ctx dir")                                         \
-    X(TAG, "tag", "T[d], ctx dir")                                         \
-    X(TAG_VAL, "tag/val", "G[dir,d]")                                      \
-    X(DR_ROOT, "dr/root", "exporter of first contact or prekey handshake") \
-    X(DR_MK, "dr/mk", "chain key")                                         \
-    X(DR_CK, "dr/ck", "chain key")                                         \
-    X(FC_PSK, "fc/psk", "invite secret")                                   \
-    X(FC_MAC, "fc/mac", "invite secret")                                   \
-    X(FC_HINT, "fc/hint", "invite secret")                                 \
-    X(LINK_INITIAL, "link/initial", "L_init, ctx first connection id")     \
-    X(QUIC_HS, "quic/hs", "Split key")                                     \
-    X(QUIC_AP, "quic/ap", "Split key")                                     \
-    X(QUIC_KEY, "quic/key", "packet secret")                               \
-    X(QUIC_IV, "quic/iv", "packet secret")                                 \
-    X(QUIC_HP, "quic/hp", "packet secret")                                 \
-    X(QUIC_KU, "quic/ku", "packet secret")                                 \
-    X(DB_VAL, "db/val", "vault key")                                       \
-    X(DB_IDX, "db/idx", "vault key, ctx table and id")                     \
-    X(DB_HIDE, "db/hide", "vault key, ctx table, round and half an id")    \
-    X(DB_SHRED, "db/shred", "vault key")                                   \
-    X(FP, "fp", "hash of both identities, ctx group")                      \
-    X(ROOM_TAG, "room/tag", "PAIR, ctx dir, nonce and room")               \
-    X(ROOM_PEER, "room/peer", "PAIR, ctx dir, room and mid")               \
-    X(ROOM_VEC, "room/vec", "PAIR, ctx room")
+#define YR_LABEL_MAP(X)                                                          \
+    X(ID_ED, "id/ed", "identity root")                                           \
+    X(PAIR, "pair", "exporter of first contact")                                 \
+    X(PAIR_NEXT, "pair/next", "PAIR")                                            \
+    X(LINK_PSK, "link/psk", "PAIR")                                              \
+    X(LINK_INIT, "link/init", "PAIR, ctx dir")                                   \
+    X(LINK_HINT, "link/hint", "PAIR, ctx dir")                                   \
+    X(PATH_PROBE, "path/probe", "PAIR, ctx dir")                                 \
+    X(LAN, "lan", "PAIR, ctx dir")                                               \
+    X(PKH_PSK, "pkh/psk", "PAIR")                                                \
+    X(REL, "rel", "PAIR")                                                        \
+    X(TIME, "time", "PAIR, ctx first day")                                       \
+    X(RV_OFF, "rv/off", "PAIR")                                                  \
+    X(TIME_NEXT, "time/next", "T[d]")                                            \
+    X(ENV, "env", "T[d], ctx dir")                                               \
+    X(TAG, "tag", "T[d], ctx dir")                                               \
+    X(TAG_VAL, "tag/val", "G[dir,d]")                                            \
+    X(DR_ROOT, "dr/root", "exporter of first contact or prekey handshake")       \
+    X(DR_MK, "dr/mk", "chain key")                                               \
+    X(DR_CK, "dr/ck", "chain key")                                               \
+    X(FC_PSK, "fc/psk", "invite secret")                                         \
+    X(FC_MAC, "fc/mac", "invite secret")                                         \
+    X(FC_HINT, "fc/hint", "invite secret")                                       \
+    X(LINK_INITIAL, "link/initial", "L_init, ctx first connection id")           \
+    X(QUIC_HS, "quic/hs", "Split key")                                           \
+    X(QUIC_AP, "quic/ap", "Split key")                                           \
+    X(QUIC_KEY, "quic/key", "packet secret")                                     \
+    X(QUIC_IV, "quic/iv", "packet secret")                                       \
+    X(QUIC_HP, "quic/hp", "packet secret")                                       \
+    X(QUIC_KU, "quic/ku", "packet secret")                                       \
+    X(DB_VAL, "db/val", "vault key")                                             \
+    X(DB_IDX, "db/idx", "vault key, ctx table and id")                           \
+    X(DB_HIDE, "db/hide", "vault key, ctx table, round and half an id")          \
+    X(DB_SHRED, "db/shred", "vault key")                                         \
+    X(FP, "fp", "hash of both identities, ctx group")                            \
+    X(ROOM_TAG, "room/tag", "PAIR, ctx dir, nonce and room")                     \
+    X(ROOM_PEER, "room/peer", "PAIR, ctx dir, room and mid")                     \
+    X(ROOM_VEC, "room/vec", "PAIR, ctx room")                                    \
+    X(ROOM_SEAL, "room/seal", "DH(eph, RX), ctx room, epoch, both keys, author") \
+    X(ROOM_TREE, "room/tree", "ES, ctx kind of tree")                            \
+    X(ROOM_NODE, "room/node", "node of a tree, ctx the next bit of a mid")       \
+    X(ROOM_CK, "room/ck", "leaf of a tree of content, ctx mid")                  \
+    X(ROOM_AK, "room/ak", "leaf of a tree of adds, ctx mid")                     \
+    X(ROOM_NEXT, "room/next", "chain key CK or AK")                              \
+    X(ROOM_MK, "room/mk", "CK")                                                  \
+    X(ROOM_KC, "room/kc", "message key of a room")                               \
+    X(ROOM_ES, "room/es", "AK, ctx RS, RX, adder")
 
 enum yr_label {
 #define X(name, text, key) YR_LABEL_##name,

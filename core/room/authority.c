@@ -829,15 +829,40 @@ bool yr_authority_is_ancestor(const struct yr_authority *a, const uint8_t id[YR_
     return i != NONE && below != NONE && is_ancestor(a, i, below);
 }
 
-size_t yr_authority_heads(const struct yr_authority *a,
-                          uint8_t out[YR_ROOM_DEPS_MAX][YR_REC_ID_LEN])
+size_t yr_authority_heads_from(const struct yr_authority *a, size_t skip,
+                               uint8_t out[YR_ROOM_DEPS_MAX][YR_REC_ID_LEN])
 {
     size_t n = 0;
 
     for (size_t k = 0; k < a->count && n < YR_ROOM_DEPS_MAX; k++)
-        if (!a->ops[a->order[k]].cited)
+        if (!a->ops[a->order[k]].cited && (skip == 0 || skip-- == 0))
             memcpy(out[n++], a->ops[a->order[k]].id, YR_REC_ID_LEN);
     return n;
+}
+
+size_t yr_authority_heads(const struct yr_authority *a,
+                          uint8_t out[YR_ROOM_DEPS_MAX][YR_REC_ID_LEN])
+{
+    return yr_authority_heads_from(a, 0, out);
+}
+
+size_t yr_authority_head_count(const struct yr_authority *a)
+{
+    size_t n = 0;
+
+    for (size_t k = 0; k < a->count; k++)
+        n += !a->ops[k].cited;
+    return n;
+}
+
+bool yr_authority_depth(const struct yr_authority *a, const uint8_t id[YR_REC_ID_LEN],
+                        unsigned *depth)
+{
+    const uint16_t i = find_op(a, id);
+
+    if (i != NONE)
+        *depth = a->ops[i].depth;
+    return i != NONE;
 }
 
 unsigned yr_authority_rank(struct yr_authority *a, const uint8_t mid[YR_MID_LEN])
@@ -952,4 +977,42 @@ bool yr_authority_removal(struct yr_authority *a, const uint8_t mid[YR_MID_LEN],
         return true;
     }
     return false;
+}
+
+// Every effective ADD in (depth, id) order, and whether it still holds, into one hash.
+static void membership(const struct yr_authority *a, const struct resolved *s,
+                       uint8_t out[YR_HASH_LEN])
+{
+    uint64_t ended[WORDS];
+    uint8_t step[YR_REC_ID_LEN + 1];
+
+    ends_of(a, s->effective, NONE, 0, ended);
+    memset(out, after_all(a, 0, ended, NONE) ? 1 : 0, YR_HASH_LEN);
+    for (size_t k = 0; k < a->count; k++) {
+        const uint16_t i = a->order[k];
+
+        if (a->ops[i].kind != YR_ROOM_ADD || !has(s->effective, i))
+            continue;
+        ends_of(a, s->effective, NONE, a->ops[i].target, ended);
+        memcpy(step, a->ops[i].id, YR_REC_ID_LEN);
+        step[YR_REC_ID_LEN] = after_all(a, i, ended, NONE);
+        yr_hash2(out, out, YR_HASH_LEN, step, sizeof step);
+    }
+}
+
+void yr_authority_membership(struct yr_authority *a, uint8_t out[YR_HASH_LEN])
+{
+    membership(a, present(a), out);
+}
+
+enum yr_err yr_authority_membership_at(struct yr_authority *a, const uint8_t (*ids)[YR_REC_ID_LEN],
+                                       size_t id_count, uint8_t out[YR_HASH_LEN])
+{
+    uint16_t depth;
+    enum yr_err err;
+
+    if ((err = want_closure(a, ids, id_count, &depth)) != YR_OK)
+        return err;
+    membership(a, state_of_want(a), out);
+    return YR_OK;
 }

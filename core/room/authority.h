@@ -76,6 +76,14 @@ bool yr_authority_is_ancestor(const struct yr_authority *authority, const uint8_
  *  YR_ROOM_DEPS_MAX if there are more.  Returns how many. */
 size_t yr_authority_heads(const struct yr_authority *authority,
                           uint8_t out[YR_ROOM_DEPS_MAX][YR_REC_ID_LEN]);
+/** The same without the first `skip` of them, for who cites more in further records. */
+size_t yr_authority_heads_from(const struct yr_authority *authority, size_t skip,
+                               uint8_t out[YR_ROOM_DEPS_MAX][YR_REC_ID_LEN]);
+size_t yr_authority_head_count(const struct yr_authority *authority);
+/** How long the longest way from an operation back to CREATE is; false, and *depth as it was, when
+ *  it is not there. */
+bool yr_authority_depth(const struct yr_authority *authority, const uint8_t id[YR_REC_ID_LEN],
+                        unsigned *depth);
 
 /** A member's rank now; 0: it is none. */
 unsigned yr_authority_rank(struct yr_authority *authority, const uint8_t mid[YR_MID_LEN]);
@@ -107,5 +115,14 @@ bool yr_authority_adder(struct yr_authority *authority, const uint8_t mid[YR_MID
  *  cite.  id written only on true; false: it is a member or never was. */
 bool yr_authority_removal(struct yr_authority *authority, const uint8_t mid[YR_MID_LEN],
                           uint8_t id[YR_REC_ID_LEN]);
+
+/** What the membership is made of: a hash over every effective ADD and whether it still holds.  It
+ *  is the same for who has the same operations, and differs from what it was when somebody was
+ *  added or removed since, even if they are the same people again. */
+void yr_authority_membership(struct yr_authority *authority, uint8_t out[YR_HASH_LEN]);
+/** As it was for one who cited these (yr_authority_members_at).  Errors: YR_ENOENT. */
+YR_MUST_USE enum yr_err yr_authority_membership_at(struct yr_authority *authority,
+                                                   const uint8_t (*ids)[YR_REC_ID_LEN],
+                                                   size_t id_count, uint8_t out[YR_HASH_LEN]);
 
 #endif

@@ -119,12 +119,13 @@ struct yr_rekey {
     size_t members, heads;
 };
 /** Begin one for the present members.  Nothing is kept: our own records bring us the epoch as
- *  everybody else's do, by yr_epochs_on_rekey.  Errors: YR_EDENIED: we are no member. */
+ *  everybody else's do, by yr_epochs_on_rekey.  Errors: YR_EDENIED: we are no member; YR_EFULL: too
+ *  many members, or so many control heads that a control record must cite them first; YR_ENOMEM. */
 YR_MUST_USE enum yr_err yr_epochs_rekey(struct yr_epochs *epochs, struct yr_rekey *out);
-/** One part: its body, and all that its record must cite (more message heads may be added, if they
- *  fit).  seal_pk gives the newest RX of a member, 32 bytes; NULL: it is passed over, and cannot
- *  open the epoch.  body: YR_ROOM_BODY_MAX bytes.  Control records must not be added between the
- *  parts.  Errors: YR_ENOMEM; YR_EINVAL: they were. */
+/** One part: its body, and all that its record cites, nothing else.  seal_pk gives the newest RX of
+ * a member, 32 bytes; NULL: it is passed over, and cannot open the epoch.  body: YR_ROOM_BODY_MAX
+ * bytes.  Control records must not be added between the parts.  Errors: YR_ENOMEM; YR_EINVAL: they
+ * were. */
 YR_MUST_USE enum yr_err
 yr_epochs_rekey_part(struct yr_epochs *epochs, const struct yr_rekey *rekey, unsigned part,
                      const uint8_t *(*seal_pk)(void *ctx, const uint8_t mid[YR_MID_LEN]), void *ctx,

@@ -384,6 +384,38 @@ static void write_deps(struct yr_wr *wr, const struct yr_room_record *r)
     }
 }
 
+static void write_head(struct yr_wr *wr, const struct yr_room_record *r, bool create)
+{
+    yr_wr_bytes(wr, "Yr", 2);
+    yr_wr_u8(wr, VERSION);
+    yr_wr_u8(wr, r->class);
+    yr_wr_bytes(wr, create ? zeros : r->room_id, YR_ROOM_ID_LEN);
+    yr_wr_bytes(wr, create ? zeros : r->author, YR_MID_LEN);
+    yr_wr_u64(wr, r->seq);
+    yr_wr_bytes(wr, r->prev, YR_REC_ID_LEN);
+    yr_wr_u8(wr, (uint8_t)r->dep_count);
+    write_deps(wr, r);
+    yr_wr_u64(wr, r->hlc);
+    yr_wr_bytes(wr, r->incarnation, sizeof r->incarnation);
+    yr_wr_u32(wr, (uint32_t)r->body_len);
+}
+
+enum yr_err yr_room_record_head(const struct yr_room_record *r, uint8_t *dst, size_t cap,
+                                size_t *len)
+{
+    struct yr_wr wr = yr_wr_init(dst, cap);
+
+    if (r->dep_count > YR_ROOM_DEPS_MAX || r->body_len > YR_ROOM_BODY_MAX)
+        return YR_ESIZE;
+    if (cap < YR_ROOM_SIGNED_MIN + r->dep_count * YR_REC_ID_LEN)
+        return YR_ESIZE;
+    write_head(&wr, r, false);
+    if (!yr_wr_ok(&wr))
+        return YR_EINVAL;
+    *len = yr_wr_len(&wr);
+    return YR_OK;
+}
+
 enum yr_err yr_room_record_encode(const struct yr_room_record *r, const uint8_t sign_sk[64],
                                   uint8_t *dst, size_t cap, size_t *len)
 {
@@ -397,18 +429,7 @@ enum yr_err yr_room_record_encode(const struct yr_room_record *r, const uint8_t 
         return YR_ESIZE;
     if (cap < YR_ROOM_SIGNED_MIN + r->dep_count * YR_REC_ID_LEN + r->body_len + YR_SIG_LEN)
         return YR_ESIZE;
-    yr_wr_bytes(&wr, "Yr", 2);
-    yr_wr_u8(&wr, VERSION);
-    yr_wr_u8(&wr, r->class);
-    yr_wr_bytes(&wr, create ? zeros : r->room_id, YR_ROOM_ID_LEN);
-    yr_wr_bytes(&wr, create ? zeros : r->author, YR_MID_LEN);
-    yr_wr_u64(&wr, r->seq);
-    yr_wr_bytes(&wr, r->prev, YR_REC_ID_LEN);
-    yr_wr_u8(&wr, (uint8_t)r->dep_count);
-    write_deps(&wr, r);
-    yr_wr_u64(&wr, r->hlc);
-    yr_wr_bytes(&wr, r->incarnation, sizeof r->incarnation);
-    yr_wr_u32(&wr, (uint32_t)r->body_len);
+    write_head(&wr, r, create);
     yr_wr_bytes(&wr, r->body, r->body_len);
     signed_len = yr_wr_len(&wr);
     if (signed_len + YR_SIG_LEN > YR_ROOM_RECORD_MAX)

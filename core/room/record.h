@@ -68,6 +68,10 @@ YR_MUST_USE enum yr_err yr_room_record_decode(struct yr_room_record *out, const 
 YR_MUST_USE enum yr_err yr_room_record_encode(const struct yr_room_record *record,
                                               const uint8_t sign_sk[64], uint8_t *dst, size_t cap,
                                               size_t *len);
+/** The bytes before the body of a record that is no CREATE; of the body only its length is looked
+ * at. Errors: YR_ESIZE: no room, or over a maximum; YR_EINVAL: a dep is named twice. */
+YR_MUST_USE enum yr_err yr_room_record_head(const struct yr_room_record *record, uint8_t *dst,
+                                            size_t cap, size_t *len);
 /** Is it by the holder of `sign_pk` (RS), and is that its author?  record: from decode.
  *  Errors: YR_EAUTH. */
 YR_MUST_USE enum yr_err yr_room_record_verify(const struct yr_room_record *record,

@@ -49,6 +49,9 @@
     X(SESSION, "session", SHRED, "- -> friend id: ratchet sessions")                           \
     X(SKIPPED, "skipped", SHRED, "- -> friend id: skipped message keys")                       \
     X(PREKEY, "prekey", SHRED, "- -> friend id: own prekeys and the friend's newest")          \
+    X(EPOCH, "epoch", SHRED, "room -> epoch id: who made it, for which membership, when")      \
+    X(EPOCHKEY, "epochkey", SHRED, "room -> epoch id, which: members, trees of keys, parts")   \
+    X(EPOCHCHAIN, "epochchain", SHRED, "room id, epoch id -> which, mid: a chain key")         \
     X(OUTBOX, "outbox", SHRED, "friend id -> order u64be: what waits for the friend")          \
     X(ROOM, "room", MAIN, "- -> room id: a room, our key and place in it")                     \
     X(ROOMFRIEND, "roomfriend", MAIN, "room id -> friend id: invited, and who he is there")    \

@@ -4,13 +4,15 @@ member sends in, who can open what, and what somebody who kept every key could.
 usage: room_epoch_model.py FILE      what the traces in FILE give, one line for each
        room_epoch_model.py --fuzz N  N random rooms: the properties below hold
 
-A trace is a list of events, each [name, ...]; mids and ids are strings.
+A trace: {"invite_min": n, "hist_days": n, "events": [[name, ...], ...]}; mids and ids are strings.
     ["op", id, author, kind, target, value, [parent, ...], parent epoch, epoch]   of a control record
     ["rekey", id, author, [dep, ...], epoch, part, parts, [recipient, ...], [who can open, ...]]
     ["hist", id, author, for whom, [epoch, ...]]
     ["msg", id, author, epoch, index]
     ["recv", who, id, ms]     a member processes a record; a message gives "+" if it opens, else "-"
     ["choose", who, ms]       gives the state's first letter, and the epoch if one can be used
+    ["read", who]             gives the messages it has opened by now
+    ["restart", who]          its log has a new incarnation
 The answer: what these gave, in their order, separated by blanks.
 
 Properties: who is covered by an epoch that was honestly made can read it; nobody else can, even if
@@ -25,7 +27,7 @@ import sys
 import room_authority_model as authority
 
 DAY = 86400 * 1000
-DUE_MS, DUE_COUNT = 7 * DAY, 5000
+DUE_DAYS, DUE_COUNT = 7, 5000
 PART, CITED = 256, 8  # recipients of one part; records that one record cites
 
 
@@ -67,10 +69,12 @@ class Epoch:
 
     def __init__(self, ident, seen):
         self.id, self.seen = ident, seen
-        self.state = None  # "partial", "shut", "open", "hist"
+        self.author = None
+        self.partial = self.whole = False  # parts of its REKEY are missing; it is known whom it covers
+        self.open = self.granted = False  # all its keys are here; those of the content are
         self.membership = self.covers = None
         self.depth = self.gen = 0
-        self.makers, self.count = set(), 0
+        self.maker, self.count = None, 0
         self.parent = self.add = None
         self.content, self.adds = {}, {}  # mid -> next index of its chain
         self.own = True  # our chains are ours to go on with
@@ -80,8 +84,8 @@ class Epoch:
 
 
 class Node:
-    def __init__(self, who, room):
-        self.who, self.room = who, room
+    def __init__(self, who, room, hist_days=0):
+        self.who, self.room, self.hist_days = who, room, hist_days
         self.ops, self.recs, self.epochs = set(), set(), {}
         self.rx = {0}  # versions of its own key that it can open
         self.opened = {}
@@ -94,11 +98,11 @@ class Node:
 
     def candidates(self):
         want = self.now()[0]
-        return sorted((e for e in self.epochs.values() if e.membership == want and
-                       e.state in ("shut", "open")), key=Epoch.order)
+        return sorted((e for e in self.epochs.values() if e.whole and e.membership == want),
+                      key=Epoch.order)
 
     def sends_in(self, e):
-        return e.state == "open" and e.own
+        return e.open and e.own
 
     def choose(self, ms):
         """(state, usable epoch or None, best or None)"""
@@ -107,7 +111,8 @@ class Node:
             return "N", None, None
         best = found[-1]
         if self.sends_in(best):
-            due = ms - best.seen >= DUE_MS or best.count >= DUE_COUNT
+            days = min(DUE_DAYS, self.hist_days or DUE_DAYS)
+            due = ms - best.seen >= days * DAY or best.count >= DUE_COUNT
             return "D" if due else "R", best, best
         usable = [e for e in found if self.sends_in(e)]
         return "B", usable[-1] if usable else None, best
@@ -130,38 +135,41 @@ class Node:
         return None
 
     def on_add(self, rec, ms):
-        if rec.epoch in self.epochs:
+        e = self.epochs.setdefault(rec.epoch, Epoch(rec.epoch, ms))
+        if e.whole or e.partial:
             return
-        e = Epoch(rec.epoch, ms)
-        e.parent, e.add, e.state = rec.parent, rec, "shut"
+        e.parent, e.add, e.author, e.whole = rec.parent, rec, rec.author, True
         anc = self.room.ops[rec.id].anc
-        before = membership(self.room, anc)[0]
+        e.before = membership(self.room, anc)[0]
         e.membership, e.covers = membership(self.room, anc | {rec.id})
-        e.before, e.depth, e.makers = before, self.room.ops[rec.id].depth, {rec.id}
-        self.epochs[e.id] = e
+        e.depth, e.maker = self.room.ops[rec.id].depth, rec.id
         if rec.op.tgt == self.who and rec.rx in self.rx and rec.sealed:
-            self.open(e)
+            self.opens(e)
         self.settle(e)
 
     def settle(self, e):
         """An epoch made by an ADD, when its parent is known."""
         p = self.epochs.get(e.parent)
-        if p is None or p.membership is None or e.add.op.tgt == self.who:
+        if p is None or not p.whole or e.add.op.tgt == self.who:
             return
         if p.membership != e.before:
-            del self.epochs[e.id]
+            e.whole = False
+            self.drop(e)
             return
         e.seen = p.seen
-        a = e.add.author
-        if e.state == "shut" and p.state == "open" and p.adds.get(a, 0) == e.add.index:
+        a = e.author
+        if not e.open and p.open and p.adds.get(a, 0) == e.add.index:
             p.adds[a] = p.adds.get(a, 0) + 1
-            self.open(e)
+            self.opens(e)
 
-    def open(self, e):
-        e.state = "open"
+    def opens(self, e):
+        e.open = True
+        self.retry(e)
+        self.settle_children(e)
+
+    def retry(self, e):
         for rec in self.waiting.pop(e.id, []):
             self.on_msg(rec)
-        self.settle_children(e)
 
     def settle_children(self, e):
         for child in [c for c in self.epochs.values() if c.parent == e.id]:
@@ -169,43 +177,47 @@ class Node:
 
     def on_rekey(self, rec, ms):
         e = self.epochs.get(rec.epoch)
-        if e is None:
-            for old in [o for o in self.epochs.values()
-                        if o.state == "partial" and o.author == rec.author]:
-                del self.epochs[old.id]  # its author has begun another
-            e = self.epochs[rec.epoch] = Epoch(rec.epoch, ms)
-        if e.state is None or (e.state == "hist" and e.membership is None and not e.makers):
-            e.granted = e.state == "hist"
-            e.state, e.author = "partial", rec.author
+        if e is not None and e.whole:
+            return
+        if e is None or not e.partial:
+            for old in [o for o in self.epochs.values() if o.partial and o.author == rec.author]:
+                self.drop(old)  # its author has begun another
+            e = self.epochs.setdefault(rec.epoch, Epoch(rec.epoch, ms))
+            e.partial, e.author = True, rec.author
             e.parts, e.recipients, e.deps, e.mine = set(), [], set(), False
-        if e.state != "partial" or rec.part in e.parts:
+        if rec.part in e.parts:
             return
         e.parts.add(rec.part)
         e.recipients += rec.recipients
         e.deps |= set(rec.deps)
-        e.makers.add(rec.id)
+        if rec.part == rec.parts - 1:
+            e.maker = rec.id
         e.mine = e.mine or rec.openers.get(self.who) in self.rx
         if len(e.parts) < rec.parts:
             return
         control = [d for d in e.deps if d in self.room.ops]
         member, covers = membership(self.room, closure(self.room, control))
         if sorted(e.recipients) != sorted(covers) or rec.author not in covers:
-            del self.epochs[e.id]
+            self.drop(e)
             return
         e.membership, e.covers = member, covers
         e.depth = max(self.room.ops[d].depth for d in control)
         e.gen = self.generation(e, len(control) < len(e.deps))
-        e.state = "hist" if e.granted else "shut"
-        e.seen = ms
+        e.partial, e.whole, e.seen = False, True, ms
         if e.mine:
-            self.open(e)
+            self.opens(e)
         else:
             self.settle_children(e)
 
+    def drop(self, e):
+        """No epoch; what was granted of one of its name stays."""
+        e.partial, e.author = False, None
+        if not e.granted:
+            del self.epochs[e.id]
+
     def generation(self, e, cites_messages):
-        others = [o for o in self.epochs.values() if o is not e and o.state != "partial" and
-                  o.membership is not None]
-        cited = [o for o in others if o.makers & e.deps]
+        others = [o for o in self.epochs.values() if o is not e and o.whole]
+        cited = [o for o in others if o.maker in e.deps]
         if cited:
             return max([o.gen + 1 for o in cited if o.depth == e.depth], default=0)
         if cites_messages:  # of what is no longer here
@@ -217,18 +229,15 @@ class Node:
             return
         for i in rec.epochs:
             e = self.epochs.setdefault(i, Epoch(i, ms))
-            if e.state == "partial":
+            if not e.open:
                 e.granted = True
-            elif e.state in (None, "shut"):
-                e.state = "hist"
-                for msg in self.waiting.pop(i, []):
-                    self.on_msg(msg)
+                self.retry(e)
 
     def on_msg(self, rec):
         e = self.epochs.get(rec.epoch)
         if rec.author == self.who:
             return None
-        if e is None or e.state not in ("open", "hist"):
+        if e is None or not (e.open or e.granted):
             self.waiting.setdefault(rec.epoch, []).append(rec)
             return False
         if e.covers is not None and rec.author not in e.covers:
@@ -264,7 +273,7 @@ def replay(trace):
     room, recs, nodes, out = authority.Room(trace["invite_min"]), {}, {}, []
 
     def node(who):
-        return nodes.setdefault(who, Node(who, room))
+        return nodes.setdefault(who, Node(who, room, trace["hist_days"]))
 
     for event in trace["events"]:
         name = event[0]
@@ -411,7 +420,7 @@ class World:
         if a not in covers:
             return
         best = node.cite() if cite and base is None else None
-        cited = [] if best is None or best.add is not None else [max(best.makers)]
+        cited = [] if best is None or best.add is not None else [best.maker]
         deps, members = cited + heads, sorted(covers)
         parts = max(-(-len(members) // PART), -(-len(deps) // self.cited), self.rng.randrange(1, 3))
         parts = min(parts, len(members))
@@ -437,7 +446,7 @@ class World:
     def hist(self, a, target):
         node = self.node(a)
         epochs = [e.id for e in node.epochs.values()
-                  if e.state in ("open", "hist") and (e.covers is None or target not in e.covers)]
+                  if (e.open or e.granted) and (e.covers is None or target not in e.covers)]
         if self.history and epochs:
             self.publish(Rec(self.ident(), a, "hist", self.heads(a)[:4], target=target, epochs=epochs,
                              rx=self.newest_key(a, target)))
@@ -552,10 +561,10 @@ def keeps(node, rec, seen=()):
     e = node.epochs.get(rec.epoch)
     if e is None or rec.epoch in seen:
         return False
-    if e.state == "open" and e.content.get(rec.author, 0) <= rec.index:
+    if e.open and e.content.get(rec.author, 0) <= rec.index:
         return True
     p = node.epochs.get(e.parent)
-    return p is not None and p.state == "open" and p.adds.get(e.add.author, 0) <= e.add.index
+    return p is not None and p.open and p.adds.get(e.add.author, 0) <= e.add.index
 
 
 def check(world, bad):
