@@ -50,8 +50,10 @@ struct yr_chat_ops {
     /** An own text in a room is being shown: fill `of`, `delivered_to` and `read_by`, which are
      *  zero; the rest is there.  Calls nothing of the chats. */
     void (*counts)(void *ctx, struct yr_message *message);
-    /** We have read this message of another member; once for each, in no order, with the author's
-     *  mid and the place of its record in the author's log.  Calls nothing of the chats. */
+    /** We have read this message of another member, which was unread: once for each, in no order,
+     *  with the author's mid and the place of its record in the author's log.  Calls nothing of the
+     *  chats.  Of more than YR_SKIPPED_READ_MAX that came late, above what was read, the oldest
+     *  count as read without this: the highest seq of an author says what it needs to. */
     void (*seen)(void *ctx, const uint8_t conv[YR_ID_LEN], const uint8_t mid[YR_MID_LEN],
                  const uint8_t incarnation[YR_INCARNATION_LEN], uint64_t seq);
     /** ... and after those, once: all up to here was read, or was before. */

@@ -2,9 +2,7 @@
  * machine can refuse, and then the owner resets. */
 #include "core/chat/state.h"
 
-#define NOTE_EVERY_MS   60000
-#define UNREADABLE_TEXT "a message could not be read"
-#define UNKNOWN_TEXT    "a message needs a newer version of yaari"
+#define NOTE_EVERY_MS 60000
 
 // One plaintext on its way in.
 struct incoming {
@@ -34,15 +32,14 @@ static enum yr_err complain(struct yr_chats *chats, const struct incoming *in, c
 
 // ---- receipts ----
 
-// What became of a message of ours; false claims fall through.
-static enum yr_err advance(struct yr_chats *chats, const struct incoming *in,
+enum yr_err yr_chats_raise(struct yr_chats *chats, struct yr_now now, const struct yr_conv *conv,
                            const uint8_t id[YR_MSG_ID_LEN], enum yr_state state)
 {
     struct yr_record *record = &chats->record;
     struct yr_index index;
     enum yr_err err = yr_index_get(chats, id, &index);
 
-    if (err == YR_ENOENT || (err == YR_OK && memcmp(index.conv, in->conv->id, YR_ID_LEN) != 0))
+    if (err == YR_ENOENT || (err == YR_OK && memcmp(index.conv, conv->id, YR_ID_LEN) != 0))
         return YR_OK;
     if (err == YR_OK)
         err = yr_record_at(chats, id, &index, record);
@@ -52,19 +49,19 @@ static enum yr_err advance(struct yr_chats *chats, const struct incoming *in,
         return YR_OK; // states never go back; FAILED and CANCELLED stay
     record->state = state;
     if (record->delivered_ms == 0)
-        record->delivered_ms = in->now.wall_ms;
+        record->delivered_ms = now.wall_ms;
     if (state == YR_STATE_READ)
-        record->read_ms = in->now.wall_ms;
-    if ((err = yr_record_put(chats, in->conv->id, &index.place, record)) != YR_OK)
+        record->read_ms = now.wall_ms;
+    if ((err = yr_record_put(chats, conv->id, &index.place, record)) != YR_OK)
         return err;
-    return yr_chats_tell(chats, in->now, YR_EV_STATE, in->conv, id, state, NULL);
+    return yr_chats_tell(chats, now, YR_EV_STATE, conv, id, state, NULL);
 }
 
 static enum yr_err advance_all(struct yr_chats *chats, const struct incoming *in,
                                const uint8_t *const *ids, size_t count, enum yr_state state)
 {
     for (size_t i = 0; i < count; i++) {
-        const enum yr_err err = advance(chats, in, ids[i], state);
+        const enum yr_err err = yr_chats_raise(chats, in->now, in->conv, ids[i], state);
 
         if (err != YR_OK)
             return err;
@@ -200,8 +197,8 @@ static enum yr_event_kind event_of(enum yr_plain_type type)
     return type == YR_PLAIN_DELETE ? YR_EV_DELETE : YR_EV_REACTION;
 }
 
-static enum yr_err apply_to_known(struct yr_chats *chats, const struct incoming *in,
-                                  const struct yr_index *index, const struct yr_change *change)
+enum yr_err yr_chats_apply(struct yr_chats *chats, struct yr_now now, const struct yr_conv *conv,
+                           const struct yr_index *index, const struct yr_change *change)
 {
     struct yr_record *record = &chats->record;
     bool visible, stored;
@@ -214,9 +211,9 @@ static enum yr_err apply_to_known(struct yr_chats *chats, const struct incoming 
         yr_chats_count(chats, err == YR_EFULL ? YR_CHAT_REACTIONS_FULL : YR_CHAT_DENIED);
         return YR_EPROTO;
     }
-    if (stored && (err = yr_record_put(chats, in->conv->id, &index->place, record)) != YR_OK)
+    if (stored && (err = yr_record_put(chats, conv->id, &index->place, record)) != YR_OK)
         return err;
-    return visible ? yr_chats_tell(chats, in->now, event_of(change->type), in->conv, record->id,
+    return visible ? yr_chats_tell(chats, now, event_of(change->type), conv, record->id,
                                    record->state, NULL)
                    : YR_OK;
 }
@@ -248,7 +245,7 @@ static enum yr_err receive_change(struct yr_chats *chats, const struct incoming 
         yr_chats_count(chats, YR_CHAT_FOREIGN);
         return YR_EPROTO;
     }
-    return apply_to_known(chats, in, &index, &change);
+    return yr_chats_apply(chats, in->now, in->conv, &index, &change);
 }
 
 // ---- the way in ----

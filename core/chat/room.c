@@ -3,9 +3,6 @@
  * could not be opened yet. */
 #include "core/chat/state.h"
 
-#define UNREADABLE_TEXT "a message could not be read"
-#define UNKNOWN_TEXT    "a message needs a newer version of yaari"
-
 // One content on its way in.
 struct heard {
     struct yr_now now;
@@ -172,34 +169,6 @@ static enum yr_err take_line(struct yr_chats *chats, const struct heard *in,
 
 // ---- operations ----
 
-static enum yr_event_kind event_of(enum yr_plain_type type)
-{
-    if (type == YR_PLAIN_EDIT)
-        return YR_EV_EDIT;
-    return type == YR_PLAIN_DELETE ? YR_EV_DELETE : YR_EV_REACTION;
-}
-
-static enum yr_err apply(struct yr_chats *chats, const struct heard *in,
-                         const struct yr_index *index, const struct yr_change *change)
-{
-    struct yr_record *record = &chats->record;
-    bool visible, stored;
-    enum yr_err err = yr_record_at(chats, change->target, index, record);
-
-    if (err != YR_OK)
-        return err;
-    err = yr_record_apply(record, change, &visible, &stored);
-    if (err != YR_OK) { // nor has it an effect anywhere else
-        yr_chats_count(chats, err == YR_EFULL ? YR_CHAT_REACTIONS_FULL : YR_CHAT_DENIED);
-        return YR_OK;
-    }
-    if (stored && (err = yr_record_put(chats, in->conv->id, &index->place, record)) != YR_OK)
-        return err;
-    return visible ? yr_chats_tell(chats, in->now, event_of(change->type), in->conv, record->id,
-                                   record->state, NULL)
-                   : YR_OK;
-}
-
 static enum yr_err take_change(struct yr_chats *chats, const struct heard *in,
                                const struct yr_plain *plain)
 {
@@ -217,11 +186,11 @@ static enum yr_err take_change(struct yr_chats *chats, const struct heard *in,
     memcpy(change.target, plain->target, YR_MSG_ID_LEN);
     err = find(chats, in->conv, change.target, &index);
     if (err == YR_OK)
-        return apply(chats, in, &index, &change);
-    if (err != YR_ENOENT)
-        return err;
-    err = yr_order_wait(chats, in->conv, &change);
-    return err == YR_EEXIST || err == YR_EPROTO ? YR_OK : err; // it waits, or there is no room
+        err = yr_chats_apply(chats, in->now, in->conv, &index, &change);
+    else if (err == YR_ENOENT)
+        err = yr_order_wait(chats, in->conv, &change);
+    // It waits already, there is no room for it, or it may not: then it has no effect anywhere.
+    return err == YR_EEXIST || err == YR_EPROTO ? YR_OK : err;
 }
 
 // ---- the way in ----
@@ -281,27 +250,9 @@ enum yr_err yr_chat_unreadable(struct yr_chats *chats, struct yr_now now,
 enum yr_err yr_chat_raise(struct yr_chats *chats, struct yr_now now, const uint8_t id[YR_ID_LEN],
                           const uint8_t msg[YR_MSG_ID_LEN], enum yr_state state)
 {
-    struct yr_conv *conv = open_room(chats, id);
-    struct yr_record *record = &chats->record;
-    struct yr_index index;
-    enum yr_err err;
+    const struct yr_conv *conv = open_room(chats, id);
 
-    if (conv == NULL)
-        return YR_ENOFRIEND;
-    if ((err = find(chats, conv, msg, &index)) != YR_OK)
-        return err == YR_ENOENT ? YR_OK : err;
-    if ((err = yr_record_at(chats, msg, &index, record)) != YR_OK)
-        return err;
-    if (!record->own || record->kind == YR_MSG_SYSTEM || record->state >= state)
-        return YR_OK;
-    record->state = state;
-    if (record->delivered_ms == 0)
-        record->delivered_ms = now.wall_ms;
-    if (state == YR_STATE_READ)
-        record->read_ms = now.wall_ms;
-    if ((err = yr_record_put(chats, conv->id, &index.place, record)) != YR_OK)
-        return err;
-    return yr_chats_tell(chats, now, YR_EV_STATE, conv, msg, state, NULL);
+    return conv != NULL ? yr_chats_raise(chats, now, conv, msg, state) : YR_ENOFRIEND;
 }
 
 enum yr_err yr_chats_say(struct yr_chats *chats, struct yr_now now, const struct yr_conv *conv,

@@ -94,6 +94,10 @@ YR_MUST_USE enum yr_err yr_chats_line(struct yr_chats *chats, struct yr_now now,
 YR_MUST_USE enum yr_err yr_chats_post_acks(struct yr_chats *chats, struct yr_now now,
                                            struct yr_conv *conv);
 
+/* Lines in place of what cannot be shown. */
+#define UNREADABLE_TEXT "a message could not be read"
+#define UNKNOWN_TEXT    "a message needs a newer version of yaari"
+
 /* ---- rows ---- */
 
 struct yr_index {
@@ -117,6 +121,18 @@ YR_MUST_USE enum yr_err yr_record_at(struct yr_chats *chats, const uint8_t id[YR
 /** Index and record of a message.  Errors: YR_ENOENT: unknown; the others of both. */
 YR_MUST_USE enum yr_err yr_record_find(struct yr_chats *chats, const uint8_t id[YR_MSG_ID_LEN],
                                        struct yr_index *index, struct yr_record *out);
+
+/* ---- receive.c ---- */
+
+/** What became of a message of ours; false claims fall through. */
+YR_MUST_USE enum yr_err yr_chats_raise(struct yr_chats *chats, struct yr_now now,
+                                       const struct yr_conv *conv, const uint8_t id[YR_MSG_ID_LEN],
+                                       enum yr_state state);
+/** Merge another's operation into the message it is about, which is here.
+ *  Errors: YR_EPROTO: it has no effect; counted. */
+YR_MUST_USE enum yr_err yr_chats_apply(struct yr_chats *chats, struct yr_now now,
+                                       const struct yr_conv *conv, const struct yr_index *index,
+                                       const struct yr_change *change);
 
 /* ---- room.c ---- */
 
