@@ -1,5 +1,8 @@
 #include "core/store/overlay.h"
 
+#define CHUNK_LEN 16000
+#define FEW_ROWS  64 /* up to so many take what they need: most transactions are one message */
+
 struct yr_overlay *yr_overlay_new(struct yr_mem *mem)
 {
     struct yr_overlay *overlay = yr_alloc(mem, YR_MEM_STORE, sizeof *overlay);
@@ -10,23 +13,45 @@ struct yr_overlay *yr_overlay_new(struct yr_mem *mem)
 }
 
 // The plaintext alone is a secret: the key is not, and the sealed row is sealed.
-static void entry_free(struct yr_mem *mem, struct yr_entry *entry)
+static void entry_wipe(const struct yr_entry *entry)
 {
     yr_wipe(yr_entry_plain(entry), entry->room);
-    yr_free(mem, entry);
+}
+
+static void *chunk_take(struct yr_overlay *overlay, struct yr_chunk **chunks, size_t size)
+{
+    struct yr_chunk *chunk = *chunks;
+
+    size = (size + 15) & ~(size_t)15;
+    if (chunk == NULL || size > chunk->size - chunk->used) {
+        const size_t room = overlay->count < FEW_ROWS ? size : YR_MAX(size, (size_t)CHUNK_LEN);
+
+        if ((chunk = yr_realloc(overlay->mem, YR_MEM_STORE, NULL, sizeof *chunk + room)) == NULL)
+            return NULL;
+        *chunk = (struct yr_chunk){*chunks, room, 0};
+        *chunks = chunk;
+    }
+    chunk->used += size;
+    return chunk->bytes + chunk->used - size;
+}
+
+static void chunks_free(struct yr_mem *mem, struct yr_chunk **chunks)
+{
+    while (*chunks != NULL) {
+        struct yr_chunk *chunk = *chunks;
+
+        *chunks = chunk->next;
+        yr_free(mem, chunk);
+    }
 }
 
 void yr_overlay_free(struct yr_overlay *overlay)
 {
-    struct yr_entry *next;
-
     if (overlay == NULL)
         return;
-    for (struct yr_entry *at = overlay->head[0]; at != NULL; at = next) {
-        next = at->next[0];
-        entry_free(overlay->mem, at);
-    }
-    yr_overlay_unreseal(overlay);
+    yr_overlay_wipe(overlay);
+    chunks_free(overlay->mem, &overlay->chunks);
+    chunks_free(overlay->mem, &overlay->reseal_chunks);
     yr_free(overlay->mem, overlay->ops);
     yr_free(overlay->mem, overlay);
 }
@@ -34,7 +59,7 @@ void yr_overlay_free(struct yr_overlay *overlay)
 void yr_overlay_wipe(struct yr_overlay *overlay)
 {
     for (struct yr_entry *at = overlay->head[0]; at != NULL; at = at->next[0])
-        yr_wipe(yr_entry_plain(at), at->room);
+        entry_wipe(at);
 }
 
 // One row in four is one level higher than the rest: xorshift64* is dice enough.
@@ -69,16 +94,17 @@ static enum yr_err reserve_op(struct yr_overlay *overlay)
     return YR_OK;
 }
 
-static struct yr_entry *entry_new(struct yr_mem *mem, enum yr_db db, const struct yr_rowkey *key,
-                                  uint8_t level, uint32_t room, uint32_t sealed)
+static struct yr_entry *entry_new(struct yr_overlay *overlay, struct yr_chunk **chunks,
+                                  enum yr_db db, const struct yr_rowkey *key, uint8_t level,
+                                  uint32_t room, uint32_t sealed)
 {
+    const size_t head = sizeof(struct yr_entry) + level * sizeof(struct yr_entry *);
     struct yr_entry *entry;
 
     YR_ASSERT(key->len <= YR_KEY_MAX);
-    entry =
-        yr_alloc(mem, YR_MEM_STORE, sizeof *entry + level * sizeof entry->next[0] + room + sealed);
-    if (entry == NULL)
+    if ((entry = chunk_take(overlay, chunks, head + room + sealed)) == NULL)
         return NULL;
+    memset(entry, 0, head);
     entry->room = room;
     entry->db = (uint8_t)db;
     entry->key_len = (uint8_t)key->len;
@@ -115,7 +141,8 @@ enum yr_err yr_overlay_edit(struct yr_overlay *overlay, uint64_t *dice, enum yr_
     if (at == NULL && reserve_op(overlay) != YR_OK)
         return YR_ENOMEM;
     level = at != NULL ? at->level : throw_level(dice);
-    entry = entry_new(overlay->mem, db, key, level, pad, pad > 0 ? pad + YR_ROW_OVERHEAD : 0);
+    entry = entry_new(overlay, &overlay->chunks, db, key, level, pad,
+                      pad > 0 ? pad + YR_ROW_OVERHEAD : 0);
     if (entry == NULL)
         return YR_ENOMEM;
 
@@ -125,7 +152,7 @@ enum yr_err yr_overlay_edit(struct yr_overlay *overlay, uint64_t *dice, enum yr_
         *links[i] = entry;
     }
     if (at != NULL)
-        entry_free(overlay->mem, at);
+        entry_wipe(at);
     else
         overlay->count++;
     *out = entry;
@@ -138,7 +165,8 @@ enum yr_err yr_overlay_reseal(struct yr_overlay *overlay, enum yr_db db,
     struct yr_entry *entry;
 
     if (reserve_op(overlay) != YR_OK ||
-        (entry = entry_new(overlay->mem, db, key, 1, 0, pad + YR_ROW_OVERHEAD)) == NULL)
+        (entry = entry_new(overlay, &overlay->reseal_chunks, db, key, 1, 0,
+                           pad + YR_ROW_OVERHEAD)) == NULL)
         return YR_ENOMEM;
     entry->pad = pad;
     entry->next[0] = overlay->resealed;
@@ -150,14 +178,10 @@ enum yr_err yr_overlay_reseal(struct yr_overlay *overlay, enum yr_db db,
 
 void yr_overlay_unreseal(struct yr_overlay *overlay)
 {
-    struct yr_entry *next;
-
-    for (struct yr_entry *at = overlay->resealed; at != NULL; at = next) {
-        next = at->next[0];
-        entry_free(overlay->mem, at);
+    for (const struct yr_entry *at = overlay->resealed; at != NULL; at = at->next[0])
         overlay->count--;
-    }
     overlay->resealed = NULL;
+    chunks_free(overlay->mem, &overlay->reseal_chunks);
 }
 
 const struct yr_entry *yr_overlay_get(const struct yr_overlay *overlay, const struct yr_rowkey *key)

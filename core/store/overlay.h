@@ -2,7 +2,8 @@
  *
  * A skip list.  It only grows: a deleted row leaves an entry that hides the stored one.  Each entry
  * has the room for its sealed form, and the overlay the room for its operations, so that taking the
- * transaction cannot fail for want of memory.  Plaintexts are wiped before they are given back. */
+ * transaction cannot fail for want of memory.  Entries lie in large pieces of memory, given back
+ * with the overlay.  Plaintexts are wiped before that. */
 #ifndef YR_OVERLAY_H
 #define YR_OVERLAY_H
 
@@ -21,8 +22,16 @@ struct yr_entry {
     struct yr_entry *next[]; /* `level` of them, then the plaintext, then the sealed row */
 };
 
+/** A piece of memory in which entries lie. */
+struct yr_chunk {
+    struct yr_chunk *next;
+    size_t size, used;
+    _Alignas(16) uint8_t bytes[];
+};
+
 struct yr_overlay {
     struct yr_mem *mem;
+    struct yr_chunk *chunks, *reseal_chunks;  /* the newest first */
     struct yr_overlay *older;                 /* the owner's chain */
     struct yr_entry *head[YR_OVERLAY_LEVELS]; /* in key order */
     struct yr_entry *resealed;                /* stored rows under a new key: sealed form only */

@@ -689,7 +689,7 @@ static void refusing_any_one_allocation_loses_nothing_that_was_committed(void **
         assert_put(&box, SHRED, "bob", "1", "stored");
         rowbox_settle(&box);
         box.mem.left = n;
-        for (int i = 0; i < 40; i++) {
+        for (int i = 0; i < 100; i++) {
             char suffix[8];
 
             snprintf(suffix, sizeof suffix, "%d", i);
