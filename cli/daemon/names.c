@@ -10,10 +10,17 @@
 
 #define PREFIX_MIN 6 /* characters of an id that may stand for it */
 
+static void free_rooms(struct yr_names *names)
+{
+    for (size_t i = 0; i < names->room_count; i++)
+        free(names->rooms[i].alike);
+    free(names->rooms);
+}
+
 void yr_names_clear(struct yr_names *names)
 {
     free(names->rows);
-    free(names->rooms);
+    free_rooms(names);
     memset(names, 0, sizeof *names);
 }
 
@@ -167,6 +174,7 @@ static void read_rooms(struct yr_names *names, struct yr_node *node)
         memcpy(row->id, info.id, YR_ID_LEN);
         yr_id_text(row->id_text, info.id, YR_ID_LEN);
         row->room = true;
+        row->state = info.state;
         row->quiet = info.state == YR_ROOM_INVITED || info.state == YR_ROOM_GONE;
         yr_name_clean(bases[i], info.name, strlen(info.name));
         if (bases[i][0] == '\0')
@@ -179,7 +187,7 @@ static void read_rooms(struct yr_names *names, struct yr_node *node)
             if (list.rows[i].look[0] == '\0' && list.rows[i].quiet == (quiet == 1))
                 settle(&list, &list.rows[i], bases[i]);
     free(bases);
-    free(names->rooms);
+    free_rooms(names);
     names->rooms = list.rows;
     names->room_count = list.count;
 }
@@ -190,9 +198,9 @@ void yr_names_read(struct yr_names *names, struct yr_node *node)
         read_self(names, node);
         read_friends(names, node);
     }
-    if (!names->fresh || names->rooms_version != yr_node_rooms_version(node))
+    if (!names->rooms_read || names->rooms_version != yr_node_rooms_version(node))
         read_rooms(names, node);
-    names->fresh = true;
+    names->fresh = names->rooms_read = true;
 }
 
 static const struct yr_name *by_id(const struct yr_name *rows, size_t count,
@@ -230,6 +238,76 @@ const struct yr_name *yr_names_room(const struct yr_names *names, const uint8_t 
 const struct yr_name *yr_names_room_by_name(const struct yr_names *names, const char *name)
 {
     return by_name(names->rooms, names->room_count, name);
+}
+
+/* ---- members who look alike ---- */
+
+struct seen {
+    uint64_t look; /* hash of what the nick looks like */
+    uint8_t mid[YR_MID_LEN];
+};
+
+static int by_look(const void *a, const void *b)
+{
+    const struct seen *x = a, *y = b;
+    return x->look != y->look ? (x->look < y->look ? -1 : 1) : memcmp(x->mid, y->mid, YR_MID_LEN);
+}
+
+static int by_mid(const void *a, const void *b)
+{
+    return memcmp(a, b, YR_MID_LEN);
+}
+
+/* FNV-1a: who makes two looks collide gets a suffix more than needed. */
+static uint64_t hash_look(const char *nick)
+{
+    char clean[YR_NAME_MAX], look[YR_LOOK_MAX];
+    uint64_t hash = 0xcbf29ce484222325u;
+
+    yr_name_clean(clean, nick, strlen(nick));
+    look_of(look, clean);
+    for (const char *c = look; *c != '\0'; c++)
+        hash = (hash ^ (uint8_t)*c) * 0x100000001b3u;
+    return hash;
+}
+
+static void find_alike(struct yr_name *room, struct yr_node *node)
+{
+    struct yr_member_info member;
+    struct seen *seen = NULL;
+    size_t count = 0;
+
+    for (size_t i = 0; yr_node_member_at(node, room->id, i, &member); i++) {
+        if (member.friend || member.self || member.nick[0] == '\0')
+            continue;
+        if ((count & (count + 1)) == 0) // full at 0, 1, 3, 7, ...
+            seen = yr_xrealloc(seen, (count * 2 + 1) * sizeof *seen);
+        seen[count].look = hash_look(member.nick);
+        memcpy(seen[count++].mid, member.mid, YR_MID_LEN);
+    }
+    if (count > 1)
+        qsort(seen, count, sizeof *seen, by_look);
+    for (size_t i = 0; i < count; i++)
+        if ((i > 0 && seen[i - 1].look == seen[i].look) ||
+            (i + 1 < count && seen[i + 1].look == seen[i].look)) {
+            room->alike = yr_xrealloc(room->alike, (room->alike_count + 1) * sizeof *room->alike);
+            memcpy(room->alike[room->alike_count++], seen[i].mid, YR_MID_LEN);
+        }
+    if (room->alike_count > 1)
+        qsort(room->alike, room->alike_count, sizeof *room->alike, by_mid);
+    free(seen);
+    room->alike_known = true;
+}
+
+bool yr_names_alike(struct yr_names *names, struct yr_node *node, const struct yr_name *room,
+                    const uint8_t mid[YR_MID_LEN])
+{
+    struct yr_name *row = &names->rooms[room - names->rooms];
+
+    if (!row->alike_known)
+        find_alike(row, node);
+    return row->alike_count > 0 &&
+           bsearch(mid, row->alike, row->alike_count, sizeof *row->alike, by_mid) != NULL;
 }
 
 /* ---- what a user wrote ---- */

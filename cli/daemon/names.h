@@ -18,9 +18,14 @@ struct yr_name {
     uint8_t id[YR_ID_LEN];
     char id_text[53];
     char name[YR_NAME_MAX];
-    char look[YR_LOOK_MAX]; /* what it looks like: equal for names easily mistaken */
-    bool petname;           /* chosen by me */
-    bool room;
+    char look[YR_LOOK_MAX];       /* what it looks like: equal for names easily mistaken */
+    bool petname;                 /* chosen by me */
+    bool room;                    /* and of a room: */
+    enum yr_room_state state;     /* as read */
+    uint8_t (*alike)[YR_MID_LEN]; /* owned; members who are no friends and look like another one, by
+                                     mid; NULL: none, or not looked for yet */
+    size_t alike_count;
+    bool alike_known;
     bool quiet; /* a room we were only invited to, or are no longer in: its plain name is taken for
                    nothing else that has it */
 };
@@ -32,13 +37,13 @@ struct yr_names {
     size_t room_count;
     uint8_t self[YR_ID_LEN];
     char self_text[53], self_name[YR_NAME_MAX];
-    bool fresh;                      /* false: read again from the node before use */
+    bool fresh, rooms_read;          /* false: read again from the node before use */
     uint64_t version, rooms_version; /* of the node's friends and rooms, as read */
 };
 
 /** All zeroes is an empty table that reads itself at first use. */
 void yr_names_clear(struct yr_names *names);
-/** Friends or names have changed. */
+/** Friends or the own name have changed; that rooms have is seen without this. */
 void yr_names_stale(struct yr_names *names);
 /** Read friends, rooms and own name if stale. */
 void yr_names_read(struct yr_names *names, struct yr_node *node);
@@ -49,6 +54,10 @@ const struct yr_name *yr_names_by_name(const struct yr_names *names, const char 
 /** The same of rooms. */
 const struct yr_name *yr_names_room(const struct yr_names *names, const uint8_t id[YR_ID_LEN]);
 const struct yr_name *yr_names_room_by_name(const struct yr_names *names, const char *name);
+/** Does somebody else in this room, who is no friend either, have a nick that looks the same?
+ *  room: a row of this table. */
+bool yr_names_alike(struct yr_names *names, struct yr_node *node, const struct yr_name *room,
+                    const uint8_t mid[YR_MID_LEN]);
 
 enum yr_names_end { YR_NAMES_FOUND, YR_NAMES_NONE, YR_NAMES_MANY };
 /* What may be meant. */

@@ -565,7 +565,7 @@ void yr_rpc_line(struct yr_rpc *rpc, struct yr_rpc_client *client, const char *l
 
 void yr_rpc_vault_moved(struct yr_rpc *rpc)
 {
-    yr_names_stale(&rpc->names);
+    yr_names_clear(&rpc->names);
 }
 
 void yr_rpc_tick(struct yr_rpc *rpc)
@@ -589,7 +589,7 @@ yr_us yr_rpc_deadline(const struct yr_rpc *rpc)
 
 void yr_rpc_event(struct yr_rpc *rpc, const struct yr_event *event)
 {
-    if (event->kind == YR_EV_FRIEND || event->kind == YR_EV_ROOM || event->kind == YR_EV_DONE)
+    if (event->kind == YR_EV_FRIEND || event->kind == YR_EV_DONE)
         yr_names_stale(&rpc->names);
     if (event->kind == YR_EV_DONE) {
         yr_pending_done(rpc, event->ticket, event->err, event);

@@ -210,8 +210,8 @@ bool yr_call_target(struct yr_call *call, const char *text, unsigned kinds, uint
  * never has), `me`, an id of a member or a friend, or 6 characters of one.  On failure likewise. */
 bool yr_call_member(struct yr_call *call, const uint8_t room[YR_ID_LEN], const char *text,
                     uint8_t out[YR_MID_LEN]);
-/** The room `id` if we may do things in it as a member; false: call->fail says why not. */
-bool yr_call_joined(struct yr_call *call, const uint8_t id[YR_ID_LEN], struct yr_room_info *out);
+/** May we do things in room `id` as a member?  false: call->fail says why not. */
+bool yr_call_joined(struct yr_call *call, const uint8_t id[YR_ID_LEN]);
 /** A message by id or prefix. */
 bool yr_call_message(struct yr_call *call, const char *text, uint8_t out[YR_MSG_ID_LEN]);
 /** The small number of a request; made at its first use.  key: an invite's id, or a room's. */
@@ -237,9 +237,10 @@ json_t *yr_record_room(struct yr_rpc *rpc, const struct yr_room_info *info);
 json_t *yr_record_member(struct yr_rpc *rpc, const uint8_t room[YR_ID_LEN],
                          const struct yr_member_info *info);
 json_t *yr_record_room_request(struct yr_rpc *rpc, const struct yr_room_info *info);
-/** What a member is called: a friend's name, else the nick, else a short id; safe to show. */
-void yr_rpc_member_name(struct yr_rpc *rpc, const struct yr_member_info *info,
-                        char out[YR_NAME_MAX]);
+/** What a member is called: a friend's name, else the nick, with a part of the id where others have
+ *  a nick that looks the same (`zed~3f9a1c`), else a short id; safe to show. */
+void yr_rpc_member_name(struct yr_rpc *rpc, const uint8_t room[YR_ID_LEN],
+                        const struct yr_member_info *info, char out[YR_NAME_MAX]);
 const char *yr_rank_name(unsigned rank);
 /** What a room is called, without its `#`; lent until the next call about names. */
 const char *yr_rpc_room_name(struct yr_rpc *rpc, const uint8_t id[YR_ID_LEN], char short_id[9]);

@@ -65,11 +65,9 @@ static bool text_ok(struct yr_call *call, const char *text)
 /* May this be said in this conversation?  In a room: by members only, and not at such length. */
 static bool conv_ok(struct yr_call *call, const uint8_t conv[YR_ID_LEN], const char *text)
 {
-    struct yr_room_info room;
-
     if (yr_names_room(&call->rpc->names, conv) == NULL)
         return true;
-    if (!yr_call_joined(call, conv, &room))
+    if (!yr_call_joined(call, conv))
         return false;
     if (text != NULL && strlen(text) > ROOM_TEXT_MAX) {
         yr_call_fail(call, YR_RPC_TOO_LARGE, "a text of %zu bytes: 4,096 are the most in a room",

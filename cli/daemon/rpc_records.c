@@ -144,13 +144,15 @@ json_t *yr_record_ref(struct yr_rpc *rpc, const uint8_t id[YR_ID_LEN])
 
 /* ---- rooms ---- */
 
-void yr_rpc_member_name(struct yr_rpc *rpc, const struct yr_member_info *info,
-                        char out[YR_NAME_MAX])
+void yr_rpc_member_name(struct yr_rpc *rpc, const uint8_t room[YR_ID_LEN],
+                        const struct yr_member_info *info, char out[YR_NAME_MAX])
 {
-    const struct yr_name *friend = NULL;
-    char text[YR_ID_TEXT];
+    const struct yr_name *friend = NULL, *row;
+    char id[YR_ID_TEXT];
+    size_t len;
 
     yr_names_read(&rpc->names, rpc->node);
+    yr_id_text(id, info->mid, YR_MID_LEN);
     if (info->friend)
         friend = yr_names_by_id(&rpc->names, info->friend_id);
     if (friend != NULL) {
@@ -161,9 +163,13 @@ void yr_rpc_member_name(struct yr_rpc *rpc, const struct yr_member_info *info,
     if (out[0] == '\0' && info->self)
         snprintf(out, YR_NAME_MAX, "%s", rpc->names.self_name);
     if (out[0] == '\0') {
-        yr_id_text(text, info->mid, YR_MID_LEN);
-        snprintf(out, YR_NAME_MAX, "%.8s", text);
+        snprintf(out, YR_NAME_MAX, "%.8s", id);
+        return;
     }
+    row = yr_names_room(&rpc->names, room);
+    len = strlen(out);
+    if (row != NULL && !info->self && yr_names_alike(&rpc->names, rpc->node, row, info->mid))
+        snprintf(out + len, YR_NAME_MAX - len, "~%.6s", id);
 }
 
 json_t *yr_record_member_ref(struct yr_rpc *rpc, const uint8_t room[YR_ID_LEN],
@@ -177,7 +183,7 @@ json_t *yr_record_member_ref(struct yr_rpc *rpc, const uint8_t room[YR_ID_LEN],
         memset(&info, 0, sizeof info);
         memcpy(info.mid, mid, YR_MID_LEN);
     }
-    yr_rpc_member_name(rpc, &info, name);
+    yr_rpc_member_name(rpc, room, &info, name);
     json_object_set_new(ref, "kind", json_string_nocheck("member"));
     put_id(ref, "id", mid, YR_MID_LEN);
     yr_json_put_str(ref, "name", name);
@@ -238,7 +244,7 @@ json_t *yr_record_member(struct yr_rpc *rpc, const uint8_t room[YR_ID_LEN],
     char name[YR_NAME_MAX], short_id[9];
     json_t *member = record("member");
 
-    yr_rpc_member_name(rpc, info, name);
+    yr_rpc_member_name(rpc, room, info, name);
     put_id(member, "room", room, YR_ID_LEN);
     put_id(member, "id", info->mid, YR_MID_LEN);
     yr_json_put_str(member, "name", name);

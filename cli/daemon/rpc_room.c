@@ -6,30 +6,28 @@
 
 /* ---- what may be done in a room ---- */
 
-bool yr_call_joined(struct yr_call *call, const uint8_t id[YR_ID_LEN], struct yr_room_info *out)
+bool yr_call_joined(struct yr_call *call, const uint8_t id[YR_ID_LEN])
 {
-    const enum yr_err err = yr_node_room(call->rpc->node, id, out);
-    char short_id[9];
+    const struct yr_name *room = yr_names_room(&call->rpc->names, id);
 
-    if (err != YR_OK) {
+    if (room == NULL) {
         yr_call_fail(call, YR_RPC_NO_SUCH_TARGET, "no such room");
         return false;
     }
-    const char *name = yr_rpc_room_name(call->rpc, id, short_id);
-    switch (out->state) {
+    switch (room->state) {
     case YR_ROOM_ACTIVE:
     case YR_ROOM_KEYLESS: return true;
     case YR_ROOM_INVITED:
-        yr_call_fail(call, YR_RPC_DENIED, "invited to #%s, but no member yet", name);
+        yr_call_fail(call, YR_RPC_DENIED, "invited to #%s, but no member yet", room->name);
         yr_call_hint(call, "yaari request list");
         return false;
     case YR_ROOM_JOINING:
-        yr_call_fail(call, YR_RPC_DENIED,
-                     "no member of #%s yet: the answer of who invited is awaited", name);
+        yr_call_fail(call, YR_RPC_DENIED, "no member of #%s yet: whoever invited has to let you in",
+                     room->name);
         yr_call_hint(call, "yaari request list");
         return false;
     case YR_ROOM_GONE:
-        yr_call_fail(call, YR_RPC_DENIED, "no longer a member of #%s", name);
+        yr_call_fail(call, YR_RPC_DENIED, "no longer a member of #%s", room->name);
         return false;
     }
     return false;
@@ -124,8 +122,7 @@ static bool room_of(struct yr_call *call, uint8_t out[YR_ID_LEN])
 /* The same, and we are a member. */
 static bool joined_of(struct yr_call *call, uint8_t out[YR_ID_LEN])
 {
-    struct yr_room_info info;
-    return room_of(call, out) && yr_call_joined(call, out, &info);
+    return room_of(call, out) && yr_call_joined(call, out);
 }
 
 /* A name of which something is left once it is safe to show. */

@@ -92,28 +92,29 @@ bool yr_call_target(struct yr_call *call, const char *text, unsigned kinds, uint
  * outdone by what somebody calls himself. */
 enum fit { FIT_NONE, FIT_NICK, FIT_NAME, FIT_WHOLE };
 
-static enum fit member_fit(const struct yr_call *call, const char *text,
+static enum fit member_fit(const struct yr_call *call, const char *text, const char *name,
                            const struct yr_member_info *member)
 {
+    const bool as_friend = text[0] == '@', as_nick = text[0] == '~';
+    const char *word = text + (as_friend || as_nick);
     const struct yr_name *friend = NULL;
     char nick[YR_NAME_MAX], id[YR_ID_TEXT], prefix[53];
-    const size_t at = text[0] == '@' || text[0] == '~';
 
     if (member->friend)
         friend = yr_names_by_id(&call->rpc->names, member->friend_id);
-    if (text[0] != '~' && friend != NULL && strcmp(friend->name, text + at) == 0)
-        return FIT_NAME;
+    if (as_nick ? friend != NULL : as_friend && friend == NULL)
+        return FIT_NONE;
+    if (friend != NULL ? strcmp(friend->name, word) == 0
+                       : strchr(name, '~') != NULL && strcmp(name, word) == 0)
+        return FIT_NAME; // zed~3f9a1c is nobody's nick
     yr_id_text(id, member->mid, YR_MID_LEN);
-    if (text[0] != '~' && yr_id_prefix(prefix, text + at, 26) &&
-        strncmp(id, prefix, strlen(prefix)) == 0)
+    if (!as_nick && yr_id_prefix(prefix, word, 26) && strncmp(id, prefix, strlen(prefix)) == 0)
         return strlen(prefix) == 26 ? FIT_WHOLE : FIT_NAME;
-    if (text[0] != '~' && friend != NULL && yr_id_prefix(prefix, text + at, 52) &&
+    if (friend != NULL && yr_id_prefix(prefix, word, 52) &&
         strncmp(friend->id_text, prefix, strlen(prefix)) == 0)
         return strlen(prefix) == 52 ? FIT_WHOLE : FIT_NAME;
     yr_name_clean(nick, member->nick, strlen(member->nick));
-    if (text[0] == '@' || (text[0] == '~' && friend != NULL) || nick[0] == '\0')
-        return FIT_NONE;
-    return strcmp(nick, text + at) == 0 ? FIT_NICK : FIT_NONE;
+    return !as_friend && nick[0] != '\0' && strcmp(nick, word) == 0 ? FIT_NICK : FIT_NONE;
 }
 
 static void no_member(struct yr_call *call, const uint8_t room[YR_ID_LEN], const char *text,
@@ -142,12 +143,12 @@ bool yr_call_member(struct yr_call *call, const uint8_t room[YR_ID_LEN], const c
 
     for (size_t i = 0; yr_node_member_at(call->rpc->node, room, i, &member); i++) {
         const bool me = member.self && (strcmp(text, "me") == 0 || strcmp(text, "@me") == 0);
-        const enum fit fit = me ? FIT_WHOLE : member_fit(call, text, &member);
         char name[YR_NAME_MAX];
 
         if (member.rank == 0)
             continue; // was one once
-        yr_rpc_member_name(call->rpc, &member, name);
+        yr_rpc_member_name(call->rpc, room, &member, name);
+        const enum fit fit = me ? FIT_WHOLE : member_fit(call, text, name, &member);
         yr_suggest_try(&near, name);
         if (near.best == name) { // of this turn of the loop only
             memcpy(best_name, name, sizeof best_name);

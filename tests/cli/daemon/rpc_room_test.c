@@ -451,6 +451,35 @@ static void no_nick_outdoes_the_name_of_a_friend(void **state)
     assert_int_equal(means(w, "once"), 0);
 }
 
+static void nicks_that_look_alike_are_told_apart_by_their_ids(void **state)
+{
+    struct world *w = *state;
+    json_t *answer;
+    char id[53], name[80];
+
+    fake_member(w->node, 10, 0x66, "Zed", 0);
+    fake_member(w->node, 10, 0x77, "bob", 0); // a friend's name: marked, but alone with it
+    fake_message(w->node, 10, 0x66, 1000, "hi");
+    const json_t *list =
+        json_object_get(call(w, &answer, "room.members", "{\"room\":\"garden\"}"), "members");
+    yr_id_text(id, w->node->members[2].info.mid, YR_MID_LEN);
+    snprintf(name, sizeof name, "zed~%.6s", id);
+    assert_string_equal(str(json_array_get(list, 2), "name"), name);
+    assert_string_equal(str(json_array_get(list, 2), "nick"), "zed");
+    assert_string_equal(str(json_array_get(list, 4), "name"), "bob");
+    json_decref(answer);
+    assert_int_equal(means(w, name), 0x44);
+    memmove(name + 1, name, strlen(name) + 1);
+    name[0] = '~';
+    assert_int_equal(means(w, name), 0x44);
+    assert_int_equal(means(w, "zed"), 0x44); // as written it is one
+    list = json_object_get(call(w, &answer, "message.list", "{\"target\":\"garden\"}"), "messages");
+    yr_id_text(id, w->node->members[3].info.mid, YR_MID_LEN);
+    snprintf(name, sizeof name, "Zed~%.6s", id);
+    assert_string_equal(str(json_object_get(json_array_get(list, 0), "from"), "name"), name);
+    json_decref(answer);
+}
+
 static void a_role_is_one_of_three(void **state)
 {
     struct world *w = *state;
@@ -766,6 +795,7 @@ int main(void)
         T(leaving_may_forget),
         T(a_member_is_meant_by_name_nick_or_id),
         T(no_nick_outdoes_the_name_of_a_friend),
+        T(nicks_that_look_alike_are_told_apart_by_their_ids),
         T(a_role_is_one_of_three),
         T(settings_are_passed_on),
         T(a_text_says_who_wrote_it_and_who_has_it),
