@@ -327,6 +327,12 @@ static struct yr_log_held *greedy(const struct yr_room_log *log, const struct yr
     return newest;
 }
 
+// What others make us hold never takes the memory that rooms need to go on.
+static bool affordable(const struct yr_room_log *log, size_t cost)
+{
+    return log->mem->used[YR_MEM_ROOM] + cost <= log->mem->cap[YR_MEM_ROOM] / 2;
+}
+
 // Make room for a verified record; false: it is the one that must go.
 static bool bound_verified(struct yr_room_log *log, const struct yr_log_author *author, size_t cost)
 {
@@ -386,13 +392,13 @@ void yr_log_hold(struct yr_room_log *log, struct yr_now now, enum yr_log_queue q
     const size_t cost =
         sizeof(struct yr_log_held) + len + parent_count * sizeof(struct yr_log_want);
     struct yr_log_held *held;
-    bool known = false, fits = true;
+    bool known = false, fits = affordable(log, cost);
 
     YR_ASSERT((queue == YR_LOG_STRANGE) == (author == NULL) && parent_count <= YR_LOG_PARENTS_MAX);
     if (author == NULL)
         bound_strange(log, record, slot, cost, &known);
     else
-        fits = bound_verified(log, author, cost);
+        fits = fits && bound_verified(log, author, cost);
     if (known)
         return;
     // Without memory it is forgotten too: what others want us to keep must not stop the node.

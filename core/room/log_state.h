@@ -4,7 +4,9 @@
  *     log_accept.c  one record: checked, placed, taken in, and those that waited for it after it
  *     log_hold.c    records that wait, and what they wait for
  *     log_tables.c  authors, chains, message heads, in memory
- *     log_rows.c    all of it on disk */
+ *     log_rows.c    records on disk, and where each is
+ *     log_load.c    the rows of authors, chains and heads: kept, and read at the start
+ *     log_erase.c   all rows of a room, away */
 #ifndef YR_ROOM_LOG_STATE_H
 #define YR_ROOM_LOG_STATE_H
 
@@ -194,6 +196,27 @@ static inline void yr_log_touch_chain(struct yr_room_log *log, struct yr_log_cha
 
 /* ---- log_rows.c ---- */
 
+#define YR_LOG_RECORD_HEAD (1 + YR_REC_ID_LEN + 4 + 8) /* version, id, chain u32, eff u64 */
+#define YR_LOG_SEQ_LEN     (4 + 8 + 8)
+
+static inline void yr_log_be32(uint8_t out[4], uint32_t v)
+{
+    for (size_t i = 4; i-- > 0; v >>= 8)
+        out[i] = (uint8_t)v;
+}
+static inline void yr_log_be64(uint8_t out[8], uint64_t v)
+{
+    for (size_t i = 8; i-- > 0; v >>= 8)
+        out[i] = (uint8_t)v;
+}
+/** Owner of the rows of a record's id, or of those that wait for an epoch. */
+static inline void yr_log_owner(uint8_t out[YR_ROOM_ID_LEN + 16],
+                                const uint8_t room_id[YR_ROOM_ID_LEN], const uint8_t id[16])
+{
+    memcpy(out, room_id, YR_ROOM_ID_LEN);
+    memcpy(out + YR_ROOM_ID_LEN, id, 16);
+}
+
 /** Where a record is, by the first 16 bytes of its id.  Errors: YR_ENOENT; YR_ECORRUPT; YR_EIO. */
 YR_MUST_USE enum yr_err yr_log_find(const struct yr_room_log *log, const uint8_t id[16],
                                     struct yr_log_spot *out);
@@ -208,6 +231,17 @@ YR_MUST_USE enum yr_err yr_log_store(struct yr_room_log *log, const struct yr_lo
 YR_MUST_USE enum yr_err yr_log_store_state(struct yr_room_log *log, const struct yr_log_spot *spot,
                                            const struct yr_log_chain *chain, const uint8_t *older,
                                            const uint8_t *bytes, size_t len);
+
+/** A stored record; the bytes are lent from log->row, arrival is left zero.  Errors: YR_ENOENT;
+ *  YR_ECORRUPT; YR_EIO. */
+YR_MUST_USE enum yr_err yr_log_read(struct yr_room_log *log, enum yr_table table,
+                                    const uint8_t *suffix, size_t suffix_len, const uint8_t **bytes,
+                                    size_t *len, struct yr_room_entry *entry);
+YR_MUST_USE enum yr_err yr_log_edit_wait(struct yr_rows *rows,
+                                         const uint8_t room_id[YR_ROOM_ID_LEN],
+                                         const uint8_t epoch[16], uint64_t arrival, bool on);
+
+/* ---- log_load.c ---- */
 
 /** All of a stored log but what waits.  Errors: YR_ENOENT: there is none; YR_ECORRUPT; ... */
 YR_MUST_USE enum yr_err yr_log_load_all(struct yr_room_log *log);
