@@ -212,10 +212,18 @@ static bool cited(const struct yr_room_log *log, const uint8_t id[YR_REC_ID_LEN]
     return false;
 }
 
+// Is a wanted record of the same chain further on?
+static bool before_goal(const struct yr_log_author *author, uint8_t class,
+                        const uint8_t incarnation[8], uint64_t seq)
+{
+    const struct yr_log_goal *goal = &author->goals[class - 1];
+
+    return goal->seq > seq && memcmp(goal->incarnation, incarnation, sizeof goal->incarnation) == 0;
+}
+
 bool yr_log_wanted(const struct yr_room_log *log, const struct yr_room_record *record,
                    const struct yr_log_author *author)
 {
-    const struct yr_log_goal *goal;
     const struct yr_log_chain *chain;
     struct yr_chain_key key;
 
@@ -223,10 +231,9 @@ bool yr_log_wanted(const struct yr_room_log *log, const struct yr_room_record *r
         return false;
     if (cited(log, record->id, author))
         return true;
-    // On the way to a wanted one of the same chain, by the only way that is known.
-    goal = &author->goals[record->class - 1];
-    if (goal->seq <= record->seq ||
-        memcmp(goal->incarnation, record->incarnation, sizeof goal->incarnation) != 0)
+    // It may be on the way there, and is if the author signed one history: then it goes on from
+    // what is here.
+    if (!before_goal(author, record->class, record->incarnation, record->seq))
         return false;
     yr_log_key(&key, record, 0);
     chain = yr_log_chain(log, &key);
@@ -241,18 +248,37 @@ static void set_wanted(struct yr_log_held *held)
 
     held->wanted = true;
     if (held->seq > goal->seq) {
+        held->author->moved = true;
         goal->seq = held->seq;
         memcpy(goal->incarnation, held->incarnation, sizeof goal->incarnation);
     }
+}
+
+// Those who cite what came too fast took it at its time: so do we.
+static void hurry(struct yr_room_log *log)
+{
+    struct yr_log_held *next;
+
+    for (struct yr_log_held *at = log->queues[YR_LOG_FAST].first; at != NULL; at = next) {
+        next = at->next;
+        if (at->wanted ||
+            (at->author->moved && before_goal(at->author, at->class, at->incarnation, at->seq)))
+            ready(log, at);
+    }
+    for (size_t q = YR_LOG_WAITING; q <= YR_LOG_READY; q++)
+        for (struct yr_log_held *at = log->queues[q].first; at != NULL; at = at->next)
+            if (at->author != NULL)
+                at->author->moved = false;
 }
 
 // A record has come to be held: tell those it stands on, and those they stand on, that are held.
 static void spread_wanted(struct yr_room_log *log, struct yr_log_held *held)
 {
     struct yr_log_held *work = held;
+    bool any = cited(log, held->id, held->author);
 
     held->work = NULL;
-    if (cited(log, held->id, held->author))
+    if (any)
         set_wanted(held);
     while (work != NULL) {
         struct yr_log_held *citing = work;
@@ -265,12 +291,13 @@ static void spread_wanted(struct yr_room_log *log, struct yr_log_held *held)
             if (below == NULL || below->wanted || !gives(log, citing, below->author))
                 continue;
             set_wanted(below);
-            if (below->queue == YR_LOG_FAST) // those who cite it took it at its time
-                ready(log, below);
+            any = true;
             below->work = work;
             work = below;
         }
     }
+    if (any)
+        hurry(log);
 }
 
 /* ---- bounds ---- */

@@ -49,6 +49,7 @@ struct yr_log_author {
     bool dirty;
     size_t held_count, held_bytes;
     struct yr_log_goal goals[YR_LOG_BUCKETS];
+    bool moved; /* one of them did, while it is found out what is wanted */
 };
 
 struct yr_log_chain {
