@@ -5,6 +5,7 @@
  *   @  a second passes                               ~  a friend's text comes, with its event
  *   #  the reader is slow                            $  it has read everything
  *   ^  it leaves, another one comes                  &  the vault opens or closes
+ *   %  the room goes on to its next state
  *
  * Every request is answered exactly once, with its id; whatever leaves is one line of JSON without
  * a control character; nothing is left behind. */
@@ -164,6 +165,12 @@ static void open_world(struct world *w)
     w->now = (struct yr_now){1000000, 1795362395123};
     fake_friend(w->node, 2, "", "bob")->online = true;
     fake_friend(w->node, 3, "carol", "C\x1b[31m");
+    fake_room(w->node, 10, "garden\x1b[31m");
+    fake_member(w->node, 10, 1, "alice", 1);
+    fake_member(w->node, 10, 0x22, "bobby", 2);
+    fake_member(w->node, 10, 0x44, "zed\n", 0);
+    fake_member(w->node, 10, 0x55, "zed", 0);
+    fake_message(w->node, 10, 0x44, 500, "hello @alice")->reaction_count = 2;
     for (int i = 0; i < 6; i++)
         fake_message(w->node, 2 + i % 2, i % 3 == 0 ? 1 : 2 + i % 2, 1000 * i, "hello");
     REQUIRE(yr_rpc_new(&w->rpc, w->node, &env) == YR_OK);
@@ -199,6 +206,23 @@ static void text_comes(struct world *w)
     yr_rpc_event(w->rpc, event);
 }
 
+static void room_changes(struct world *w)
+{
+    struct yr_room_info *room = &w->node->rooms[0];
+    struct yr_event *event;
+
+    room->state =
+        room->state == YR_ROOM_GONE ? YR_ROOM_INVITED : (enum yr_room_state)(room->state + 1);
+    w->node->rooms_version++;
+    for (int i = 0; i < 2 && w->node->event_count < FAKE_MAX; i++) {
+        event = fake_event(w->node, i == 0 ? YR_EV_ROOM : YR_EV_MEMBER);
+        memcpy(event->conv, room->id, sizeof event->conv);
+        memset(event->who, 0x44, YR_MID_LEN);
+        event->gone = room->state == YR_ROOM_GONE;
+        yr_rpc_event(w->rpc, event);
+    }
+}
+
 static void leave(struct world *w)
 {
     yr_rpc_client_gone(w->rpc, w->client);
@@ -220,6 +244,7 @@ static bool happens(struct world *w, char what)
     case '#': w->unsent = YR_RPC_UNSENT_HIGH; return true;
     case '$': w->unsent = 0; return true;
     case '^': leave(w); return true;
+    case '%': room_changes(w); return true;
     case '&':
         w->node->self.unlocked = !w->node->self.unlocked;
         yr_rpc_vault_moved(w->rpc);
