@@ -237,10 +237,14 @@ enum yr_exit yr_cmd_request_list(struct yr_cli *cli)
     static const char *const heads[] = {"ID", "WHAT", "STATE", "FROM", "SINCE", "ABOUT"};
     struct yr_table table = yr_table_init(6, heads);
     struct yr_buf cell = {0};
+    long long invitation = 0;
     size_t i;
 
     json_array_foreach(json_object_get(list, "requests"), i, request)
     {
+        if (strcmp(yr_json_str(request, "dir", ""), "in") == 0 &&
+            strcmp(yr_json_str(request, "state", ""), "waiting") == 0)
+            invitation = (long long)yr_json_int(request, "id", 0);
         if (!yr_out_human(&cli->out)) {
             yr_out_record(&cli->out, request);
             continue;
@@ -261,6 +265,8 @@ enum yr_exit yr_cmd_request_list(struct yr_cli *cli)
         yr_table_add(&table, YR_ROLE_NONE, yr_buf_str(&cell));
     }
     yr_table_print(&cli->out, &table);
+    if (invitation > 0)
+        yr_out_next(&cli->out, "Next: yaari request accept %lld", invitation);
     yr_buf_clear(&cell);
     json_decref(list);
     return exit;

@@ -105,6 +105,34 @@ static char *first_unread(struct yr_cli *cli, int64_t *count)
     return first;
 }
 
+/** Messages of a room that are here but not shown, as earlier ones are missing: a gap at the end.
+ */
+static void add_gap(struct yr_cli *cli, const json_t *messages)
+{
+    const json_t *target =
+        json_object_get(json_array_get(messages, json_array_size(messages) - 1), "target");
+    struct yr_client_error err = {0};
+    long long waiting;
+    struct yr_buf line = {0};
+    json_t *room;
+    char text[96];
+
+    if (yr_operand(cli, 0) == NULL || strcmp(yr_json_str(target, "kind", ""), "room") != 0)
+        return;
+    room = yr_client_call(cli->client, "room.get",
+                          json_pack("{s:s}", "room", yr_json_str(target, "id", "")), &err);
+    waiting = (long long)yr_json_int(room, "waiting", 0);
+    if (waiting > 0) {
+        snprintf(text, sizeof text, "%lld more %s for earlier ones that are not here yet", waiting,
+                 waiting == 1 ? "waits" : "wait");
+        yr_rule_add(&cli->out, &line, YR_ROLE_SYSTEM, text);
+        yr_out_write(&cli->out, yr_buf_str(&line), line.len);
+    }
+    yr_buf_clear(&line);
+    json_decref(room);
+    yr_client_error_clear(&err);
+}
+
 static void print_for_people(struct yr_cli *cli, const json_t *messages)
 {
     struct yr_message_style style = {.ids = YR_ARG(cli, log_ids) != NULL,
@@ -137,6 +165,8 @@ static void print_for_people(struct yr_cli *cli, const json_t *messages)
         yr_out_write(&cli->out, yr_buf_str(&lines), lines.len);
         yr_buf_cut(&lines, 0);
     }
+    if (!reverse && count > 0)
+        add_gap(cli, messages);
     yr_buf_clear(&lines);
     free(first);
 }

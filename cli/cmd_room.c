@@ -236,7 +236,7 @@ static void show_room(struct yr_cli *cli, const json_t *room)
     yr_buf_adds(&text, "\nsince        ");
     yr_add_time(&cli->out, &text, yr_json_str(room, "created", NULL));
     if (waiting > 0)
-        yr_buf_addf(&text, "\n%lld %s for earlier ones that are not here yet", waiting,
+        yr_buf_addf(&text, "\nwaiting      %lld %s for earlier ones that are not here yet", waiting,
                     waiting == 1 ? "message waits" : "messages wait");
     yr_out_say(&cli->out, "%s", yr_buf_str(&text));
     yr_buf_clear(&text);

@@ -80,7 +80,7 @@ def test_a_room_is_shown_with_its_history_and_what_waits(node):
     assert "history      who joins later reads the last 7 days too\n" in shown
     assert "invited by   bob\n" in shown
     assert "unread       3 (1 mention)\n" in shown
-    assert shown.endswith("3 messages wait for earlier ones that are not here yet\n")
+    assert shown.endswith("\nwaiting      3 messages wait for earlier ones that are not here yet\n")
 
 
 def test_members_who_are_no_friends_are_marked(node):
@@ -210,3 +210,19 @@ def test_bash_completes_a_hostile_room_as_one_quoted_word(fake):
         assert done.stdout.splitlines() == ["1", name], done
         assert done.stderr == ""
     assert not (node.socket.parent / "pwned").exists()
+
+
+def test_a_gap_is_shown_below_the_history(fake):
+    message = {"type": "message", "id": "z" * 26, "cursor": 1, "target": REQUEST["room"], "kind": "text", "text": "hi",
+               "from": {"kind": "member", "id": "z" * 26, "name": "zed", "friend": False}, "time": TIME,
+               "received": TIME, "own": False, "state": "delivered"}
+    check(message)
+    node = fake({"hello": HELLO, "message.list": {"result": {"messages": [message], "more": False}},
+                 "read.get": {"result": {"unread": []}}, "room.get": {"result": room()}})
+    lines = on_tty(node, "log", "garden", "--no-pager", "--color", "never")[0].splitlines()
+    assert lines[-2].endswith("  ~zed  hi")
+    assert lines[-1] == "── 3 more wait for earlier ones that are not here yet ──"
+    assert "3 more" not in on_tty(node, "log", "--no-pager")[0]
+    shown, _ = on_tty(fake({"hello": HELLO, "request.list": {"result": {"requests": [REQUEST]}}}), "request", "list",
+                      "--color", "never")
+    assert "#garden, 4 members" in shown and "Next: yaari request accept 2" in shown
