@@ -65,7 +65,7 @@ static enum yr_err set_nick(struct yr_node *n, const struct yr_cmd *cmd, struct 
         return err;
     copy_text(n->nick, cmd->text, cmd->text_len);
     tell_profile(n);
-    return YR_OK;
+    return yr_rooms_nick(n->rooms, n->now);
 }
 
 static enum yr_err set_status(struct yr_node *n, const struct yr_cmd *cmd, struct yr_event *done)
@@ -278,6 +278,17 @@ static const struct {
     [YR_CMD_FRIEND_REMOVE] = {friend_remove, false},
     [YR_CMD_PEER_ADD] = {peer_add, true},
     [YR_CMD_PEER_REMOVE] = {peer_remove, true},
+    [YR_CMD_ROOM_NEW] = {yr_node_room_command, false},
+    [YR_CMD_ROOM_INVITE] = {yr_node_room_command, false},
+    [YR_CMD_ROOM_JOIN] = {yr_node_room_command, false},
+    [YR_CMD_ROOM_REJECT] = {yr_node_room_command, false},
+    [YR_CMD_ROOM_LEAVE] = {yr_node_room_command, false},
+    [YR_CMD_ROOM_KICK] = {yr_node_room_command, false},
+    [YR_CMD_ROOM_ROLE] = {yr_node_room_command, false},
+    [YR_CMD_ROOM_NAME] = {yr_node_room_command, false},
+    [YR_CMD_ROOM_TOPIC] = {yr_node_room_command, false},
+    [YR_CMD_ROOM_MUTE] = {yr_node_room_command, false},
+    [YR_CMD_ROOM_MENTIONS] = {yr_node_room_command, false},
 };
 
 // A ping is answered by the friend, not by the store.
@@ -331,7 +342,7 @@ enum yr_err yr_node_command(struct yr_node *n, struct yr_now now, const struct y
         return n->tripped;
     if (cmd->kind == YR_CMD_PING)
         return n->has_identity ? ping(n, cmd, ticket) : YR_ENOID;
-    if ((size_t)cmd->kind >= YR_COUNT(commands))
+    if ((size_t)cmd->kind >= YR_COUNT(commands) || commands[cmd->kind].run == NULL)
         return YR_EINVAL;
     if (!n->has_identity && !commands[cmd->kind].without_identity)
         return YR_ENOID;

@@ -237,6 +237,8 @@ void yr_friend_remove(struct yr_node *n, struct yr_friend *f, bool history)
     uint8_t id[32];
 
     memcpy(id, f->id, 32);
+    yr_rooms_down(n->rooms, n->now, slot);
+    yr_rooms_unfriend(n->rooms, n->now, id);
     yr_links_remove(n->links, slot, n->now);
     yr_paths_remove(n->paths, slot);
     yr_delivery_remove(n->delivery, slot);
@@ -260,17 +262,26 @@ void yr_friend_block(struct yr_node *n, struct yr_friend *f, bool blocked)
 
 /* ---- telling ---- */
 
-static void push_plain(struct yr_node *n, struct yr_friend *f, struct yr_plain *plain)
+enum yr_err yr_friend_push(struct yr_node *n, struct yr_friend *f, struct yr_plain *plain)
 {
     uint8_t id[YR_MSG_ID_LEN], bytes[1024];
     size_t len;
+    enum yr_err err;
 
     yr_random(n->rng, id, sizeof id);
     plain->id = id;
     plain->hlc = (uint64_t)YR_MAX(n->now.wall_ms, 0) << 16;
-    if (yr_plain_encode(plain, bytes, sizeof bytes, &len) == YR_OK)
-        yr_node_trip(n,
-                     yr_delivery_push(n->delivery, n->now, yr_friend_slot(n, f), id, bytes, len));
+    if ((err = yr_plain_encode(plain, bytes, sizeof bytes, &len)) != YR_OK)
+        return err;
+    err = yr_delivery_push(n->delivery, n->now, yr_friend_slot(n, f), id, bytes, len);
+    if (err == YR_OK && !f->online)
+        yr_paths_hurry(n->paths, yr_friend_slot(n, f), n->now);
+    return err;
+}
+
+static void push_plain(struct yr_node *n, struct yr_friend *f, struct yr_plain *plain)
+{
+    yr_node_trip(n, yr_friend_push(n, f, plain));
 }
 
 void yr_friend_tell_profile(struct yr_node *n, struct yr_friend *f)
@@ -356,6 +367,7 @@ static void link_up(void *ctx, unsigned slot)
     yr_paths_want(n->paths, slot, false, n->now);
     tell_prekey(n, f);
     yr_delivery_up(n->delivery, n->now, slot);
+    yr_node_trip(n, yr_rooms_up(n->rooms, n->now, slot));
     yr_friend_tell_addrs(n, f);
     if (!was_online)
         presence(n, f);
@@ -371,6 +383,7 @@ static void link_down(void *ctx, unsigned slot, enum yr_link_end why)
     f->last_seen_ms = n->now.wall_ms;
     yr_friend_store(n, f);
     yr_delivery_down(n->delivery, slot);
+    yr_rooms_down(n->rooms, n->now, slot);
     yr_paths_want(n->paths, slot, !f->blocked, n->now);
     for (size_t i = 0; i < YR_PINGS_MAX; i++)
         if (n->pings[i].used && n->pings[i].slot == slot)
@@ -452,6 +465,9 @@ static void link_frame(void *ctx, unsigned slot, enum yr_channel channel, uint8_
             err = yr_delivery_receive(n->delivery, n->now, slot, body, len);
         else if (type == YR_FRAME_ENV_ACK)
             err = yr_delivery_acked(n->delivery, n->now, slot, body, len);
+    } else if (channel == YR_CHANNEL_ROOMS) {
+        err = yr_rooms_frame(n->rooms, n->now, slot, type, body, len);
+        yr_node_trip(n, err);
     }
     // What we could not take is not acknowledged: the next link brings it again.
     if (err != YR_OK)
@@ -464,6 +480,8 @@ static void link_room(void *ctx, unsigned slot, enum yr_channel channel)
 
     if (channel == YR_CHANNEL_CHAT)
         yr_delivery_room(n->delivery, n->now, slot);
+    else if (channel == YR_CHANNEL_ROOMS)
+        yr_rooms_space(n->rooms, n->now, slot);
 }
 
 static void link_path(void *ctx, unsigned slot, const struct yr_addr *addr)
@@ -775,8 +793,11 @@ static enum yr_err delivery_plain(void *ctx, struct yr_now now, unsigned slot, c
         struct yr_prekey prekey = {.id = aside.plain.prekey_id, .exp_s = aside.plain.prekey_exp_s};
         memcpy(prekey.pk, aside.plain.prekey, 32);
         yr_delivery_their_prekey(n->delivery, slot, &prekey);
+    } else if (aside.type == YR_PLAIN_ROOM_INVITE || aside.type == YR_PLAIN_ROOM_JOIN) {
+        err = yr_rooms_plain(n->rooms, now, slot, &aside.plain);
+        yr_node_trip(n, err);
     }
-    return YR_OK;
+    return err;
 }
 
 const struct yr_delivery_ops yr_friend_delivery_ops = {.frame = delivery_frame,
@@ -805,4 +826,9 @@ static bool chat_recall(void *ctx, const uint8_t conv[YR_ID_LEN], const uint8_t 
     return f != NULL && yr_delivery_recall(n->delivery, yr_friend_slot(n, f), id);
 }
 
-const struct yr_chat_ops yr_friend_chat_ops = {.deliver = chat_deliver, .recall = chat_recall};
+const struct yr_chat_ops yr_friend_chat_ops = {.deliver = chat_deliver,
+                                               .recall = chat_recall,
+                                               .say = yr_node_room_say,
+                                               .counts = yr_node_room_counts,
+                                               .seen = yr_node_room_seen,
+                                               .read = yr_node_room_read};

@@ -17,6 +17,7 @@ void yr_node_free(struct yr_node *n)
 {
     if (n == NULL)
         return;
+    yr_rooms_free(n->rooms);
     yr_chats_free(n->chats);
     yr_delivery_free(n->delivery);
     yr_contacts_free(n->contacts);
@@ -34,18 +35,21 @@ static enum yr_err make_parts(struct yr_node *n)
     struct yr_path_ops path_ops = yr_friend_path_ops;
     struct yr_contact_ops contact_ops = yr_friend_contact_ops;
     struct yr_delivery_ops delivery_ops = yr_friend_delivery_ops;
+    struct yr_rooms_ops rooms_ops = yr_node_rooms_ops;
     enum yr_err err;
 
     n->chat_ops = yr_friend_chat_ops; // borrowed by the chats, the others copy
     link_ops.ctx = path_ops.ctx = contact_ops.ctx = delivery_ops.ctx = n->chat_ops.ctx = n;
+    rooms_ops.ctx = n;
     if ((err = yr_rows_new(&n->rows, n->mem, n->rng, n->opts.view)) != YR_OK ||
         (err = yr_events_new(&n->events, n->mem, n->rows)) != YR_OK ||
         (err = yr_links_new(&n->links, n->mem, n->rng, &link_ops)) != YR_OK ||
         (err = yr_paths_new(&n->paths, n->mem, n->rng, &path_ops)) != YR_OK ||
         (err = yr_contacts_new(&n->contacts, n->mem, n->rows, n->rng, &contact_ops)) != YR_OK ||
-        (err = yr_delivery_new(&n->delivery, n->mem, n->rows, n->rng, &delivery_ops)) != YR_OK)
+        (err = yr_delivery_new(&n->delivery, n->mem, n->rows, n->rng, &delivery_ops)) != YR_OK ||
+        (err = yr_chats_new(&n->chats, n->mem, n->rows, n->events, n->rng, &n->chat_ops)) != YR_OK)
         return err;
-    return yr_chats_new(&n->chats, n->mem, n->rows, n->events, n->rng, &n->chat_ops);
+    return yr_rooms_new(&n->rooms, n->mem, n->rows, n->events, n->chats, n->rng, &rooms_ops);
 }
 
 enum yr_err yr_node_new(struct yr_node **out, const struct yr_node_opts *opts)
@@ -98,6 +102,7 @@ void yr_node_unload(struct yr_node *n)
         yr_links_remove(n->links, slot, n->now);
         yr_paths_remove(n->paths, slot);
     }
+    yr_rooms_reset(n->rooms);
     yr_contacts_reset(n->contacts);
     yr_delivery_reset(n->delivery);
     yr_chats_reset(n->chats);
@@ -226,6 +231,7 @@ static void release(struct yr_node *n)
     yr_links_release(n->links, durable);
     yr_paths_release(n->paths, durable);
     yr_delivery_release(n->delivery, n->now, durable);
+    yr_node_trip(n, yr_rooms_release(n->rooms, n->now, durable));
 }
 
 void yr_node_stored(struct yr_node *n, struct yr_now now, uint64_t token, enum yr_err err)
@@ -278,7 +284,10 @@ void yr_node_tick(struct yr_node *n, struct yr_now now)
         return;
     }
     yr_daily_tick(n);
-    if (!n->has_identity || !n->opts.online)
+    if (!n->has_identity)
+        return;
+    yr_node_trip(n, yr_rooms_tick(n->rooms, now));
+    if (!n->opts.online || n->tripped != YR_OK)
         return;
     close_some(n);
     yr_links_tick(n->links, now);
@@ -297,6 +306,8 @@ yr_us yr_node_deadline(const struct yr_node *n)
     if (n->failing)
         return n->retry_us;
     due = YR_MIN(due, n->rotate_us);
+    if (n->has_identity)
+        due = YR_MIN(due, yr_rooms_deadline(n->rooms));
     if (!n->has_identity || !n->opts.online)
         return due;
     due = YR_MIN(due, yr_links_deadline(n->links));
@@ -353,6 +364,8 @@ static bool poll_store(struct yr_node *n, struct yr_effect *out)
         return false; // one commit at a time: the rest of the work joins the next
     if (n->has_identity && !n->failing) {
         enum yr_err err = yr_chats_flush(n->chats, n->now);
+        if (err == YR_OK)
+            err = yr_rooms_flush(n->rooms, n->now);
         if (err != YR_OK) {
             fail(n, err);
             return false;

@@ -226,6 +226,48 @@ static void why_friend(const struct yr_node *n, unsigned slot, struct steps *s, 
             (yr_ms)((path.next_us > n->now.mono_us ? path.next_us - n->now.mono_us : 0) / 1000);
 }
 
+// Where a member can be found: he is a friend, or behind one.
+static void why_member(struct yr_node *n, const struct yr_message *m, const uint8_t mid[YR_MID_LEN],
+                       struct steps *s)
+{
+    struct yr_member_info member;
+    const struct yr_friend *f;
+
+    if (yr_rooms_member(n->rooms, n->now, m->conv, mid, &member) != YR_OK)
+        return;
+    f = member.friend    ? yr_friend_find(n, member.friend_id)
+        : member.reached ? yr_friend_find(n, member.via)
+                         : NULL;
+    if (member.friend && f != NULL)
+        step(s, member.seen_ms, "missing", "%s has it not: %s",
+             f->petname[0] != '\0' ? f->petname : f->nick,
+             f->online ? "linked, it is on its way" : "no link");
+    else if (f != NULL)
+        step(s, member.seen_ms, "missing", "~%s has it not: reached over %s, who is %s",
+             member.nick, f->petname[0] != '\0' ? f->petname : f->nick,
+             f->online ? "linked" : "away");
+    else
+        step(s, member.seen_ms, "missing", "~%s has it not: nobody is known on the way to it",
+             member.nick);
+}
+
+static void why_room(struct yr_node *n, const struct yr_message *m, struct steps *s)
+{
+    uint8_t mid[YR_MID_LEN];
+
+    if (!m->own) {
+        step(s, m->time_ms, "sent", "sent by its author");
+        step(s, m->received_ms, "received", "received here%s", m->late ? ", late" : "");
+        return;
+    }
+    step(s, m->received_ms, "accepted", "accepted here");
+    step(s, m->delivered_ms, "delivered", "delivered to %u of %u", m->delivered_to, m->of);
+    if (m->read_by > 0)
+        step(s, m->read_ms, "read", "read by %u of %u", m->read_by, m->of);
+    for (size_t i = 0; yr_rooms_missing(n->rooms, m->conv, m->seq, m->incarnation, i, mid); i++)
+        why_member(n, m, mid, s);
+}
+
 static void why_message(struct yr_node *n, const struct yr_message *m, struct steps *s,
                         yr_ms *next_ms)
 {
@@ -266,7 +308,10 @@ enum yr_err yr_node_why(struct yr_node *n, struct yr_now now, const uint8_t conv
     if (memcmp(msg, none, sizeof none) != 0) {
         if ((err = yr_chat_message(n->chats, msg, n->scratch)) != YR_OK)
             return err;
-        why_message(n, n->scratch, &s, next_ms);
+        if (n->scratch->room)
+            why_room(n, n->scratch, &s);
+        else
+            why_message(n, n->scratch, &s, next_ms);
     } else {
         f = yr_friend_find(n, conv);
         if (f == NULL || f->pending)
@@ -302,6 +347,7 @@ struct yr_counter yr_node_counter(const struct yr_node *n, size_t i)
     PART(yr_contacts_counter(n->contacts, k));
     PART(yr_delivery_counter(n->delivery, k));
     PART(yr_chats_counter(n->chats, k));
+    PART(yr_rooms_counter(n->rooms, k));
 #undef PART
     return (struct yr_counter){NULL, 0};
 }

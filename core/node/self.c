@@ -64,7 +64,7 @@ enum yr_err yr_self_start(struct yr_node *n)
     yr_links_identity(n->links, &n->self);
     if ((err = yr_chats_start(n->chats, n->now, n->self.id)) != YR_OK)
         return err;
-    if ((err = yr_friends_load(n)) != YR_OK)
+    if ((err = yr_friends_load(n)) != YR_OK || (err = yr_rooms_start(n->rooms, n->now)) != YR_OK)
         return err;
     return yr_contacts_start(n->contacts, n->now, &n->self);
 }

@@ -8,6 +8,7 @@
 #include "core/delivery/delivery.h"
 #include "core/link/links.h"
 #include "core/path/paths.h"
+#include "core/room/rooms.h"
 #include "core/wire/frames.h"
 #include "yaari/node.h"
 
@@ -72,6 +73,7 @@ struct yr_node {
     struct yr_delivery *delivery;
     struct yr_chats *chats;
     struct yr_chat_ops chat_ops;
+    struct yr_rooms *rooms;
 
     bool unlocked, has_identity;
     struct yr_identity self;
@@ -134,6 +136,10 @@ void yr_friend_store(struct yr_node *n, const struct yr_friend *f);
 void yr_friend_remove(struct yr_node *n, struct yr_friend *f, bool history);
 void yr_friend_changed(struct yr_node *n, const struct yr_friend *f, bool gone);
 void yr_friend_block(struct yr_node *n, struct yr_friend *f, bool blocked);
+/** Put a plaintext into the friend's outbox; its id and clock are filled in.  Errors: YR_ESIZE,
+ *  YR_EINVAL: it cannot be encoded; of the machine. */
+YR_MUST_USE enum yr_err yr_friend_push(struct yr_node *n, struct yr_friend *f,
+                                       struct yr_plain *plain);
 /** Put a profile plaintext into the friend's outbox. */
 void yr_friend_tell_profile(struct yr_node *n, struct yr_friend *f);
 void yr_friend_tell_addrs(struct yr_node *n, struct yr_friend *f);
@@ -144,6 +150,20 @@ extern const struct yr_path_ops yr_friend_path_ops;
 extern const struct yr_contact_ops yr_friend_contact_ops;
 extern const struct yr_delivery_ops yr_friend_delivery_ops;
 extern const struct yr_chat_ops yr_friend_chat_ops;
+
+/* rooms.c */
+extern const struct yr_rooms_ops yr_node_rooms_ops;
+YR_MUST_USE enum yr_err yr_node_room_say(void *ctx, struct yr_now now,
+                                         const uint8_t conv[YR_ID_LEN], const uint8_t *plain,
+                                         size_t len, uint8_t id[YR_MSG_ID_LEN]);
+void yr_node_room_counts(void *ctx, struct yr_message *message);
+void yr_node_room_seen(void *ctx, const uint8_t conv[YR_ID_LEN], const uint8_t mid[YR_MID_LEN],
+                       const uint8_t incarnation[YR_INCARNATION_LEN], uint64_t seq);
+void yr_node_room_read(void *ctx, struct yr_now now, const uint8_t conv[YR_ID_LEN],
+                       const struct yr_place *marker);
+/** Any YR_CMD_ROOM_...  Errors: as the command's function in core/room/rooms.h. */
+YR_MUST_USE enum yr_err yr_node_room_command(struct yr_node *n, const struct yr_cmd *cmd,
+                                             struct yr_event *done);
 
 /* self.c */
 void yr_self_store(struct yr_node *n);

@@ -1,0 +1,337 @@
+/* core/room/says.c: content: what we say, what others say, what waits until it can be read.
+ *
+ *     content -> opens -> chat
+ *             -> its epoch is not open -> waits -> the epoch opens: in order of arrival, some at a
+ *                                                  time -> chat
+ *                                              -> it turns out to be not for us: forgotten
+ *             -> can never be opened -> a line that says so
+ *
+ * Chains of keys go one way, so nothing of an epoch is opened while earlier records of it wait. */
+#include "core/room/state.h"
+
+#define WAITS_MAX 1024 /* epochs that content waits for; random ones cost their author his rate */
+#define STEP      64   /* records opened in one go: some milliseconds */
+
+/* ---- ours ---- */
+
+static enum yr_err say(struct yr_rooms *rooms, struct yr_room *room, const uint8_t *plain,
+                       size_t len, uint8_t id[YR_MSG_ID_LEN])
+{
+    struct yr_room_record record;
+    enum yr_err err;
+
+    if (len > YR_CONTENT_PLAIN_MAX)
+        return YR_ESIZE;
+    if ((err = yr_room_keyed(rooms, room)) != YR_OK)
+        return err;
+    if (yr_room_log_fast(room->log, rooms->now, room->self, YR_CLASS_MESSAGE))
+        return YR_EAGAIN; // before our chain of keys goes on
+    yr_room_log_prepare(room->log, rooms->now, YR_CLASS_MESSAGE, room->self, room->incarnation,
+                        false, &record);
+    err = yr_epochs_seal(room->epochs, rooms->now.wall_ms, &record, plain, len, rooms->body,
+                         sizeof rooms->body);
+    if (err != YR_OK)
+        return err;
+    if ((err = yr_room_put(rooms, room, &record)) != YR_OK)
+        return err == YR_EAGAIN || err == YR_EDENIED ? YR_ECORRUPT : err; // the chain went on
+    YR_ASSERT(rooms->unspread_count > 0);
+    memcpy(id, rooms->unspread[rooms->unspread_count - 1].id, YR_MSG_ID_LEN);
+    return YR_OK;
+}
+
+enum yr_err yr_rooms_say(struct yr_rooms *rooms, struct yr_now now, const uint8_t conv[YR_ID_LEN],
+                         const uint8_t *plain, size_t len, uint8_t id[YR_MSG_ID_LEN])
+{
+    struct yr_room *room = NULL;
+    enum yr_err err;
+
+    rooms->now = now;
+    if ((err = yr_rooms_active(rooms, conv, &room)) != YR_OK)
+        return err;
+    rooms->saying = plain;
+    rooms->saying_len = len;
+    err = say(rooms, room, plain, len, id);
+    rooms->saying = NULL;
+    return err == YR_OK ? yr_rooms_settle(rooms) : err;
+}
+
+/* ---- what waits ---- */
+
+struct yr_wait *yr_room_wait_find(struct yr_room *room, const uint8_t epoch[YR_EPOCH_ID_LEN])
+{
+    for (size_t i = 0; i < room->wait_count; i++)
+        if (memcmp(room->waits[i].epoch, epoch, YR_EPOCH_ID_LEN) == 0)
+            return &room->waits[i];
+    return NULL;
+}
+
+static void store_wait(struct yr_rooms *rooms, const struct yr_room *room,
+                       const struct yr_wait *wait)
+{
+    const uint8_t row = wait->counted;
+
+    yr_rows_put(rooms->rows, YR_TABLE_ROOMWAIT, room->id, YR_ROOM_ID_LEN, wait->epoch,
+                YR_EPOCH_ID_LEN, &row, 1);
+}
+
+static void drop_wait(struct yr_rooms *rooms, struct yr_room *room, struct yr_wait *wait)
+{
+    yr_rows_del(rooms->rows, YR_TABLE_ROOMWAIT, room->id, YR_ROOM_ID_LEN, wait->epoch,
+                YR_EPOCH_ID_LEN);
+    *wait = room->waits[--room->wait_count];
+}
+
+enum yr_err yr_room_says_load(struct yr_rooms *rooms, struct yr_room *room)
+{
+    struct yr_row at = {.suffix_len = 0};
+    enum yr_seek how = YR_SEEK_GE;
+    uint8_t row[64 + 1];
+    enum yr_err err;
+
+    for (;; how = YR_SEEK_GT) {
+        err = yr_rows_seek(rooms->rows, YR_TABLE_ROOMWAIT, room->id, YR_ROOM_ID_LEN, how, &at, row,
+                           sizeof row);
+        if (err != YR_OK)
+            break;
+        if (at.suffix_len != YR_EPOCH_ID_LEN || at.value_len != 1)
+            return YR_ECORRUPT;
+        if ((err = yr_room_grow(rooms, &room->waits, &room->wait_cap, room->wait_count,
+                                sizeof *room->waits, WAITS_MAX)) != YR_OK)
+            return err == YR_EFULL ? YR_ECORRUPT : err;
+        struct yr_wait *wait = &room->waits[room->wait_count++];
+        memset(wait, 0, sizeof *wait);
+        memcpy(wait->epoch, at.suffix, YR_EPOCH_ID_LEN);
+        wait->counted = row[0] != 0;
+    }
+    if (err != YR_ENOENT)
+        return err;
+    yr_room_wait_look(rooms, room);
+    return YR_OK;
+}
+
+// An epoch that is known, and of which we shall never be told the key, but by HIST.
+static bool foreign(const struct yr_room *room, const uint8_t epoch[YR_EPOCH_ID_LEN])
+{
+    (void)room;
+    (void)epoch;
+    return false;
+}
+
+static bool grants_history(struct yr_room *room)
+{
+    return yr_room_log_create(room->log)->hist_days > 0;
+}
+
+void yr_room_wait_look(struct yr_rooms *rooms, struct yr_room *room)
+{
+    (void)rooms;
+    for (size_t i = 0; i < room->wait_count; i++) {
+        struct yr_wait *wait = &room->waits[i];
+        if (yr_epochs_readable(room->epochs, wait->epoch)) {
+            wait->what = YR_WAIT_OPENING;
+        } else if (wait->what == YR_WAIT_IDLE && foreign(room, wait->epoch) &&
+                   (wait->counted || !grants_history(room))) {
+            wait->what = YR_WAIT_DROPPING;
+            wait->at = 0;
+        }
+    }
+}
+
+static enum yr_err wait_for(struct yr_rooms *rooms, struct yr_room *room,
+                            const struct yr_room_record *record, const uint8_t *epoch,
+                            uint64_t arrival, bool *full)
+{
+    struct yr_wait *wait = yr_room_wait_find(room, epoch);
+    struct yr_heard *heard;
+    enum yr_err err;
+
+    *full = false;
+    if (wait == NULL) {
+        err = yr_room_grow(rooms, &room->waits, &room->wait_cap, room->wait_count,
+                           sizeof *room->waits, WAITS_MAX);
+        if (err != YR_OK) {
+            *full = err == YR_EFULL;
+            return *full ? YR_OK : err;
+        }
+        wait = &room->waits[room->wait_count++];
+        memset(wait, 0, sizeof *wait);
+        memcpy(wait->epoch, epoch, YR_EPOCH_ID_LEN);
+        wait->counted = room->state != YR_ROOM_JOINING && !foreign(room, epoch);
+        store_wait(rooms, room, wait);
+    }
+    yr_rooms_count(rooms, YR_ROOMS_WAITING);
+    if (wait->counted) {
+        err = yr_room_heard(rooms, room, record->author, record->incarnation, &heard);
+        if (err == YR_OK)
+            yr_heard_waits(room, heard, record->seq);
+        else if (err != YR_EFULL)
+            return err;
+    }
+    return yr_room_log_wait(room->log, epoch, arrival);
+}
+
+/* ---- opening ---- */
+
+struct content {
+    const struct yr_room_record *record;
+    const struct yr_room_body *body;
+    struct yr_chat_said said;
+    uint64_t arrival;
+};
+
+static void describe(struct content *c, struct yr_room *room, const struct yr_room_record *record,
+                     const struct yr_room_body *body, const struct yr_room_entry *entry)
+{
+    c->record = record;
+    c->body = body;
+    c->arrival = entry->arrival;
+    c->said = (struct yr_chat_said){.id = record->id,
+                                    .author = record->author,
+                                    .incarnation = record->incarnation,
+                                    .hlc = record->hlc,
+                                    .seq = record->seq,
+                                    .eff = entry->eff,
+                                    .own = memcmp(record->author, room->self, YR_MID_LEN) == 0};
+}
+
+// Open, and give to the conversation.  YR_ENOENT: not yet.
+static enum yr_err open_content(struct yr_rooms *rooms, struct yr_room *room,
+                                const struct content *c)
+{
+    size_t len;
+    enum yr_err err = yr_epochs_open(room->epochs, rooms->now.wall_ms, c->record, c->body, false,
+                                     rooms->plain, &len);
+
+    if (err == YR_OK) {
+        err = yr_chat_take(rooms->chats, rooms->now, room->id, &c->said, rooms->plain, len);
+        yr_wipe(rooms->plain, len);
+        return err;
+    }
+    if (err != YR_EEXIST && err != YR_EAUTH && err != YR_EPROTO)
+        return err;
+    yr_rooms_count(rooms, YR_ROOMS_UNREADABLE);
+    if (err == YR_EPROTO) // of nobody the epoch covers: nobody reads it
+        return YR_OK;
+    return yr_chat_unreadable(rooms->chats, rooms->now, room->id, &c->said);
+}
+
+static enum yr_err take_own(struct yr_rooms *rooms, struct yr_room *room, const struct content *c)
+{
+    YR_ASSERT(rooms->saying_len <= sizeof rooms->plain);
+    memcpy(rooms->plain, rooms->saying, rooms->saying_len);
+    room->look = true; // the epoch is one message older
+    room->raise = true;
+    return yr_chat_take(rooms->chats, rooms->now, room->id, &c->said, rooms->plain,
+                        rooms->saying_len);
+}
+
+enum yr_err yr_room_content(struct yr_rooms *rooms, struct yr_room *room,
+                            const struct yr_room_record *record, const struct yr_room_body *body,
+                            const struct yr_room_entry *entry)
+{
+    struct content c;
+    bool full = false;
+    enum yr_err err;
+
+    describe(&c, room, record, body, entry);
+    if (entry->slot == YR_ROOM_OWN && rooms->saying != NULL)
+        return take_own(rooms, room, &c);
+    yr_room_receipt_due(rooms, room);
+    err = yr_room_wait_find(room, body->epoch) != NULL ? YR_ENOENT : open_content(rooms, room, &c);
+    if (err != YR_ENOENT)
+        return err;
+    if (!grants_history(room) && (room->state == YR_ROOM_JOINING || foreign(room, body->epoch))) {
+        yr_rooms_count(rooms, YR_ROOMS_NOT_FOR_US);
+        return YR_OK;
+    }
+    if ((err = wait_for(rooms, room, record, body->epoch, entry->arrival, &full)) != YR_OK || !full)
+        return err;
+    yr_rooms_count(rooms, YR_ROOMS_UNREADABLE);
+    return yr_chat_unreadable(rooms->chats, rooms->now, room->id, &c.said);
+}
+
+// One that waited.  *stuck: it cannot be opened after all.
+static enum yr_err resume(struct yr_rooms *rooms, struct yr_room *room, struct yr_wait *wait,
+                          uint64_t arrival, bool *stuck)
+{
+    struct yr_room_record record;
+    struct yr_room_entry entry;
+    struct yr_room_body body;
+    struct yr_heard *heard;
+    struct content c;
+    size_t len;
+    enum yr_err err = yr_room_log_at(room->log, arrival, rooms->in, sizeof rooms->in, &len, &entry);
+
+    *stuck = false;
+    if (err != YR_OK)
+        return err == YR_ENOENT ? YR_ECORRUPT : err;
+    if (yr_room_record_decode(&record, rooms->in, len) != YR_OK ||
+        yr_room_body_decode(&body, record.class, record.body, record.body_len) != YR_OK ||
+        !body.known || body.kind != YR_ROOM_CONTENT)
+        return YR_ECORRUPT;
+    if (wait->what == YR_WAIT_OPENING) {
+        describe(&c, room, &record, &body, &entry);
+        err = open_content(rooms, room, &c);
+        *stuck = err == YR_ENOENT;
+        if (err != YR_OK)
+            return *stuck ? YR_OK : err;
+    }
+    if (wait->counted) {
+        err = yr_room_heard(rooms, room, record.author, record.incarnation, &heard);
+        if (err == YR_OK)
+            yr_heard_opened(room, heard, record.seq);
+        else if (err != YR_EFULL)
+            return err;
+        yr_room_receipt_due(rooms, room);
+    }
+    if (wait->what == YR_WAIT_DROPPING && grants_history(room))
+        return YR_OK; // a HIST may still bring it
+    return yr_room_log_waited(room->log, wait->epoch, arrival);
+}
+
+static void ended(struct yr_rooms *rooms, struct yr_room *room, struct yr_wait *wait)
+{
+    if (wait->what == YR_WAIT_OPENING || !grants_history(room)) {
+        drop_wait(rooms, room, wait);
+        return;
+    }
+    wait->what = YR_WAIT_IDLE;
+    wait->counted = false;
+    store_wait(rooms, room, wait);
+}
+
+enum yr_err yr_room_says_tick(struct yr_rooms *rooms, struct yr_room *room)
+{
+    unsigned left = STEP;
+    enum yr_err err;
+    bool stuck;
+
+    for (size_t i = 0; i < room->wait_count && left > 0;) {
+        struct yr_wait *wait = &room->waits[i];
+        uint64_t arrival = wait->what == YR_WAIT_DROPPING ? wait->at : 0;
+        if (wait->what == YR_WAIT_IDLE) {
+            i++;
+            continue;
+        }
+        err = yr_room_log_waiting(room->log, wait->epoch, &arrival);
+        if (err == YR_ENOENT) {
+            ended(rooms, room, wait);
+            continue;
+        }
+        if (err != YR_OK || (err = resume(rooms, room, wait, arrival, &stuck)) != YR_OK)
+            return err;
+        wait->at = arrival;
+        if (stuck)
+            wait->what = YR_WAIT_IDLE;
+        left--;
+    }
+    return YR_OK;
+}
+
+bool yr_room_says_due(const struct yr_room *room)
+{
+    for (size_t i = 0; i < room->wait_count; i++)
+        if (room->waits[i].what != YR_WAIT_IDLE)
+            return true;
+    return false;
+}
