@@ -15,6 +15,7 @@ struct world {
     struct scribe people[PEOPLE];
     struct keeper keepers[PEOPLE];
     struct pile pile;
+    bool quarrels; // some remove others
 };
 
 static void world_init(struct world *w, uint64_t seed)
@@ -34,7 +35,8 @@ static void world_init(struct world *w, uint64_t seed)
     }
     slip_clear(&create);
     for (size_t i = 1; i < 3; i++) {
-        scribe_add(&w->people[0], &w->keepers[0], &w->people[i], YR_RANK_MEMBER, &create);
+        scribe_add(&w->people[0], &w->keepers[0], &w->people[i],
+                   i == 1 ? YR_RANK_MOD : YR_RANK_MEMBER, &create);
         scribe_keep(&w->keepers[0], &create);
         pile_add(&w->pile, create.bytes, create.len);
         slip_clear(&create);
@@ -53,6 +55,26 @@ static bool is_member(struct world *w, size_t log, size_t who)
     return yr_authority_rank(yr_room_log_authority(w->keepers[log].log), w->people[who].mid) > 0;
 }
 
+// Signed twice with one number, or with a clock out of this world.
+static void cheat(struct world *w, size_t who, struct slip *out)
+{
+    struct scribe *s = &w->people[who];
+    struct yr_room_record r;
+    struct slip other;
+    uint8_t body[] = {99, 1};
+
+    scribe_draft(s, &w->keepers[who], YR_CLASS_MESSAGE, &r);
+    if (seeded_below(&w->rnd, 2) == 0) {
+        r.hlc = seeded_below(&w->rnd, 2) == 0 ? UINT64_MAX - seeded_below(&w->rnd, 9) : 3;
+    } else {
+        scribe_sign_bytes(s, &r, body, sizeof body, &other);
+        pile_add(&w->pile, other.bytes, other.len);
+        slip_clear(&other);
+        body[1] = 2;
+    }
+    scribe_sign_bytes(s, &r, body, sizeof body, out);
+}
+
 static void say(struct world *w, size_t who)
 {
     struct scribe *s = &w->people[who];
@@ -63,7 +85,7 @@ static void say(struct world *w, size_t who)
 
     if (!is_member(w, who, who))
         return;
-    switch (seeded_below(&w->rnd, 8)) {
+    switch (seeded_below(&w->rnd, 20)) {
     case 0:
         if (is_member(w, who, other))
             scribe_text(s, k, "there", &slip);
@@ -80,8 +102,20 @@ static void say(struct world *w, size_t who)
             break;
         }
         // fall through
+    case 3: cheat(w, who, &slip); break;
+    case 4:
+    case 5:
+        if (w->quarrels && other != who && is_member(w, who, other) && who < 2) {
+            scribe_remove(s, k, &w->people[other], &slip);
+            if (other == 0) // nobody may, and nobody honest would try
+                slip_clear(&slip);
+            break;
+        }
+        // fall through
     default: scribe_text(s, k, "text", &slip);
     }
+    if (slip.bytes == NULL)
+        return;
     scribe_keep(k, &slip);
     pile_add(&w->pile, slip.bytes, slip.len);
     slip_clear(&slip);
@@ -163,6 +197,42 @@ static void logs_agree_whatever_order_records_came_in(void **state)
             keeper_assert_equal(&w.keepers[0], &w.keepers[k]);
         world_clear(&w);
     }
+}
+
+// While members come and go, and write when they should not, logs differ in what nobody cites; but
+// what a member says in the end reaches all, with everything it stands on.
+static void the_last_word_reaches_all_whoever_was_removed(void **state)
+{
+    const uint64_t seed = seeded_seed("log_quarrel", 500);
+    size_t late = 0;
+
+    for (uint64_t i = 0; i < WORLDS; i++) {
+        struct world w;
+        struct slip word;
+        size_t heard = 0;
+
+        world_init(&w, seed + i);
+        w.quarrels = true;
+        for (size_t n = 0; n < STEPS; n++)
+            step(&w);
+        scribe_text(&w.people[0], &w.keepers[0], "that is all", &word);
+        scribe_keep(&w.keepers[0], &word);
+        pile_add(&w.pile, word.bytes, word.len);
+        for (size_t round = 0; round < 40 && heard < PEOPLE; round++) {
+            deliver_all(&w);
+            heard = 0;
+            for (size_t k = 0; k < PEOPLE; k++)
+                heard += yr_room_log_has(w.keepers[k].log, word.id);
+        }
+        assert_int_equal(heard, PEOPLE);
+        for (size_t k = 0; k < PEOPLE; k++) {
+            assert_causal(&w.keepers[k]);
+            late += keeper_counter(&w.keepers[k], "room.drop.stranger");
+        }
+        slip_clear(&word);
+        world_clear(&w);
+    }
+    assert_true(late > 100);
 }
 
 // A log that loses what is not durable, again and again, ends up like the others.
@@ -290,6 +360,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(logs_agree_whatever_order_records_came_in),
+        cmocka_unit_test(the_last_word_reaches_all_whoever_was_removed),
         cmocka_unit_test(a_log_that_crashes_after_any_commit_ends_up_the_same),
         cmocka_unit_test(a_log_without_memory_says_so_and_goes_on_after_a_reset),
         cmocka_unit_test(an_error_of_the_owner_goes_up),
