@@ -228,9 +228,14 @@ static void add_subject(struct yr_cli *cli, struct yr_buf *text, const json_t *w
                              : yr_client_call(cli->client, "friend.get",
                                               json_pack("{s:s}", "friend", subject), &err);
     const json_t *named = message ? json_object_get(record, "target") : record;
+    const bool own = yr_json_bool(record, "own", true);
 
     if (message)
-        yr_buf_adds(text, yr_json_bool(record, "own", true) ? "to " : "from ");
+        yr_buf_adds(text, own ? "to " : "from ");
+    if (message && !own && strcmp(yr_json_str(named, "kind", ""), "room") == 0) {
+        yr_add_ref(text, json_object_get(record, "from"));
+        yr_buf_adds(text, " in ");
+    }
     if (named == NULL)
         yr_add_flat(text, subject);
     else
