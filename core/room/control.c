@@ -240,6 +240,7 @@ static enum yr_err take_add(struct yr_rooms *rooms, struct yr_room *room,
     if (err != YR_OK)
         return err;
     memcpy(mate->adder, record->author, YR_MID_LEN);
+    yr_mate_heard(rooms, room, mate, record->hlc); // it had just asked
     if (!mate->profiled && body->text_len <= YR_NICK_MAX) {
         yr_copy(mate->nick, body->text, body->text_len);
         mate->nick[body->text_len] = '\0';

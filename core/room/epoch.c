@@ -955,6 +955,8 @@ bool yr_epochs_info(const struct yr_epochs *s, size_t i, struct yr_epoch_info *o
     out->readable = yr_epoch_readable(e);
     out->ours = e->open && e->own;
     out->partial = e->partial;
+    out->whole = e->whole;
+    memcpy(out->maker, e->maker, sizeof out->maker);
     out->depth = e->depth;
     out->generation = e->generation;
     out->seen_ms = (yr_ms)e->seen_ms;

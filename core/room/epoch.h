@@ -189,10 +189,12 @@ YR_MUST_USE enum yr_err yr_epochs_erase(struct yr_rows *rows, const uint8_t room
 /** One epoch, to look at. */
 struct yr_epoch_info {
     uint8_t id[YR_EPOCH_ID_LEN];
-    uint8_t author[YR_MID_LEN]; /* zero: known from a HIST only */
-    bool added;                 /* made by an ADD, not by a REKEY */
-    bool readable, ours;        /* ours: we can send in it, if it is chosen */
-    bool partial;               /* parts of its REKEY are missing */
+    uint8_t author[YR_MID_LEN];   /* zero: known from a HIST only */
+    bool added;                   /* made by an ADD, not by a REKEY */
+    bool readable, ours;          /* ours: we can send in it, if it is chosen */
+    bool partial;                 /* parts of its REKEY are missing */
+    bool whole;                   /* the record that made it is here: */
+    uint8_t maker[YR_REC_ID_LEN]; /* the ADD, or the last part of the REKEY */
     unsigned depth, generation;
     yr_ms seen_ms; /* when it came, or the REKEY it goes back to */
 };

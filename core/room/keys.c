@@ -111,9 +111,7 @@ enum yr_err yr_room_keys(struct yr_rooms *rooms, struct yr_room *room,
     room->look = true;
     while (yr_epochs_opened(room->epochs, id))
         ; // what waits is looked at as a whole
-    if (room->wait_count > 0)
-        yr_room_wait_look(rooms, room);
-    return YR_OK;
+    return yr_room_wait_look(rooms, room);
 }
 
 enum yr_err yr_room_needkey(struct yr_rooms *rooms, struct yr_room *room,

@@ -158,22 +158,28 @@ void yr_room_mates_flush(struct yr_rooms *rooms, struct yr_room *room)
 
 /* ---- what is heard of them ---- */
 
+void yr_mate_heard(struct yr_rooms *rooms, struct yr_room *room, struct yr_mate *mate, uint64_t hlc)
+{
+    const yr_ms said_ms = yr_hlc_time(hlc);
+
+    if (said_ms <= mate->seen_ms || said_ms > rooms->now.wall_ms + YR_CLOCK_SKEW_MS)
+        return;
+    mate->seen_ms = YR_MIN(said_ms, rooms->now.wall_ms);
+    if (mate->seen_ms > mate->seen_stored_ms + SEEN_STORE_MS)
+        mate->dirty = room->mates_dirty = true;
+}
+
 enum yr_err yr_room_seen(struct yr_rooms *rooms, struct yr_room *room,
                          const struct yr_room_record *record, const struct yr_room_entry *entry)
 {
     struct yr_mate *mate;
-    const yr_ms said_ms = yr_hlc_time(record->hlc);
     char label[YR_ROOM_LABEL_MAX];
     enum yr_err err = yr_room_mate_add(rooms, room, record->author, &mate);
 
     if (err != YR_OK)
         return err == YR_EFULL ? YR_OK : err;
     mate->wrote |= record->class == YR_CLASS_MESSAGE;
-    if (said_ms > mate->seen_ms && said_ms <= rooms->now.wall_ms + YR_CLOCK_SKEW_MS) {
-        mate->seen_ms = YR_MIN(said_ms, rooms->now.wall_ms);
-        if (mate->seen_ms > mate->seen_stored_ms + SEEN_STORE_MS)
-            mate->dirty = room->mates_dirty = true;
-    }
+    yr_mate_heard(rooms, room, mate, record->hlc);
     if (!entry->forked || mate->forked)
         return YR_OK;
     mate->forked = mate->dirty = room->mates_dirty = true;

@@ -625,7 +625,9 @@ static void sync_neighbour(void *ctx, struct yr_now now, size_t number, unsigned
     yr_mate_changed(rooms, room, mid, false);
 }
 
-static void renumber(struct yr_rooms *rooms)
+// Neighbours are told at once: one that is told only of a room that is here again would not know
+// that it ever was not, and go on with a session we no longer have.
+static enum yr_err renumber(struct yr_rooms *rooms)
 {
     rooms->synced_count = 0;
     for (size_t i = 0; i < rooms->count; i++)
@@ -633,6 +635,7 @@ static void renumber(struct yr_rooms *rooms)
             rooms->synced[rooms->synced_count++] = rooms->list[i];
     rooms->renumber = false;
     yr_room_sync_rooms(rooms->sync, rooms->now);
+    return yr_room_sync_tick(rooms->sync, rooms->now);
 }
 
 // Nothing of the room is ours any more but what was said.
@@ -678,8 +681,8 @@ enum yr_err yr_rooms_settle(struct yr_rooms *rooms)
     for (size_t i = 0; i < rooms->count; i++)
         if (rooms->list[i]->removed && (err = finish(rooms, rooms->list[i])) != YR_OK)
             return err;
-    if (rooms->renumber)
-        renumber(rooms);
+    if (rooms->renumber && (err = renumber(rooms)) != YR_OK)
+        return err;
     for (size_t i = rooms->unspread_count; i > 0 && rooms->unspread[i - 1].token == 0; i--) {
         token = token != 0 ? token : yr_rows_pending(rooms->rows);
         rooms->unspread[i - 1].token = token;

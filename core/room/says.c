@@ -103,18 +103,56 @@ enum yr_err yr_room_says_load(struct yr_rooms *rooms, struct yr_room *room)
         memcpy(wait->epoch, at.suffix, YR_EPOCH_ID_LEN);
         wait->counted = row[0] != 0;
     }
-    if (err != YR_ENOENT)
-        return err;
-    yr_room_wait_look(rooms, room);
+    return err == YR_ENOENT ? yr_room_wait_look(rooms, room) : err;
+}
+
+// Does the record stand on the operation that made us a member?
+static enum yr_err knew_us(struct yr_rooms *rooms, struct yr_room *room, const uint8_t *maker,
+                           const uint8_t add[YR_REC_ID_LEN], bool *out)
+{
+    struct yr_authority *authority = yr_room_log_authority(room->log);
+    struct yr_room_record record;
+    struct yr_room_entry entry;
+    size_t len;
+    enum yr_err err;
+
+    *out =
+        memcmp(maker, add, YR_REC_ID_LEN) == 0 || yr_authority_is_ancestor(authority, add, maker);
+    if (*out)
+        return YR_OK;
+    err = yr_room_log_get(room->log, maker, rooms->in, sizeof rooms->in, &len, &entry);
+    if (err != YR_OK || yr_room_record_decode(&record, rooms->in, len) != YR_OK) {
+        *out = true; // nothing is known of it: it may be for us
+        return err == YR_ENOENT ? YR_OK : err;
+    }
+    for (size_t i = 0; i < record.dep_count && !*out; i++)
+        *out = memcmp(record.deps[i], add, YR_REC_ID_LEN) == 0 ||
+               yr_authority_is_ancestor(authority, add, record.deps[i]);
     return YR_OK;
 }
 
-// An epoch that is known, and of which we shall never be told the key, but by HIST.
-static bool foreign(const struct yr_room *room, const uint8_t epoch[YR_EPOCH_ID_LEN])
+// Is this an epoch that is known, but made by somebody who did not know us as a member?  Its key is
+// told to us by a HIST, or never.
+static enum yr_err is_foreign(struct yr_rooms *rooms, struct yr_room *room,
+                              const uint8_t epoch[YR_EPOCH_ID_LEN], bool *out)
 {
-    (void)room;
-    (void)epoch;
-    return false;
+    uint8_t add[YR_REC_ID_LEN];
+    struct yr_epoch_info info;
+    bool knew;
+    enum yr_err err;
+
+    *out = false;
+    for (size_t i = 0; yr_epochs_info(room->epochs, i, &info); i++) {
+        if (memcmp(info.id, epoch, YR_EPOCH_ID_LEN) != 0)
+            continue;
+        if (info.readable || !info.whole ||
+            !yr_authority_adder(yr_room_log_authority(room->log), room->self, add))
+            return YR_OK;
+        if ((err = knew_us(rooms, room, info.maker, add, &knew)) == YR_OK)
+            *out = !knew;
+        return err;
+    }
+    return YR_OK;
 }
 
 static bool grants_history(struct yr_room *room)
@@ -122,24 +160,32 @@ static bool grants_history(struct yr_room *room)
     return yr_room_log_create(room->log)->hist_days > 0;
 }
 
-void yr_room_wait_look(struct yr_rooms *rooms, struct yr_room *room)
+enum yr_err yr_room_wait_look(struct yr_rooms *rooms, struct yr_room *room)
 {
-    (void)rooms;
+    bool foreign;
+    enum yr_err err;
+
     for (size_t i = 0; i < room->wait_count; i++) {
         struct yr_wait *wait = &room->waits[i];
         if (yr_epochs_readable(room->epochs, wait->epoch)) {
             wait->what = YR_WAIT_OPENING;
-        } else if (wait->what == YR_WAIT_IDLE && foreign(room, wait->epoch) &&
-                   (wait->counted || !grants_history(room))) {
+            continue;
+        }
+        if (wait->what != YR_WAIT_IDLE || (!wait->counted && grants_history(room)))
+            continue;
+        if ((err = is_foreign(rooms, room, wait->epoch, &foreign)) != YR_OK)
+            return err;
+        if (foreign) {
             wait->what = YR_WAIT_DROPPING;
             wait->at = 0;
         }
     }
+    return YR_OK;
 }
 
 static enum yr_err wait_for(struct yr_rooms *rooms, struct yr_room *room,
                             const struct yr_room_record *record, const uint8_t *epoch,
-                            uint64_t arrival, bool *full)
+                            uint64_t arrival, bool foreign, bool *full)
 {
     struct yr_wait *wait = yr_room_wait_find(room, epoch);
     struct yr_heard *heard;
@@ -156,7 +202,7 @@ static enum yr_err wait_for(struct yr_rooms *rooms, struct yr_room *room,
         wait = &room->waits[room->wait_count++];
         memset(wait, 0, sizeof *wait);
         memcpy(wait->epoch, epoch, YR_EPOCH_ID_LEN);
-        wait->counted = room->state != YR_ROOM_JOINING && !foreign(room, epoch);
+        wait->counted = !foreign;
         store_wait(rooms, room, wait);
     }
     yr_rooms_count(rooms, YR_ROOMS_WAITING);
@@ -230,7 +276,7 @@ enum yr_err yr_room_content(struct yr_rooms *rooms, struct yr_room *room,
                             const struct yr_room_entry *entry)
 {
     struct content c;
-    bool full = false;
+    bool full = false, foreign = room->state == YR_ROOM_JOINING;
     enum yr_err err;
 
     describe(&c, room, record, body, entry);
@@ -240,11 +286,15 @@ enum yr_err yr_room_content(struct yr_rooms *rooms, struct yr_room *room,
     err = yr_room_wait_find(room, body->epoch) != NULL ? YR_ENOENT : open_content(rooms, room, &c);
     if (err != YR_ENOENT)
         return err;
-    if (!grants_history(room) && (room->state == YR_ROOM_JOINING || foreign(room, body->epoch))) {
+    if (!foreign && yr_room_wait_find(room, body->epoch) == NULL &&
+        (err = is_foreign(rooms, room, body->epoch, &foreign)) != YR_OK)
+        return err;
+    if (foreign && !grants_history(room)) {
         yr_rooms_count(rooms, YR_ROOMS_NOT_FOR_US);
         return YR_OK;
     }
-    if ((err = wait_for(rooms, room, record, body->epoch, entry->arrival, &full)) != YR_OK || !full)
+    err = wait_for(rooms, room, record, body->epoch, entry->arrival, foreign, &full);
+    if (err != YR_OK || !full)
         return err;
     yr_rooms_count(rooms, YR_ROOMS_UNREADABLE);
     return yr_chat_unreadable(rooms->chats, rooms->now, room->id, &c.said);

@@ -260,7 +260,7 @@ YR_MUST_USE enum yr_err yr_room_content(struct yr_rooms *rooms, struct yr_room *
                                         const struct yr_room_entry *entry);
 struct yr_wait *yr_room_wait_find(struct yr_room *room, const uint8_t epoch[YR_EPOCH_ID_LEN]);
 /** An epoch became known: what waits for it is looked at. */
-void yr_room_wait_look(struct yr_rooms *rooms, struct yr_room *room);
+YR_MUST_USE enum yr_err yr_room_wait_look(struct yr_rooms *rooms, struct yr_room *room);
 YR_MUST_USE enum yr_err yr_room_says_load(struct yr_rooms *rooms, struct yr_room *room);
 YR_MUST_USE enum yr_err yr_room_says_tick(struct yr_rooms *rooms, struct yr_room *room);
 bool yr_room_says_due(const struct yr_room *room);
@@ -301,6 +301,9 @@ YR_MUST_USE enum yr_err yr_room_who(struct yr_room *room, const uint8_t who[YR_I
 YR_MUST_USE enum yr_err yr_room_profile(struct yr_rooms *rooms, struct yr_room *room,
                                         const struct yr_room_record *record,
                                         const struct yr_room_body *body);
+/** It said something, or asked to be added, at this time. */
+void yr_mate_heard(struct yr_rooms *rooms, struct yr_room *room, struct yr_mate *mate,
+                   uint64_t hlc);
 /** Something of this author was accepted. */
 YR_MUST_USE enum yr_err yr_room_seen(struct yr_rooms *rooms, struct yr_room *room,
                                      const struct yr_room_record *record,
