@@ -86,6 +86,55 @@ static void a_newcomer_is_given_an_epoch_by_its_add_and_reads_nothing_from_befor
     world_end(w);
 }
 
+// What an ADD of p[4] by p[1] would say with `e` as its parent.
+static void keys_from(struct world *w, const struct yr_epoch *e, struct yr_add_keys *out)
+{
+    struct person *p = &w->p[1], *newcomer = &w->p[4];
+    uint8_t es[32], commit[32], id[YR_EPOCH_ID_LEN], seed[32] = {7};
+    struct yr_keypair eph;
+    struct yr_chain chain;
+
+    assert_int_equal(yr_chain_begin(p->epochs, e, YR_EPOCH_ADDS, p->mid, &chain), YR_OK);
+    yr_epoch_es_of_add(es, chain.key, newcomer->sign_pk, newcomer->rx[0].public_key, p->mid);
+    yr_chain_end(p->epochs, &chain);
+    yr_epoch_commit(commit, es);
+    memcpy(out->parent, e->id, sizeof out->parent);
+    memcpy(out->nonce, commit, sizeof out->nonce);
+    yr_keypair_from_seed(&eph, seed);
+    memcpy(out->eph, eph.public_key, sizeof out->eph);
+    yr_epoch_id_add(id, w->room_id, p->mid, out->nonce, newcomer->sign_pk);
+    assert_int_equal(yr_epoch_share_seal(p->epochs, out->sealed, es, id, &eph,
+                                         newcomer->rx[0].public_key, p->mid),
+                     YR_OK);
+}
+
+static void an_add_that_does_not_give_what_it_says_makes_no_epoch_that_is_used(void **state)
+{
+    // the parent is an epoch of others; it is the right one; and then the commitment is not
+    for (unsigned way = 0; way < 3; way++) {
+        struct world *w = room_of(3, 0);
+        struct yr_epoch *e = yr_epoch_find(w->p[1].epochs, chosen(w, 1).id);
+        struct yr_add_keys keys;
+        const enum yr_epoch_state states[] = {YR_EPOCH_NONE, YR_EPOCH_READY, YR_EPOCH_BEHIND};
+
+        if (way == 0)
+            assert_non_null(act(w, &w->p[1], YR_ROOM_ADD, &w->p[3], 10));
+        keys_from(w, e, &keys);
+        keys.nonce[0] ^= way == 2;
+        w->false_keys = &keys;
+        assert_non_null(act(w, &w->p[1], YR_ROOM_ADD, &w->p[4], 10));
+        sync_all(w);
+        for (size_t i = 0; i < 3; i++)
+            assert_int_equal(chosen(w, i).state, states[way]);
+        rekey(w, &w->p[2]);
+        sync_all(w);
+        for (size_t i = 0; i < 5; i++)
+            if (is_member(&w->p[i]))
+                assert_int_equal(chosen(w, i).state, YR_EPOCH_READY);
+        world_end(w);
+    }
+}
+
 static void history_is_read_where_the_room_grants_it(void **state)
 {
     for (unsigned days = 0; days <= 2; days += 2) {
@@ -714,6 +763,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_text_is_read_by_the_members_and_by_nobody_else),
         cmocka_unit_test(a_newcomer_is_given_an_epoch_by_its_add_and_reads_nothing_from_before),
+        cmocka_unit_test(an_add_that_does_not_give_what_it_says_makes_no_epoch_that_is_used),
         cmocka_unit_test(history_is_read_where_the_room_grants_it),
         cmocka_unit_test(
             a_removed_member_is_in_no_epoch_that_is_used_even_if_history_gave_it_an_older_one),
