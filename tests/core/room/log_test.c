@@ -505,6 +505,103 @@ static void operations_of_one_removed_do_not_fill_the_log(void **state)
     room_clear(&r);
 }
 
+static void who_was_removed_in_vain_is_heard_again(void **state)
+{
+    struct room r;
+    struct slip by_carol, of_carol, text;
+
+    room_init(&r, 25);
+    give_all(&r.a, &r.b);
+    scribe_text(&r.bob, &r.a, "still here", &text);
+    scribe_remove(&r.carol, &r.a, &r.bob, &by_carol); // neither knows of the other
+    scribe_remove(&r.alice, &r.a, &r.carol, &of_carol);
+    KEEPER_SEES(&r.b, &by_carol, YR_PUT_NEW);
+    KEEPER_SEES(&r.b, &text, YR_PUT_LATE);
+    KEEPER_SEES(&r.b, &of_carol, YR_PUT_NEW); // which takes carol's word its effect
+    KEEPER_SEES(&r.b, &text, YR_PUT_NEW);
+    slip_clear(&by_carol);
+    slip_clear(&of_carol);
+    slip_clear(&text);
+    room_clear(&r);
+}
+
+static void the_waiting_word_of_one_who_is_removed_brings_nothing_in(void **state)
+{
+    struct room r;
+    struct slip first, second, removal;
+
+    room_init(&r, 26);
+    give_all(&r.a, &r.b);
+    scribe_text(&r.bob, &r.a, "one", &first);
+    scribe_keep(&r.a, &first);
+    scribe_text(&r.bob, &r.a, "two", &second);
+    KEEPER_SEES(&r.b, &second, YR_PUT_HELD);
+    scribe_remove(&r.alice, &r.b, &r.bob, &removal);
+    KEEPER_SEES(&r.b, &removal, YR_PUT_NEW);
+    KEEPER_SEES(&r.b, &first, YR_PUT_LATE); // his own word is no member's
+    assert_int_equal(yr_room_log_held(r.b.log), 1);
+    keeper_wait(&r.b, YR_ROOM_HELD_S * 1000);
+    assert_int_equal(yr_room_log_held(r.b.log), 0);
+    assert_int_equal(yr_room_log_end(r.b.log), 4);
+    slip_clear(&first);
+    slip_clear(&second);
+    slip_clear(&removal);
+    room_clear(&r);
+}
+
+static void our_own_record_that_we_had_lost_is_taken_like_any_other(void **state)
+{
+    struct room r;
+    struct slip lost;
+
+    room_init(&r, 27);
+    give_all(&r.a, &r.b);
+    keeper_commit(&r.a);
+    scribe_text(&r.alice, &r.a, "not durable here", &lost);
+    scribe_keep(&r.a, &lost);
+    KEEPER_SEES(&r.b, &lost, YR_PUT_NEW);
+    keeper_crash(&r.a);
+    assert_false(yr_room_log_has(r.a.log, lost.id));
+    KEEPER_SEES(&r.a, &lost, YR_PUT_NEW);
+    assert_int_equal(r.a.told[r.a.told_count - 1].entry.slot, 1); // which tells that it was lost
+    assert_memory_equal(r.a.told[r.a.told_count - 1].author, r.alice.mid, YR_MID_LEN);
+    keeper_assert_equal(&r.a, &r.b);
+    slip_clear(&lost);
+    room_clear(&r);
+}
+
+static void the_newest_add_tells_the_key_until_its_owner_does(void **state)
+{
+    struct room r;
+    struct scribe again;
+    struct slip old, removal, add;
+    const uint8_t *sign_pk, *seal_pk;
+    uint8_t key[32] = {9};
+
+    room_init(&r, 28);
+    again = r.bob;
+    memset(again.seal_pk, 4, sizeof again.seal_pk);
+    scribe_remove(&r.alice, &r.a, &r.bob, &removal);
+    scribe_keep(&r.a, &removal);
+    assert_true(yr_room_log_keys(r.a.log, r.bob.mid, &sign_pk, &seal_pk));
+    assert_memory_equal(sign_pk, r.bob.keys.id, 32);
+    assert_memory_equal(seal_pk, r.bob.seal_pk, 32);
+    keeper_wait(&r.a, 1000);
+    scribe_add(&r.alice, &r.a, &again, YR_RANK_MEMBER, &add);
+    scribe_keep(&r.a, &add);
+    assert_true(yr_room_log_keys(r.a.log, r.bob.mid, NULL, &seal_pk));
+    assert_memory_equal(seal_pk, again.seal_pk, 32);
+    scribe_key(&r.bob, &r.a, key, &old);
+    KEEPER_SEES(&r.a, &old, YR_PUT_NEW);
+    assert_true(yr_room_log_keys(r.a.log, r.bob.mid, NULL, &seal_pk));
+    assert_memory_equal(seal_pk, key, 32);
+    assert_false(yr_room_log_keys(r.a.log, r.mallory.mid, NULL, NULL));
+    slip_clear(&old);
+    slip_clear(&removal);
+    slip_clear(&add);
+    room_clear(&r);
+}
+
 /* ---- authors nobody has added yet ---- */
 
 static void the_record_of_an_unknown_author_waits_for_its_add(void **state)
@@ -862,6 +959,10 @@ int main(void)
         cmocka_unit_test(who_is_removed_is_heard_only_through_members),
         cmocka_unit_test(what_a_member_cites_of_one_removed_is_taken_with_all_before_it),
         cmocka_unit_test(operations_of_one_removed_do_not_fill_the_log),
+        cmocka_unit_test(who_was_removed_in_vain_is_heard_again),
+        cmocka_unit_test(the_waiting_word_of_one_who_is_removed_brings_nothing_in),
+        cmocka_unit_test(our_own_record_that_we_had_lost_is_taken_like_any_other),
+        cmocka_unit_test(the_newest_add_tells_the_key_until_its_owner_does),
         cmocka_unit_test(the_record_of_an_unknown_author_waits_for_its_add),
         cmocka_unit_test(strangers_push_out_only_strangers_of_the_same_friend),
         cmocka_unit_test(both_of_two_records_with_one_number_are_kept_by_all),
