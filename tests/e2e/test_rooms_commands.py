@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+import rpc
 import yaari
 from test_commands import fails, on_tty
 from yaari import UNSAFE, wait_for
@@ -210,6 +211,22 @@ def test_roles(garden):
     alice.ok("room", "role", "garden", "bob", "member")
     wait_for(lambda: room_of(bob, "garden")["role"] == "member", 30)
     fails(alice, 67, "room", "role", "garden", "nobody", "mod", name="no_such_target")
+
+
+def test_no_record_has_a_member_its_schema_does_not_know(garden):
+    alice, bob, carol = garden
+    (message,) = alice.json("send", "garden", "@bob: look")
+    wait_for(lambda: message["id"] in [m["id"] for m in carol.json("log", "garden")], 30)
+    carol.ok("react", message["id"], "👍")
+    alice.ok("room", "mute", "garden", "1h")
+    for node in garden:
+        for args in (["room", "list", "--all"], ["room", "members", "garden"], ["log", "garden", "--all"],
+                     ["request", "list"], ["inbox"], ["status"], ["show", message["id"]], ["why", message["id"]]):
+            rpc.validate(node.ok(*args, "--json").records)
+        events = node.run("events", "--since", "0", "-C", "100000", "--timeout", "1s").records
+        assert events
+        rpc.validate(events)
+    alice.ok("room", "mute", "garden", "off")
 
 
 def test_names_that_fit_a_friend_and_a_room(garden):
