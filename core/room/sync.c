@@ -237,7 +237,8 @@ static void silence(struct yr_room_sync *sync, struct yr_now now, struct yr_sync
 
     s->standing = YR_STANDING_SILENT;
     s->proved = s->told_removal = s->removal_due = s->have_due = false;
-    s->pull_us = YR_NEVER;
+    s->pull_us = s->tell_us = YR_NEVER;
+    s->tell_count = 0;
     yr_sync_pull_drop(sync, s->room, s);
     yr_sync_push_drop(s->room, s->link->slot);
     yr_sync_serve_clear(sync, s);
@@ -862,7 +863,8 @@ static void turn_link(struct yr_room_sync *sync, struct yr_now now, struct yr_sy
     yr_sync_wake(sync, link->retry_us);
     pump(sync, now, link);
     for (size_t i = 0; i < link->count && !link->full; i++)
-        yr_sync_wake(sync, link->sessions[i]->tell_us);
+        if (yr_sync_member(link->sessions[i]))
+            yr_sync_wake(sync, link->sessions[i]->tell_us);
 }
 
 enum yr_err yr_room_sync_tick(struct yr_room_sync *sync, struct yr_now now)

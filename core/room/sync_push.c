@@ -140,7 +140,8 @@ static void untell(struct yr_sync_session *s, const uint8_t id[YR_SYNC_ID])
     for (size_t i = 0; i < s->tell_count; i++)
         if (memcmp(s->tell[i], id, YR_SYNC_ID) == 0) {
             memmove(s->tell[i], s->tell[i + 1], (s->tell_count - i - 1) * YR_SYNC_ID);
-            s->tell_count--;
+            if (--s->tell_count == 0)
+                s->tell_us = YR_NEVER;
             return;
         }
 }
