@@ -106,6 +106,11 @@ bool yr_sync_spend(struct yr_room_sync *sync, struct yr_now now, struct yr_sync_
     return true;
 }
 
+void yr_sync_refund(struct yr_sync_link *link, uint64_t cost)
+{
+    link->work = YR_MIN((uint64_t)YR_ROOM_WORK_MAX * WORK_ONE, link->work + cost * WORK_ONE);
+}
+
 bool yr_sync_has(struct yr_room_sync *sync, struct yr_room_log *log, const uint8_t id[YR_SYNC_ID],
                  size_t *len, struct yr_room_entry *entry)
 {

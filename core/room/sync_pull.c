@@ -4,6 +4,9 @@
 #define FRAME_WANTS  1600
 #define CHAIN_LEN    24
 #define SUMS_LEN     (16 * 8)
+#define ROUND_US     (4 * YR_S)             // from one round that brings nothing to the next, ...
+#define ROUNDS       8                      // ... after so many at once
+#define VEC_WORK     32                     // all chains are hashed for it
 #define PROGRESS_MAX (12 * YR_ROOM_STALL_S) // seconds without a new record
 
 /* ---- chains as both sides see them ---- */
@@ -175,6 +178,7 @@ static struct yr_sync_pull *begin(struct yr_room_sync *sync, struct yr_now now,
     struct yr_sync_pull *pull = yr_alloc(sync->mem, YR_MEM_ROOM, sizeof *pull);
 
     s->pull_us = YR_NEVER;
+    s->round_us = YR_MAX(s->round_us, now.mono_us) + ROUND_US;
     if (pull == NULL) {
         yr_sync_fail(sync, YR_ENOMEM);
         return NULL;
@@ -242,11 +246,16 @@ static bool same_as_theirs(struct yr_room_sync *sync, const struct yr_sync_sessi
 static void finish(struct yr_room_sync *sync, struct yr_now now, struct yr_sync_session *s)
 {
     struct yr_sync_pull *pull = pull_of(s);
-    const bool progress = pull->progress, asked = pull->want_count + pull->fork_count > 0;
+    const bool progress = pull->progress, same = same_as_theirs(sync, s);
+    const bool asked = pull->want_count + pull->fork_count > 0 || now.mono_us >= pull->stall_us;
     struct yr_sync_room *room = s->room;
 
     yr_sync_pull_drop(sync, room, s);
-    if (same_as_theirs(sync, s))
+    if (same || progress)
+        s->round_us -= ROUND_US;
+    else if (s->round_us > now.mono_us + ROUNDS * ROUND_US) // he says so again and again
+        s->pull_min_us = s->round_us - ROUNDS * ROUND_US;
+    if (same)
         s->futile = 0;
     else if (progress) {
         s->futile = 0;
@@ -356,6 +365,25 @@ static bool send_ask(struct yr_room_sync *sync, struct yr_now now, struct yr_syn
     pull->node_count = 0;
     pull->ask_due = false;
     return true;
+}
+
+static int by_want(const void *a, const void *b)
+{
+    const struct yr_sync_wanted *x = a, *y = b;
+
+    return x->hash < y->hash ? -1 : x->hash > y->hash;
+}
+
+// By hash, and none twice, whatever the neighbour listed.
+static void sort_wants(struct yr_sync_pull *pull)
+{
+    size_t kept = 0;
+
+    qsort(pull->wants, pull->want_count, sizeof *pull->wants, by_want);
+    for (size_t i = 0; i < pull->want_count; i++)
+        if (kept == 0 || pull->wants[i].hash != pull->wants[kept - 1].hash)
+            pull->wants[kept++] = pull->wants[i];
+    pull->want_count = kept;
 }
 
 static bool send_wants(struct yr_room_sync *sync, struct yr_now now, struct yr_sync_pull *pull)
@@ -521,9 +549,10 @@ static void after_walk(struct yr_room_sync *sync, struct yr_now now, struct yr_s
     pull->ask_due = true;
     if (pull->node_count > 0)
         pull->phase = YR_PULL_WALK;
-    else if (pull->want_count > 0)
+    else if (pull->want_count > 0) {
         pull->phase = YR_PULL_FETCH;
-    else if (pull->fork_count > 0)
+        sort_wants(pull);
+    } else if (pull->fork_count > 0)
         pull->phase = YR_PULL_FORK;
     else
         finish(sync, now, pull->from);
@@ -551,7 +580,7 @@ enum yr_err yr_sync_on_vec(struct yr_room_sync *sync, struct yr_now now, struct 
 
     if (!vec_ok(rd, &told))
         return YR_EPROTO;
-    if (told && !yr_sync_spend(sync, now, s->link, YR_ROOM_GETS_MAX))
+    if (!yr_sync_spend(sync, now, s->link, told ? YR_ROOM_GETS_MAX : VEC_WORK))
         return YR_OK;
     if (told)
         pull = begin_told(sync, now, s);

@@ -521,8 +521,10 @@ enum yr_err yr_sync_on_record(struct yr_room_sync *sync, struct yr_now now,
     memcpy(id, record.id, sizeof id); // `bytes` and all that is lent from them may go
     memcpy(author, record.author, sizeof author);
     before = was_seen(room, id);
-    if (pushed && before && !yr_sync_spend(sync, now, s->link, 1))
+    if (!yr_sync_spend(sync, now, s->link, 1)) { // too many that we could not use
+        yr_sync_pull_want(sync, s, now.mono_us + YR_S);
         return YR_OK;
+    }
     sync->pulled = !pushed && lost_of(room, id) == NULL;
     err = sync->ops.record(sync->ops.ctx, now, room->index, slot, bytes, len, &what, &forged);
     sync->pulled = false;
@@ -530,6 +532,8 @@ enum yr_err yr_sync_on_record(struct yr_room_sync *sync, struct yr_now now,
         return err;
     if (forged)
         return YR_EPROTO;
+    if (what == YR_PUT_NEW)
+        yr_sync_refund(s->link, 1);
     forget_heard(room, heard_of(room, id));
     if (!pushed)
         yr_sync_pull_heard(s, now, what == YR_PUT_NEW);

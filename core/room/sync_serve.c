@@ -1,6 +1,7 @@
 #include "core/room/sync_state.h"
 
 #define CHAIN_LEN 24
+#define WANT_LEN  24
 #define SUMS_LEN  (16 * 8)
 #define NODE_HEAD (4 + 1)
 #define ASK_WORK  32 /* all chains are hashed for it */
@@ -18,7 +19,7 @@ void yr_sync_serve_clear(struct yr_room_sync *sync, struct yr_sync_session *s)
     s->ranges = NULL;
     s->range_count = s->range_cap = 0;
     s->ask_count = s->get_count = 0;
-    s->serving = s->page_due = s->removal_due = s->answer_due = s->behind = false;
+    s->serving = s->wanting = s->page_due = s->removal_due = s->answer_due = s->behind = false;
 }
 
 /* ---- which chains there are ---- */
@@ -355,28 +356,46 @@ static void add_wanted(struct yr_room_sync *sync, struct yr_sync_session *s,
         (void)add_range(sync, s, &range);
 }
 
+// No chain twice, or a few bytes would make us send the same over and over.
+static bool wants_ok(const struct yr_sync_session *s, struct yr_rd rd)
+{
+    uint64_t last = s->want_hash;
+    bool first = !s->wanting;
+
+    while (yr_rd_left(&rd) > 0) {
+        const uint64_t hash = yr_rd_u64be(&rd);
+
+        if (!first && hash <= last)
+            return false;
+        first = false;
+        last = hash;
+        yr_rd_skip(&rd, WANT_LEN - 8);
+    }
+    return true;
+}
+
 enum yr_err yr_sync_on_want(struct yr_room_sync *sync, struct yr_now now, struct yr_sync_session *s,
                             struct yr_rd rd)
 {
     const bool more = yr_rd_u8(&rd) != 0;
-    const size_t count = yr_rd_left(&rd) / 24;
+    const size_t count = yr_rd_left(&rd) / WANT_LEN;
     struct yr_room_view view;
 
-    if (rd.bad || count == 0 || yr_rd_left(&rd) % 24 != 0)
+    if (rd.bad || count == 0 || yr_rd_left(&rd) % WANT_LEN != 0 || !wants_ok(s, rd))
         return YR_EPROTO;
     if (!yr_sync_spend(sync, now, s->link, ASK_WORK + count) ||
         !yr_sync_view(sync, s->room, &view) || !yr_sync_spots(sync, s, view.log))
         return YR_OK;
-    if (s->serving) { // of a round that he has given up
+    if (!s->wanting) // what is left of a round that he has given up
         s->range_count = 0;
-        s->serving = false;
-    }
+    s->serving = false;
     for (size_t i = 0; i < count; i++) {
         const uint64_t hash = yr_rd_u64be(&rd), from = yr_rd_u64(&rd), to = yr_rd_u64(&rd);
 
         add_wanted(sync, s, view.log, hash, from, to);
+        s->want_hash = hash;
     }
-    if (more)
+    if ((s->wanting = more))
         return YR_OK;
     s->serving = s->answer_due = true;
     for (size_t i = s->range_count / 2; i-- > 0;)

@@ -133,6 +133,7 @@ struct yr_sync_session {
     /* rounds */
     yr_us pull_us;     /* when one may begin; YR_NEVER: no need */
     yr_us pull_min_us; /* not before */
+    yr_us round_us;    /* rounds that brought nothing, as a time that runs ahead of the clock */
     unsigned futile;
     struct yr_sync_late late[YR_ROOM_LATE_MAX];
     size_t late_at;
@@ -143,6 +144,8 @@ struct yr_sync_session {
     size_t get_count;
     struct yr_sync_range *ranges; /* heap by arrival once `serving` */
     size_t range_count, range_cap;
+    bool wanting;       /* more of what he wants is about to come, ... */
+    uint64_t want_hash; /* ... by rising hash */
     bool serving;
     bool page_due, removal_due;
     uint64_t page_hash, page_from, page_to;
@@ -246,6 +249,8 @@ bool yr_sync_end(struct yr_room_sync *sync, struct yr_now now, struct yr_sync_li
 /** Take `cost` from what the friend may make us do.  False: it is used up, ignore him. */
 bool yr_sync_spend(struct yr_room_sync *sync, struct yr_now now, struct yr_sync_link *link,
                    uint64_t cost);
+/** Give back what turned out to be welcome. */
+void yr_sync_refund(struct yr_sync_link *link, uint64_t cost);
 /** Is this record here?  Its bytes are in sync->record then. */
 bool yr_sync_has(struct yr_room_sync *sync, struct yr_room_log *log, const uint8_t id[YR_SYNC_ID],
                  size_t *len, struct yr_room_entry *entry);

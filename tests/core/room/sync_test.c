@@ -743,7 +743,7 @@ static size_t harm(struct seeded *rnd, uint8_t *frame, uint8_t *type)
         yr_wr_u8(&wr, (uint8_t)seeded_below(rnd, 2));
         n = 1 + seeded_below(rnd, 1600);
         for (size_t i = 0; i < n; i++) {
-            yr_wr_u64(&wr, seeded_below(rnd, 3));
+            yr_wr_u64be(&wr, i + seeded_below(rnd, 2));
             yr_wr_u64(&wr, 0);
             yr_wr_u64(&wr, UINT64_MAX);
         }
