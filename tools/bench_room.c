@@ -1,0 +1,547 @@
+/* tools/bench_room.c: a room of many nodes, a process each, on loopback.
+ *
+ *     bench_room FOLDER MEMBERS TEXTS     prints JSON lines: forming, text to all, bytes on the
+ * wire
+ *
+ * The members' friendships are a ring with a chord at every second node.  The parent tells the
+ * children what to do and hears what they see, a line each way; times are of one clock. */
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include "yaari/host.h"
+
+#define MEMBERS_MAX 64
+#define TEXTS_MAX   10000
+#define TEXT_LEN    100
+#define ORDER_MAX   400
+#define PATIENCE_MS 60000
+
+static void die(const char *what)
+{
+    fprintf(stderr, "bench_room: %s\n", what);
+    exit(1);
+}
+
+static uint64_t now_us(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
+/* ---- a member ---- */
+
+struct member {
+    uv_loop_t loop;
+    struct yr_host *host;
+    uv_poll_t orders;
+    uv_timer_t timer;
+    int fd; /* to the parent */
+    char line[ORDER_MAX];
+    size_t line_len;
+    uint8_t room[YR_ID_LEN];
+    bool in_room;
+    size_t members, online; /* told last */
+    uint64_t ticket;
+};
+
+static struct yr_message message; // 20 KiB: not for the stack
+
+static void tell(const struct member *m, const char *text)
+{
+    if (write(m->fd, text, strlen(text)) < 0)
+        exit(1); // the parent has gone
+}
+
+static void order(struct member *m, const struct yr_cmd *cmd)
+{
+    const enum yr_err err = yr_host_command(m->host, cmd, ++m->ticket);
+
+    if (err != YR_OK)
+        die(yr_strerror(err));
+}
+
+static void invite_link(struct member *m)
+{
+    struct yr_cmd cmd = {.kind = YR_CMD_INVITE_NEW,
+                         .flags = YR_FLAG_HINTS,
+                         .expires_ms = yr_host_now(m->host).wall_ms + 3600 * 1000};
+    struct yr_invite_info info;
+    char text[ORDER_MAX];
+
+    order(m, &cmd);
+    for (size_t i = 0; yr_node_invite_at(yr_host_node(m->host), i, &info); i++)
+        if (info.state == YR_INVITE_OPEN)
+            snprintf(text, sizeof text, "link %s\n", info.link);
+    tell(m, text);
+}
+
+static void invite_friend(struct member *m, const char *nick)
+{
+    struct yr_cmd cmd = {.kind = YR_CMD_ROOM_INVITE};
+    struct yr_friend_info info;
+
+    memcpy(cmd.conv, m->room, YR_ID_LEN);
+    for (size_t i = 0; yr_node_friend_at(yr_host_node(m->host), i, &info); i++)
+        if (strcmp(info.nick, nick) == 0)
+            memcpy(cmd.who, info.id, YR_ID_LEN);
+    order(m, &cmd);
+}
+
+static void say(struct member *m)
+{
+    struct yr_cmd cmd = {.kind = YR_CMD_SEND, .body_len = TEXT_LEN};
+    char text[TEXT_LEN];
+
+    memset(text, '.', sizeof text);
+    text[snprintf(text, sizeof text, "%llu", (unsigned long long)now_us())] = ' ';
+    memcpy(cmd.conv, m->room, YR_ID_LEN);
+    cmd.body = text;
+    order(m, &cmd);
+}
+
+static void tell_bytes(struct member *m)
+{
+    struct yr_host_stats stats;
+    char text[ORDER_MAX];
+
+    yr_host_stats(m->host, &stats);
+    snprintf(text, sizeof text, "bytes %llu\n", (unsigned long long)stats.tx_bytes);
+    tell(m, text);
+}
+
+static void closed(void *ctx)
+{
+    struct member *m = ctx;
+
+    uv_close((uv_handle_t *)&m->timer, NULL);
+    uv_close((uv_handle_t *)&m->orders, NULL);
+}
+
+static void obey(struct member *m, const char *line)
+{
+    struct yr_cmd cmd = {.kind = YR_CMD_ADD, .text = line + 4};
+
+    if (strcmp(line, "link") == 0) {
+        invite_link(m);
+    } else if (strncmp(line, "add ", 4) == 0) {
+        cmd.text_len = strlen(cmd.text);
+        order(m, &cmd);
+    } else if (strcmp(line, "new") == 0) {
+        cmd = (struct yr_cmd){.kind = YR_CMD_ROOM_NEW, .text = "bench", .text_len = 5};
+        order(m, &cmd);
+    } else if (strncmp(line, "invite ", 7) == 0) {
+        invite_friend(m, line + 7);
+    } else if (strcmp(line, "say") == 0) {
+        say(m);
+    } else if (strcmp(line, "bytes") == 0) {
+        tell_bytes(m);
+    } else {
+        yr_host_close(m->host, closed, m);
+    }
+}
+
+static void on_orders(uv_poll_t *poll, int status, int events)
+{
+    struct member *m = poll->data;
+    const ssize_t n = read(m->fd, m->line + m->line_len, sizeof m->line - 1 - m->line_len);
+    char *end;
+
+    (void)events;
+    if (status != 0 || n <= 0)
+        exit(1);
+    m->line_len += (size_t)n;
+    m->line[m->line_len] = '\0';
+    while ((end = strchr(m->line, '\n')) != NULL) {
+        *end = '\0';
+        obey(m, m->line);
+        m->line_len -= (size_t)(end + 1 - m->line);
+        memmove(m->line, end + 1, m->line_len + 1);
+    }
+}
+
+// How many members this one knows of, and whether it can talk.
+static void look_at_room(struct member *m)
+{
+    struct yr_room_info info;
+    char text[ORDER_MAX];
+
+    if (!yr_node_room_at(yr_host_node(m->host), 0, &info))
+        return;
+    memcpy(m->room, info.id, YR_ID_LEN);
+    if (info.state == YR_ROOM_INVITED && !m->in_room) {
+        struct yr_cmd cmd = {.kind = YR_CMD_ROOM_JOIN};
+        memcpy(cmd.conv, info.id, YR_ID_LEN);
+        m->in_room = true;
+        order(m, &cmd);
+    }
+    if (info.state == YR_ROOM_ACTIVE && info.members != m->members) {
+        m->members = info.members;
+        snprintf(text, sizeof text, "members %zu\n", m->members);
+        tell(m, text);
+    }
+}
+
+static void on_event(void *ctx, const struct yr_event *e)
+{
+    struct member *m = ctx;
+    const uint64_t now = now_us();
+    char text[ORDER_MAX];
+
+    if (e->kind == YR_EV_PRESENCE && e->online) {
+        tell(m, "online\n");
+    } else if (e->kind == YR_EV_ROOM || e->kind == YR_EV_MEMBER) {
+        look_at_room(m);
+    } else if (e->kind == YR_EV_MESSAGE) {
+        if (yr_node_message(yr_host_node(m->host), e->msg, &message) != YR_OK)
+            die("a message that was told is not there");
+        if (message.own || message.kind != YR_MSG_TEXT)
+            return;
+        snprintf(text, sizeof text, "seen %llu\n",
+                 (unsigned long long)(now - strtoull(message.text, NULL, 10)));
+        tell(m, text);
+    } else if (e->kind == YR_EV_DONE && e->err != YR_OK) {
+        die(yr_strerror(e->err));
+    }
+}
+
+static void say_ready(uv_timer_t *timer)
+{
+    struct member *m = timer->data;
+
+    if (yr_host_state(m->host) != YR_HOST_OPEN)
+        return;
+    uv_timer_stop(timer);
+    uv_poll_start(&m->orders, UV_READABLE, on_orders);
+    tell(m, "ready\n");
+}
+
+static void run_member(const char *folder, const char *nick, int fd)
+{
+    static struct member member;
+    struct member *m = &member;
+    struct yr_host_opts opts = yr_host_opts_default();
+    const struct yr_addr loopback = {.family = 4, .ip = {127, 0, 0, 1}};
+    char dir[512], why[256] = "";
+    uint8_t id[YR_ID_LEN];
+
+    snprintf(dir, sizeof dir, "%s/%s", folder, nick);
+    if (yr_host_make_identity(dir, nick, NULL, 0, id, why, sizeof why) != YR_OK)
+        die(why);
+    m->fd = fd;
+    uv_loop_init(&m->loop);
+    opts.loop = &m->loop;
+    opts.data_dir = dir;
+    opts.listen = &loopback;
+    opts.listen_count = 1;
+    opts.lan = false;
+    opts.on_event = on_event;
+    opts.ctx = m;
+    uv_timer_init(&m->loop, &m->timer);
+    m->timer.data = m;
+    uv_poll_init(&m->loop, &m->orders, fd);
+    m->orders.data = m;
+    if (yr_host_open(&m->host, &opts) != YR_OK)
+        die(yr_host_error(m->host));
+    uv_timer_start(&m->timer, say_ready, 1, 5);
+    uv_run(&m->loop, UV_RUN_DEFAULT);
+}
+
+/* ---- the parent ---- */
+
+static struct child {
+    int fd;
+    pid_t pid;
+    char line[4 * ORDER_MAX];
+    size_t line_len;
+    size_t ready, online, members, seen;
+    uint64_t bytes;
+    char link[ORDER_MAX];
+} children[MEMBERS_MAX];
+static size_t count;
+
+static uint64_t times[MEMBERS_MAX * TEXTS_MAX];
+static size_t time_count;
+
+static void tell_child(size_t i, const char *text)
+{
+    char line[ORDER_MAX + 16];
+    const int len = snprintf(line, sizeof line, "%s\n", text);
+
+    if (write(children[i].fd, line, (size_t)len) != len)
+        die("a member has gone");
+}
+
+static void heard(struct child *c, const char *line)
+{
+    if (strcmp(line, "ready") == 0) {
+        c->ready = 1;
+    } else if (strcmp(line, "online") == 0) {
+        c->online++;
+    } else if (strncmp(line, "link ", 5) == 0) {
+        snprintf(c->link, sizeof c->link, "%s", line + 5);
+    } else if (strncmp(line, "members ", 8) == 0) {
+        c->members = strtoull(line + 8, NULL, 10);
+    } else if (strncmp(line, "seen ", 5) == 0) {
+        c->seen++;
+        times[time_count++] = strtoull(line + 5, NULL, 10);
+    } else if (strncmp(line, "bytes ", 6) == 0) {
+        c->bytes = strtoull(line + 6, NULL, 10);
+    }
+}
+
+static void hear(struct child *c)
+{
+    const ssize_t n = read(c->fd, c->line + c->line_len, sizeof c->line - 1 - c->line_len);
+    char *end;
+
+    if (n <= 0)
+        die("a member has gone");
+    c->line_len += (size_t)n;
+    c->line[c->line_len] = '\0';
+    while ((end = strchr(c->line, '\n')) != NULL) {
+        *end = '\0';
+        heard(c, c->line);
+        c->line_len -= (size_t)(end + 1 - c->line);
+        memmove(c->line, end + 1, c->line_len + 1);
+    }
+}
+
+static void wait_until(bool (*there)(size_t want), size_t want, const char *what)
+{
+    const uint64_t end = now_us() + PATIENCE_MS * 1000;
+    struct pollfd fds[MEMBERS_MAX];
+
+    while (!there(want)) {
+        for (size_t i = 0; i < count; i++)
+            fds[i] = (struct pollfd){.fd = children[i].fd, .events = POLLIN};
+        if (now_us() > end || poll(fds, count, PATIENCE_MS) <= 0)
+            die(what);
+        for (size_t i = 0; i < count; i++)
+            if (fds[i].revents != 0)
+                hear(&children[i]);
+    }
+}
+
+static bool all_ready(size_t want)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < count; i++)
+        n += children[i].ready;
+    return n == want;
+}
+
+static bool links_up(size_t want)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < count; i++)
+        n += children[i].online;
+    return n >= want;
+}
+
+static bool has_link(size_t i)
+{
+    return children[i].link[0] != '\0';
+}
+
+static bool all_in(size_t want)
+{
+    for (size_t i = 0; i < count; i++)
+        if (children[i].members != want)
+            return false;
+    return true;
+}
+
+static bool is_in(size_t i)
+{
+    return children[i].members > 0;
+}
+
+static bool all_seen(size_t want)
+{
+    return time_count == want;
+}
+
+static bool bytes_told(size_t want)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < count; i++)
+        n += children[i].bytes > 0;
+    return n == want;
+}
+
+static uint64_t all_bytes(void)
+{
+    uint64_t sum = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        children[i].bytes = 0;
+        tell_child(i, "bytes");
+    }
+    wait_until(bytes_told, count, "no figures");
+    for (size_t i = 0; i < count; i++)
+        sum += children[i].bytes;
+    return sum;
+}
+
+static void befriend(size_t a, size_t b, size_t *links)
+{
+    char text[ORDER_MAX + 8];
+
+    children[a].link[0] = '\0';
+    tell_child(a, "link");
+    wait_until(has_link, a, "no link");
+    snprintf(text, sizeof text, "add %s", children[a].link);
+    tell_child(b, text);
+    *links += 2;
+    wait_until(links_up, *links, "two members do not meet");
+}
+
+static void start(const char *folder)
+{
+    for (size_t i = 0; i < count; i++) {
+        int fd[2];
+        char nick[16];
+
+        snprintf(nick, sizeof nick, "m%zu", i);
+        if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fd) != 0)
+            die("no socket pair");
+        children[i].pid = fork();
+        if (children[i].pid == 0) {
+            for (size_t k = 0; k <= i; k++)
+                close(k < i ? children[k].fd : fd[0]);
+            run_member(folder, nick, fd[1]);
+            _exit(0);
+        }
+        close(fd[1]);
+        children[i].fd = fd[0];
+    }
+    wait_until(all_ready, count, "a member does not start");
+}
+
+// Along the ring from the founder both ways, each bringing the next.
+static double form(void)
+{
+    const uint64_t begin = now_us();
+    size_t up = 0, down = count;
+    char text[32];
+
+    tell_child(0, "new");
+    wait_until(is_in, 0, "no room");
+    while (up + 1 < down) {
+        snprintf(text, sizeof text, "invite m%zu", up + 1);
+        tell_child(up, text);
+        if (up + 1 < down - 1) {
+            snprintf(text, sizeof text, "invite m%zu", down - 1);
+            tell_child(down % count, text);
+            wait_until(is_in, down - 1, "a member does not get in");
+            down--;
+        }
+        wait_until(is_in, up + 1, "a member does not get in");
+        up++;
+    }
+    wait_until(all_in, count, "not all know all");
+    return (double)(now_us() - begin) / 1e6;
+}
+
+static int by_value(const void *a, const void *b)
+{
+    const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+    return x < y ? -1 : x > y;
+}
+
+static double commit_ms(const char *folder)
+{
+    uint64_t took[100];
+    char path[512];
+    int fd;
+
+    snprintf(path, sizeof path, "%s/baseline", folder);
+    fd = open(path, O_RDWR | O_CREAT, 0600);
+    for (size_t i = 0; i < 100; i++) {
+        const uint64_t t = now_us();
+        if (fd < 0 || pwrite(fd, "x", 1, 0) != 1 || fdatasync(fd) != 0)
+            die("baseline: cannot write");
+        took[i] = now_us() - t;
+    }
+    close(fd);
+    qsort(took, 100, sizeof *took, by_value);
+    return (double)took[50] / 1000;
+}
+
+// The slowest member of each text decides when it is at all of them.
+static void talk(size_t texts, double *p50, double *p99, double *bytes)
+{
+    static uint64_t last[TEXTS_MAX];
+    const uint64_t before = all_bytes();
+
+    for (size_t i = 0; i < texts; i++) {
+        time_count = 0;
+        tell_child((i * 7 + 3) % count, "say");
+        wait_until(all_seen, count - 1, "a text is not at all members");
+        for (size_t k = 0; k < time_count; k++)
+            last[i] = times[k] > last[i] ? times[k] : last[i];
+        usleep(2000);
+    }
+    sleep(12); // what follows a text belongs to its cost: acknowledgements, receipts
+    *bytes = (double)(all_bytes() - before) / (double)(texts * (count - 1));
+    qsort(last, texts, sizeof *last, by_value);
+    *p50 = (double)last[texts / 2] / 1000;
+    *p99 = (double)last[texts * 99 / 100] / 1000;
+}
+
+int main(int argc, char **argv)
+{
+    size_t links = 0, texts;
+    double formed_s, p50, p99, bytes, base;
+    int status;
+
+    if (argc != 4)
+        die("usage: bench_room FOLDER MEMBERS TEXTS");
+    count = strtoul(argv[2], NULL, 10);
+    texts = strtoul(argv[3], NULL, 10);
+    if (count < 4 || count > MEMBERS_MAX || texts < 10 || texts > TEXTS_MAX)
+        die("4..64 members, 10..10000 texts");
+    signal(SIGPIPE, SIG_IGN);
+    base = commit_ms(argv[1]);
+    start(argv[1]);
+    for (size_t i = 0; i < count; i++)
+        befriend(i, (i + 1) % count, &links);
+    for (size_t i = 0; i + 3 < count; i += 2)
+        befriend(i,
+                 (i + count / 2) % count == (i + 1) % count ? i + 2 : (i + count / 2 + 1) % count,
+                 &links);
+    formed_s = form();
+    printf("{\"bench\":\"room_forms\",\"members\":%zu,\"s\":%.2f,\"goal_s\":3,"
+           "\"baseline\":\"one commit\",\"baseline_ms\":%.2f,\"ratio\":%.0f}\n",
+           count, formed_s, base, formed_s * 1000 / base);
+    fflush(stdout);
+    talk(texts, &p50, &p99, &bytes);
+    printf("{\"bench\":\"room_text_to_all\",\"members\":%zu,\"texts\":%zu,\"p50_ms\":%.2f,"
+           "\"p99_ms\":%.2f,\"goal_p50_ms\":5,\"goal_p99_ms\":25,\"baseline\":\"one commit\","
+           "\"baseline_ms\":%.2f,\"ratio\":%.1f}\n",
+           count, texts, p50, p99, base, p50 / base);
+    printf("{\"bench\":\"room_bytes_per_text\",\"members\":%zu,\"bytes\":%.0f,\"goal_bytes\":900,"
+           "\"baseline\":\"the text\",\"baseline_bytes\":%d,\"ratio\":%.1f}\n",
+           count, bytes, TEXT_LEN, bytes / TEXT_LEN);
+    for (size_t i = 0; i < count; i++)
+        tell_child(i, "quit");
+    for (size_t i = 0; i < count; i++)
+        if (waitpid(children[i].pid, &status, 0) < 0 || status != 0)
+            die("a member failed");
+    return 0;
+}
