@@ -22,17 +22,23 @@ struct op {
     bool valid, revokes, cited;
 };
 
+struct sets {
+    uint64_t ended[WORDS], given[WORDS], added[WORDS]; // REMOVE, LEAVE; ADD, ROLE; ADD
+};
+
 struct person {
     uint8_t mid[YR_MID_LEN];
     uint16_t ops, op_count;         // first of its valid operations, and how many
     uint16_t first, last, on_count; // of those on it
-    uint64_t *ops_set, *ends_set;   // the first, and REMOVE and LEAVE of the others; NULL: not MANY
+    uint64_t *ops_set;              // the first; NULL: not MANY
+    struct sets *sets;              // of the others; NULL: not MANY
 };
 
 // The state of a set of operations that is closed under ancestors.
 struct resolved {
     bool known;
-    uint64_t set[WORDS], voided[WORDS], locked[WORDS], effective[WORDS];
+    uint64_t set[WORDS], voided[WORDS], settled[WORDS], effective[WORDS];
+    uint8_t *rank; // what each operation's author still has for it
 };
 
 struct yr_authority {
@@ -40,16 +46,20 @@ struct yr_authority {
     uint8_t invite_min;
     size_t count, cap;
     struct op *ops;
-    uint16_t *by_id, *order, *revocations; // sorted: by id; (depth, id); rank down, (depth, id)
-    uint16_t *adds, *newest;               // scratch: of rank_of; on each person while resolving
-    uint64_t *falls[YR_RANK_FOUNDER];      // operations not allowed to their authors at this rank;
-                                           // NULL: no revocation leaves it
-    size_t revocation_count;
+    uint16_t *by_id, *order; // sorted: by id; by (depth, id)
+    uint16_t *rulings;       // the valid REMOVE and ROLE
+    uint16_t *due;           // scratch: rulings of one rank
+    uint8_t *most;           // scratch: the rank that revocations leave each author
+    size_t ruling_count;
     size_t person_count;
     struct person *persons; // 0: the founder
     uint16_t *by_mid;
     struct resolved now, view; // of all operations; of the ancestors looked at last
     uint64_t want[WORDS], ones[WORDS];
+    bool *touched;                       // scratch: persons, whether what is on them changed
+    uint64_t changed[WORDS];             // scratch: operations that were void or cut
+    uint64_t above[WORDS], below[WORDS]; // scratch: ADD and ROLE by more than the rank at hand;
+                                         // operations by less
 };
 
 /* ---- sets ---- */
@@ -83,15 +93,6 @@ static bool same_below(const uint64_t *a, const uint64_t *b, size_t count)
     return true;
 }
 
-// Is every one of the first `count` that is in a also in b?
-static bool within_below(const uint64_t *a, const uint64_t *b, size_t count)
-{
-    for (size_t w = 0; w < words_of(count); w++)
-        if ((a[w] & ~b[w] & mask_of(w, count)) != 0)
-            return false;
-    return true;
-}
-
 static void fill_below(uint64_t set[WORDS], size_t count)
 {
     memset(set, 0, WORDS * sizeof *set);
@@ -113,23 +114,15 @@ static int by_depth(const struct op *a, const struct op *b)
     return memcmp(a->id, b->id, sizeof a->id);
 }
 
-static int by_rank(const struct op *a, const struct op *b)
+// Put operation `i`, the newest, into its place in the order; newcomers mostly go near the end.
+static void put_in_order(struct yr_authority *a, uint16_t i)
 {
-    if (a->author_rank != b->author_rank)
-        return a->author_rank > b->author_rank ? -1 : 1;
-    return by_depth(a, b);
-}
+    size_t at = a->count;
 
-// Put operation `i` into its place of a sorted list; newcomers mostly go near the end.
-static void insert(const struct yr_authority *a, uint16_t *list, size_t count, uint16_t i,
-                   int (*compare)(const struct op *, const struct op *))
-{
-    size_t at = count;
-
-    while (at > 0 && compare(&a->ops[list[at - 1]], &a->ops[i]) > 0)
+    while (at > 0 && by_depth(&a->ops[a->order[at - 1]], &a->ops[i]) > 0)
         at--;
-    memmove(list + at + 1, list + at, (count - at) * sizeof *list);
-    list[at] = i;
+    memmove(a->order + at + 1, a->order + at, (a->count - at) * sizeof *a->order);
+    a->order[at] = i;
 }
 
 // Where an id stands in by_id, or would.
@@ -202,6 +195,22 @@ static bool ends(const struct op *op)
     return op->kind == YR_ROOM_REMOVE || op->kind == YR_ROOM_LEAVE;
 }
 
+// Does it give its target a rank?
+static bool gives(const struct op *op)
+{
+    return op->kind == YR_ROOM_ADD || op->kind == YR_ROOM_ROLE;
+}
+
+static void put_act(const struct yr_authority *a, size_t i, struct sets *sets)
+{
+    if (ends(&a->ops[i]))
+        put(sets->ended, i);
+    if (gives(&a->ops[i]))
+        put(sets->given, i);
+    if (a->ops[i].kind == YR_ROOM_ADD)
+        put(sets->added, i);
+}
+
 // Only the first `count` of them stay.
 static void forget_persons(struct yr_authority *a, size_t count)
 {
@@ -222,8 +231,8 @@ static void link_to_target(struct yr_authority *a, uint16_t i)
     while (after != NONE && by_depth(&a->ops[after], op) > 0)
         after = a->ops[after].prev_on_target;
     target->on_count++;
-    if (target->ends_set != NULL && ends(op))
-        put(target->ends_set, i);
+    if (target->sets != NULL)
+        put_act(a, i, target->sets);
     op->prev_on_target = after;
     op->next_on_target = after == NONE ? target->first : a->ops[after].next_on_target;
     *(after == NONE ? &target->first : &a->ops[after].next_on_target) = i;
@@ -232,26 +241,35 @@ static void link_to_target(struct yr_authority *a, uint16_t i)
 
 /* ---- what a rank allows ---- */
 
+// May a member of this rank still do what it once might?  Whether the target is there does not
+// count: a removal of whom nobody added any more stays a removal, a second ADD an ADD.
+static bool allowed_again(const struct yr_authority *a, const struct op *op, unsigned author_rank,
+                          unsigned target_rank)
+{
+    switch (op->kind) {
+    case YR_ROOM_ADD:
+        return author_rank >= a->invite_min &&
+               (author_rank > op->value ||
+                (op->value <= YR_RANK_MEMBER && author_rank >= op->value));
+    case YR_ROOM_REMOVE: return author_rank >= YR_RANK_MOD && author_rank > target_rank;
+    case YR_ROOM_ROLE:
+        return author_rank >= YR_RANK_ADMIN && author_rank > target_rank && author_rank > op->value;
+    case YR_ROOM_SET: return author_rank >= YR_RANK_MOD;
+    case YR_ROOM_CREATE:
+    case YR_ROOM_LEAVE: return true; // one may always leave
+    default: return false;
+    }
+}
+
 static bool allowed(const struct yr_authority *a, const struct op *op, unsigned author_rank,
                     unsigned target_rank)
 {
-    const bool itself = op->author == op->target;
+    const bool ruling = op->kind == YR_ROOM_REMOVE || op->kind == YR_ROOM_ROLE;
 
-    switch (op->kind) {
-    case YR_ROOM_ADD:
-        return target_rank == 0 && author_rank >= a->invite_min &&
-               (author_rank > op->value ||
-                (op->value <= YR_RANK_MEMBER && author_rank >= op->value));
-    case YR_ROOM_REMOVE:
-        return !itself && target_rank > 0 && author_rank >= YR_RANK_MOD &&
-               author_rank > target_rank;
-    case YR_ROOM_ROLE:
-        return !itself && target_rank > 0 && author_rank >= YR_RANK_ADMIN &&
-               author_rank > target_rank && author_rank > op->value;
-    case YR_ROOM_SET: return author_rank >= YR_RANK_MOD;
-    case YR_ROOM_LEAVE: return author_rank > 0;
-    default: return false;
-    }
+    return author_rank > 0 && op->kind != YR_ROOM_CREATE &&
+           (op->kind != YR_ROOM_ADD || target_rank == 0) &&
+           (!ruling || (target_rank > 0 && op->author != op->target)) &&
+           allowed_again(a, op, author_rank, target_rank);
 }
 
 // What a revocation leaves its target.
@@ -260,189 +278,339 @@ static unsigned left_by(const struct op *revocation)
     return revocation->kind == YR_ROOM_ROLE ? revocation->value : 0;
 }
 
-// Does an operation fall when its author's rank does?  One may always leave.
+// Does an operation fall when its author's rank does?
 static bool falls_at(const struct yr_authority *a, size_t x, unsigned rank)
 {
     const struct op *op = &a->ops[x];
 
-    return op->valid && op->kind != YR_ROOM_CREATE && op->kind != YR_ROOM_LEAVE &&
-           !allowed(a, op, YR_MIN(op->author_rank, rank), op->target_rank);
+    return op->valid && !allowed_again(a, op, YR_MIN(op->author_rank, rank), op->target_rank);
 }
 
 // Did operation `x` reckon with revocation `r`?  Then it was judged by what its author was given
 // since, and stands or falls with that.
 static bool reckons(const struct yr_authority *a, size_t x, size_t r)
 {
-    return r < x && has(a->ops[x].anc, r) && has(a->ops[x].effective_then, r);
-}
-
-// Does revocation `r` take operation `x` of its target, of which neither knew, its effect?
-static bool voids(const struct yr_authority *a, size_t r, size_t x)
-{
-    return x != r && !is_ancestor(a, x, r) && !reckons(a, x, r) &&
-           falls_at(a, x, left_by(&a->ops[r]));
+    return r < x && has(a->ops[x].effective_then, r);
 }
 
 /* ---- materialize ---- */
 
-// Is operation `i` in the set, and among the ancestors of `below` unless that is NONE?
-static bool counts(const struct yr_authority *a, const uint64_t *set, size_t below, size_t i)
+// Of the effective operations of `s`, all if `below` is NONE, else those that were effective for
+// operation `below`: is `i` one of them?
+static bool counts(const struct yr_authority *a, const struct resolved *s, size_t below, size_t i)
 {
-    return has(set, i) && (below == NONE || is_ancestor(a, i, below));
+    return has(s->effective, i) &&
+           (below == NONE || (i < below && has(a->ops[below].effective_then, i)));
 }
 
-// The effective operations that end a person's membership; bits up to those of `below` only.
-static void ends_of(const struct yr_authority *a, const uint64_t *effective, size_t below,
-                    uint16_t who, uint64_t out[WORDS])
+// What counts of the operations on a person; bits up to those of `below` only.
+struct acts {
+    size_t word_count, first, end; // ended has bits in words first..end-1
+    struct sets on;
+};
+
+static void acts_on(const struct yr_authority *a, const struct resolved *s, size_t below,
+                    uint16_t who, struct acts *out)
 {
     const struct person *p = &a->persons[who];
     const size_t count = below == NONE ? a->count : below;
-    const uint64_t *among = below == NONE ? a->ones : a->ops[below].anc;
+    const uint64_t *among = below == NONE ? a->ones : a->ops[below].effective_then;
 
-    for (size_t w = 0; w < words_of(count); w++)
-        out[w] =
-            p->ends_set == NULL ? 0 : p->ends_set[w] & effective[w] & among[w] & mask_of(w, count);
-    if (p->ends_set == NULL)
+    out->word_count = words_of(count);
+    for (size_t w = 0; w < out->word_count; w++) {
+        const uint64_t bits = s->effective[w] & among[w] & mask_of(w, count);
+
+        out->on.ended[w] = p->sets == NULL ? 0 : p->sets->ended[w] & bits;
+        out->on.given[w] = p->sets == NULL ? 0 : p->sets->given[w] & bits;
+        out->on.added[w] = p->sets == NULL ? 0 : p->sets->added[w] & bits;
+    }
+    if (p->sets == NULL)
         for (uint16_t i = p->first; i != NONE; i = a->ops[i].next_on_target)
-            if (ends(&a->ops[i]) && counts(a, effective, below, i))
-                put(out, i);
+            if (counts(a, s, below, i))
+                put_act(a, i, &out->on);
+    out->first = out->end = 0;
+    for (size_t w = out->word_count; w-- > 0;)
+        if (out->on.ended[w] != 0) {
+            out->first = w;
+            out->end = YR_MAX(out->end, w + 1);
+        }
 }
 
-// Are all of `set`, which has bits up to those of `below`, ancestors of operation `i`?
-static bool after_all(const struct yr_authority *a, size_t i, const uint64_t *set, size_t below)
+// Does operation `i` have all that ended the membership among its ancestors?
+static bool is_live(const struct yr_authority *a, const struct acts *acts, size_t i)
 {
-    for (size_t w = 0; w < words_of(below == NONE ? a->count : below); w++)
-        if ((set[w] & ~(w < words_of(i) ? a->ops[i].anc[w] & mask_of(w, i) : 0)) != 0)
+    for (size_t w = acts->first; w < acts->end; w++)
+        if ((acts->on.ended[w] & ~(w < words_of(i) ? a->ops[i].anc[w] & mask_of(w, i) : 0)) != 0)
             return false;
     return true;
 }
 
-// A person's rank by the effective operations on it, of which `newest` is the last or comes after
-// it.  It is a member by an ADD that has every REMOVE and LEAVE among its ancestors: none that
-// comes before one of them.
-static unsigned rank_of(const struct yr_authority *a, const uint64_t *effective, size_t below,
-                        uint16_t who, uint16_t newest)
+static size_t highest_bit(uint64_t bits)
 {
-    uint64_t ended[WORDS];
-    size_t live = 0;
+    size_t bit = 0;
+
+    for (size_t half = 32; half > 0; half /= 2)
+        if (bits >> half != 0) {
+            bits >>= half;
+            bit += half;
+        }
+    return bit;
+}
+
+// The last of operations `from` that is live, and NONE when there is none; clears those after it.
+static uint16_t last_live(const struct yr_authority *a, const struct acts *acts,
+                          uint64_t from[WORDS])
+{
+    for (size_t w = acts->word_count; w-- > 0;)
+        while (from[w] != 0) {
+            const size_t i = w * 64 + highest_bit(from[w]);
+
+            if (is_live(a, acts, i))
+                return (uint16_t)i;
+            from[w] &= ~((uint64_t)1 << i % 64);
+        }
+    return NONE;
+}
+
+// Clear operation `i` and its ancestors.
+static void drop_known(const struct yr_authority *a, uint64_t from[WORDS], size_t i)
+{
+    for (size_t w = 0; w < words_of(i); w++)
+        from[w] &= ~(a->ops[i].anc[w] & mask_of(w, i));
+    from[i / 64] &= ~((uint64_t)1 << i % 64);
+}
+
+// A person's rank by what counts of the operations on it.  It is a member by an ADD that is live:
+// has every REMOVE and LEAVE among its ancestors.  Of the live ADD and ROLE that no other of them
+// knows the highest is its rank.
+static unsigned rank_of(const struct yr_authority *a, const struct resolved *s, size_t below,
+                        uint16_t who)
+{
+    struct acts acts;
+    unsigned rank = 0;
     uint16_t i;
 
-    ends_of(a, effective, below, who, ended);
+    acts_on(a, s, below, who, &acts);
     if (who == 0)
-        return after_all(a, 0, ended, below) ? YR_RANK_FOUNDER : 0; // nothing is before CREATE
-    for (i = newest; i != NONE; i = a->ops[i].prev_on_target) {
-        if (!counts(a, effective, below, i))
-            continue;
-        if (ends(&a->ops[i]))
-            break;
-        if (a->ops[i].kind == YR_ROOM_ADD && after_all(a, i, ended, below))
-            a->adds[live++] = i;
+        return acts.end == 0 ? YR_RANK_FOUNDER : 0;
+    if (acts.end > 0) { // what one end knows is not live: mostly all
+        const size_t end = (acts.end - 1) * 64 + highest_bit(acts.on.ended[acts.end - 1]);
+        drop_known(a, acts.on.given, end);
+        drop_known(a, acts.on.added, end);
     }
-    if (live == 0)
+    if (last_live(a, &acts, acts.on.added) == NONE)
         return 0;
-    for (i = newest; i != a->adds[live - 1]; i = a->ops[i].prev_on_target)
-        if (a->ops[i].kind == YR_ROOM_ROLE && counts(a, effective, below, i))
-            for (size_t k = 0; k < live; k++)
-                if (is_ancestor(a, a->adds[k], i))
-                    return a->ops[i].value;
-    return a->ops[a->adds[0]].value;
+    while ((i = last_live(a, &acts, acts.on.given)) != NONE) {
+        rank = YR_MAX(rank, (unsigned)a->ops[i].value);
+        drop_known(a, acts.on.given, i);
+    }
+    return rank;
 }
 
 static unsigned rank_in(const struct yr_authority *a, const struct resolved *s, uint16_t who)
 {
-    return who == NONE ? 0 : rank_of(a, s->effective, NONE, who, a->persons[who].last);
+    return who == NONE ? 0 : rank_of(a, s, NONE, who);
 }
 
 /* ---- resolve ---- */
 
-// What revocation `r` voids, of many operations.
-static void revoke_many(const struct yr_authority *a, struct resolved *s, uint16_t r)
+// Is operation `i`, after all that come before it, effective?  Also what rank its author has left.
+static bool stands(const struct yr_authority *a, struct resolved *s, size_t i)
+{
+    const struct op *op = &a->ops[i];
+    unsigned rank, target_rank = 0;
+
+    s->rank[i] = a->most[i];
+    if (has(s->voided, i))
+        return false;
+    rank = rank_of(a, s, i, op->author);
+    s->rank[i] = (uint8_t)YR_MIN(rank, a->most[i]);
+    if (op->target != NONE)
+        target_rank = rank_of(a, s, i, op->target);
+    return allowed_again(a, op, s->rank[i], target_rank);
+}
+
+// B.9.4, step 2, once a->changed were void or had their ranks cut.  What an operation is depends on
+// those on its author and on its target alone.
+static void judge_again(struct yr_authority *a, struct resolved *s)
+{
+    memset(a->touched, 0, a->person_count * sizeof *a->touched);
+    for (size_t i = 0; i < a->count; i++) { // ancestors come before
+        const struct op *op = &a->ops[i];
+
+        if (!has(s->set, i) || !op->valid ||
+            !(has(a->changed, i) || a->touched[op->author] ||
+              (op->target != NONE && a->touched[op->target])))
+            continue;
+        if (stands(a, s, i) == has(s->effective, i))
+            continue;
+        s->effective[i / 64] ^= (uint64_t)1 << i % 64;
+        if (op->target != NONE)
+            a->touched[op->target] = true;
+    }
+    memset(a->changed, 0, sizeof a->changed);
+}
+
+// Does operation `g`, of which ruling `r` did not know nor it of `r`, take it its effect?
+static bool overrules(const struct yr_authority *a, size_t g, size_t r, unsigned level)
+{
+    return has(a->above, g) && (a->ops[r].kind == YR_ROOM_ROLE || a->ops[g].value >= level) &&
+           !is_ancestor(a, g, r) && !is_ancestor(a, r, g);
+}
+
+static bool is_overruled(const struct yr_authority *a, size_t r, unsigned level)
 {
     const struct op *op = &a->ops[r];
-    const uint64_t *by = a->persons[op->target].ops_set, *falls = a->falls[left_by(op)];
+    const struct person *target = &a->persons[op->target];
+
+    if (target->sets == NULL) {
+        for (uint16_t g = target->first; g != NONE; g = a->ops[g].next_on_target)
+            if (overrules(a, g, r, level))
+                return true;
+        return false;
+    }
+    for (size_t w = 0; w < words_of(a->count); w++) {
+        const uint64_t cited = w < words_of(r) ? op->anc[w] & mask_of(w, r) : 0;
+        uint64_t left = target->sets->given[w] & a->above[w] & ~cited;
+
+        for (size_t g = w * 64; left != 0; g++, left >>= 1)
+            if ((left & 1) != 0 && overrules(a, g, r, level))
+                return true;
+    }
+    return false;
+}
+
+// Cut one operation of revocation `r`'s target.
+static void cut(struct yr_authority *a, struct resolved *s, size_t r, size_t x)
+{
+    const unsigned left = left_by(&a->ops[r]);
+    const bool falls = falls_at(a, x, left);
+
+    if (a->ops[x].kind == YR_ROOM_LEAVE || !has(a->below, x) || has(s->voided, x) ||
+        (!falls && a->most[x] <= left) || is_ancestor(a, x, r) || reckons(a, x, r))
+        return;
+    a->most[x] = (uint8_t)YR_MIN(a->most[x], left);
+    if (falls)
+        put(s->voided, x);
+    put(a->changed, x);
+}
+
+// The same for many operations.
+static void cut_many(struct yr_authority *a, struct resolved *s, size_t r)
+{
+    const struct op *op = &a->ops[r];
+    const uint64_t *by = a->persons[op->target].ops_set;
 
     for (size_t w = 0; w < words_of(a->count); w++) {
         const uint64_t cited = w < words_of(r) ? op->anc[w] & mask_of(w, r) : 0;
-        uint64_t left = by[w] & falls[w] & s->set[w] & ~cited & ~s->locked[w] & ~s->voided[w];
+        uint64_t left = by[w] & a->below[w] & ~cited & ~s->voided[w];
 
         for (size_t x = w * 64; left != 0; x++, left >>= 1)
-            if ((left & 1) != 0 && !reckons(a, x, r))
-                put(s->voided, x);
+            if ((left & 1) != 0)
+                cut(a, s, r, x);
     }
 }
 
-// B.9.4, step 2.
-static void revoke(const struct yr_authority *a, struct resolved *s)
+// One ruling whose author has rank `level` takes effect, or is overruled.
+static void rule(struct yr_authority *a, struct resolved *s, uint16_t r, unsigned level)
 {
-    for (size_t k = 0; k < a->revocation_count; k++) {
-        const uint16_t r = a->revocations[k];
-        const struct person *target = &a->persons[a->ops[r].target];
+    const struct person *target = &a->persons[a->ops[r].target];
 
-        if (!has(s->set, r) || has(s->voided, r))
+    put(s->settled, r);
+    if (is_overruled(a, r, level)) {
+        put(s->voided, r);
+        put(a->changed, r);
+    } else if (a->ops[r].revokes && target->ops_set != NULL) {
+        cut_many(a, s, r);
+    } else if (a->ops[r].revokes) {
+        for (uint16_t x = target->ops; x != NONE; x = a->ops[x].next_by_author)
+            cut(a, s, r, x);
+    }
+}
+
+// The rulings of the highest rank that is at most `level`, into a->due; that rank; 0: there are
+// none.
+static unsigned due(const struct yr_authority *a, const struct resolved *s, unsigned level,
+                    size_t *count)
+{
+    unsigned highest = 0;
+
+    *count = 0;
+    for (size_t k = 0; k < a->ruling_count; k++) {
+        const uint16_t r = a->rulings[k];
+        const unsigned rank = YR_MIN((unsigned)s->rank[r], level);
+
+        if (!has(s->effective, r) || has(s->settled, r) || rank < highest)
             continue;
-        put(s->locked, r);
-        if (target->ops_set != NULL)
-            revoke_many(a, s, r);
-        else
-            for (uint16_t x = target->ops; x != NONE; x = a->ops[x].next_by_author)
-                if (has(s->set, x) && !has(s->locked, x) && !has(s->voided, x) && voids(a, r, x))
-                    put(s->voided, x);
+        if (rank > highest)
+            *count = 0;
+        highest = rank;
+        a->due[(*count)++] = r;
     }
+    return highest;
 }
 
-// Step 3, for one operation, after all that come before it.
-static bool stands(const struct yr_authority *a, const struct resolved *s, uint16_t i)
+// Who has more to say than the rank at hand, and what may be cut.
+static void part_at(struct yr_authority *a, const struct resolved *s, unsigned level)
 {
-    const struct op *op = &a->ops[i];
-    unsigned target_rank = 0;
-
-    if (within_below(op->effective_then, s->effective, i))
-        return true;
-    if (op->target != NONE)
-        target_rank = rank_of(a, s->effective, i, op->target, a->newest[op->target]);
-    return allowed(a, op, rank_of(a, s->effective, i, op->author, a->newest[op->author]),
-                   target_rank);
-}
-
-static void resolve(const struct yr_authority *a, struct resolved *s, const uint64_t want[WORDS])
-{
-    memset(s, 0, sizeof *s);
-    memcpy(s->set, want, sizeof s->set);
-    revoke(a, s);
-    for (size_t k = 0; k < a->person_count; k++)
-        a->newest[k] = NONE;
-    for (size_t k = 0; k < a->count; k++) {
-        const uint16_t i = a->order[k];
-
-        if (!has(s->set, i) || !a->ops[i].valid || has(s->voided, i) || !stands(a, s, i))
+    memset(a->above, 0, sizeof a->above);
+    memset(a->below, 0, sizeof a->below);
+    for (size_t i = 0; i < a->count; i++) {
+        if (!has(s->set, i) || !a->ops[i].valid)
             continue;
-        put(s->effective, i);
-        if (a->ops[i].target != NONE)
-            a->newest[a->ops[i].target] = i;
+        if (s->rank[i] < level)
+            put(a->below, i);
+        else if (s->rank[i] > level && gives(&a->ops[i]) && has(s->effective, i))
+            put(a->above, i);
     }
+}
+
+// B.9.4.  To begin with nothing is void, and so all that is valid is effective.
+static void resolve(struct yr_authority *a, struct resolved *s, const uint64_t want[WORDS])
+{
+    unsigned level = YR_RANK_FOUNDER;
+    size_t count;
+
     s->known = true;
+    memset(s->voided, 0, sizeof s->voided);
+    memset(s->settled, 0, sizeof s->settled);
+    memset(s->effective, 0, sizeof s->effective);
+    memset(a->changed, 0, sizeof a->changed);
+    memcpy(s->set, want, sizeof s->set);
+    for (size_t i = 0; i < a->count; i++) {
+        s->rank[i] = a->most[i] = a->ops[i].author_rank;
+        if (has(s->set, i) && a->ops[i].valid)
+            put(s->effective, i);
+    }
+    for (; (level = due(a, s, level, &count)) > 0; level--) {
+        part_at(a, s, level);
+        for (size_t k = 0; k < count; k++)
+            rule(a, s, a->due[k], level);
+        judge_again(a, s);
+    }
 }
 
-// One more operation, which cites all that there are.  It is later than every revocation, which may
-// void it all the same; its own, if it is one, has nothing to void.
-static void extend(const struct yr_authority *a, struct resolved *s, uint16_t i)
+// One more operation, which cites all that there are: nothing is new to it or overrules it, and its
+// own revocation cuts nothing.  False: its author was cut by what is not effective itself.
+static bool extend(const struct yr_authority *a, struct resolved *s, uint16_t i)
 {
     const struct op *op = &a->ops[i];
 
-    put(s->set, i);
-    if (!op->valid)
-        return;
-    for (size_t k = 0; k < a->revocation_count && a->revocations[k] != i; k++) {
-        const uint16_t r = a->revocations[k];
+    for (size_t w = 0; w < words_of(i) && op->valid; w++) {
+        uint64_t odd = s->settled[w] & ~s->voided[w] & ~s->effective[w];
 
-        if (has(s->locked, r) && a->ops[r].target == op->author && voids(a, r, i)) {
-            put(s->voided, i);
-            return;
-        }
+        for (size_t r = w * 64; odd != 0; r++, odd >>= 1)
+            if ((odd & 1) != 0 && a->ops[r].target == op->author)
+                return false;
     }
-    if (op->revokes)
-        put(s->locked, i);
+    put(s->set, i);
+    s->rank[i] = op->author_rank;
+    if (!op->valid)
+        return true;
+    if (op->kind == YR_ROOM_REMOVE || op->kind == YR_ROOM_ROLE)
+        put(s->settled, i);
     put(s->effective, i);
+    return true;
 }
 
 // The operation that `want` has beside s->set and that cites all of that; NONE when it is not so.
@@ -470,16 +638,14 @@ static uint16_t only_more(const struct yr_authority *a, const struct resolved *s
     return more;
 }
 
-static void settle(const struct yr_authority *a, struct resolved *s, const uint64_t want[WORDS])
+static void settle(struct yr_authority *a, struct resolved *s, const uint64_t want[WORDS])
 {
     uint16_t more;
 
     if (s->known && memcmp(s->set, want, sizeof s->set) == 0)
         return;
     more = s->known ? only_more(a, s, want) : NONE;
-    if (more != NONE)
-        extend(a, s, more);
-    else
+    if (more == NONE || !extend(a, s, more))
         resolve(a, s, want);
 }
 
@@ -525,10 +691,12 @@ static enum yr_err reserve(struct yr_authority *a)
         return YR_OK;
     if (!grow(a, &a->ops, cap, sizeof *a->ops) || !grow(a, &a->by_id, cap, sizeof *a->by_id) ||
         !grow(a, &a->order, cap, sizeof *a->order) ||
-        !grow(a, &a->revocations, cap, sizeof *a->revocations) ||
-        !grow(a, &a->adds, cap, sizeof *a->adds) ||
-        !grow(a, &a->newest, persons, sizeof *a->newest) ||
+        !grow(a, &a->rulings, cap, sizeof *a->rulings) || !grow(a, &a->due, cap, sizeof *a->due) ||
+        !grow(a, &a->most, cap, sizeof *a->most) ||
+        !grow(a, &a->now.rank, cap, sizeof *a->now.rank) ||
+        !grow(a, &a->view.rank, cap, sizeof *a->view.rank) ||
         !grow(a, &a->persons, persons, sizeof *a->persons) ||
+        !grow(a, &a->touched, persons, sizeof *a->touched) ||
         !grow(a, &a->by_mid, persons, sizeof *a->by_mid))
         return YR_ENOMEM;
     a->cap = cap;
@@ -551,17 +719,18 @@ void yr_authority_free(struct yr_authority *a)
         free_sets(a, &a->ops[i]);
     for (size_t k = 0; k < a->person_count; k++) {
         yr_free(a->mem, a->persons[k].ops_set);
-        yr_free(a->mem, a->persons[k].ends_set);
+        yr_free(a->mem, a->persons[k].sets);
     }
-    for (size_t rank = 0; rank < YR_COUNT(a->falls); rank++)
-        yr_free(a->mem, a->falls[rank]);
     yr_free(a->mem, a->ops);
     yr_free(a->mem, a->by_id);
     yr_free(a->mem, a->order);
-    yr_free(a->mem, a->revocations);
-    yr_free(a->mem, a->adds);
-    yr_free(a->mem, a->newest);
+    yr_free(a->mem, a->rulings);
+    yr_free(a->mem, a->due);
+    yr_free(a->mem, a->most);
+    yr_free(a->mem, a->now.rank);
+    yr_free(a->mem, a->view.rank);
     yr_free(a->mem, a->persons);
+    yr_free(a->mem, a->touched);
     yr_free(a->mem, a->by_mid);
     yr_free(a->mem, a);
 }
@@ -575,7 +744,7 @@ static void append(struct yr_authority *a, const struct op *op)
     a->ops[i] = *op;
     memmove(a->by_id + at + 1, a->by_id + at, (a->count - at) * sizeof *a->by_id);
     a->by_id[at] = i;
-    insert(a, a->order, a->count, i, by_depth);
+    put_in_order(a, i);
     if (op->target != NONE)
         link_to_target(a, i);
     if (op->valid && op->kind != YR_ROOM_CREATE) {
@@ -587,12 +756,9 @@ static void append(struct yr_authority *a, const struct op *op)
         if (author->ops_set != NULL)
             put(author->ops_set, i);
     }
-    if (op->revokes)
-        insert(a, a->revocations, a->revocation_count++, i, by_rank);
+    if (op->valid && (op->kind == YR_ROOM_REMOVE || op->kind == YR_ROOM_ROLE))
+        a->rulings[a->ruling_count++] = i;
     a->count++;
-    for (size_t rank = 0; rank < YR_COUNT(a->falls); rank++)
-        if (a->falls[rank] != NULL && falls_at(a, i, (unsigned)rank))
-            put(a->falls[rank], i);
 }
 
 enum yr_err yr_authority_new(struct yr_authority **out, struct yr_mem *mem,
@@ -700,7 +866,6 @@ static enum yr_err make_sets(struct yr_authority *a, const struct op *op)
 {
     struct person *author = &a->persons[op->author];
     struct person *target = op->target != NONE ? &a->persons[op->target] : author;
-    const unsigned left = left_by(op);
     uint16_t i;
 
     if (author->ops_set == NULL && author->op_count >= MANY) {
@@ -709,19 +874,11 @@ static enum yr_err make_sets(struct yr_authority *a, const struct op *op)
         for (i = author->ops; i != NONE; i = a->ops[i].next_by_author)
             put(author->ops_set, i);
     }
-    if (target->ends_set == NULL && target->on_count >= MANY) {
-        if ((target->ends_set = empty_set(a)) == NULL)
+    if (target->sets == NULL && target->on_count >= MANY) {
+        if ((target->sets = yr_alloc(a->mem, YR_MEM_ROOM, sizeof *target->sets)) == NULL)
             return YR_ENOMEM;
         for (i = target->first; i != NONE; i = a->ops[i].next_on_target)
-            if (ends(&a->ops[i]))
-                put(target->ends_set, i);
-    }
-    if (op->revokes && a->falls[left] == NULL) {
-        if ((a->falls[left] = empty_set(a)) == NULL)
-            return YR_ENOMEM;
-        for (size_t x = 0; x < a->count; x++)
-            if (falls_at(a, x, left))
-                put(a->falls[left], x);
+            put_act(a, i, target->sets);
     }
     return YR_OK;
 }
@@ -932,16 +1089,16 @@ enum yr_err yr_authority_members_at(struct yr_authority *a, const uint8_t (*ids)
 // The ADD by which a person is a member or was last; NONE: none.
 static uint16_t adder(const struct yr_authority *a, const struct resolved *s, uint16_t who)
 {
-    uint64_t ended[WORDS];
+    struct acts acts;
     uint16_t last = NONE;
 
     if (who == 0) // a founder who left stays away
         return NONE;
-    ends_of(a, s->effective, NONE, who, ended);
+    acts_on(a, s, NONE, who, &acts);
     for (uint16_t i = a->persons[who].last; i != NONE; i = a->ops[i].prev_on_target) {
         if (a->ops[i].kind != YR_ROOM_ADD || !has(s->effective, i))
             continue;
-        if (after_all(a, i, ended, NONE))
+        if (is_live(a, &acts, i))
             return i;
         if (last == NONE)
             last = i;
@@ -983,19 +1140,18 @@ bool yr_authority_removal(struct yr_authority *a, const uint8_t mid[YR_MID_LEN],
 static void membership(const struct yr_authority *a, const struct resolved *s,
                        uint8_t out[YR_HASH_LEN])
 {
-    uint64_t ended[WORDS];
+    struct acts acts;
     uint8_t step[YR_REC_ID_LEN + 1];
 
-    ends_of(a, s->effective, NONE, 0, ended);
-    memset(out, after_all(a, 0, ended, NONE) ? 1 : 0, YR_HASH_LEN);
+    memset(out, rank_in(a, s, 0) > 0 ? 1 : 0, YR_HASH_LEN);
     for (size_t k = 0; k < a->count; k++) {
         const uint16_t i = a->order[k];
 
         if (a->ops[i].kind != YR_ROOM_ADD || !has(s->effective, i))
             continue;
-        ends_of(a, s->effective, NONE, a->ops[i].target, ended);
+        acts_on(a, s, NONE, a->ops[i].target, &acts);
         memcpy(step, a->ops[i].id, YR_REC_ID_LEN);
-        step[YR_REC_ID_LEN] = after_all(a, i, ended, NONE);
+        step[YR_REC_ID_LEN] = is_live(a, &acts, i);
         yr_hash2(out, out, YR_HASH_LEN, step, sizeof step);
     }
 }

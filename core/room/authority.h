@@ -2,9 +2,9 @@
  * control records, whatever order they came in.  B.9.4.
  *
  * Operations form a graph: each cites others, and what it may do is judged by the state that its
- * ancestors make, once and for ever (valid).  Revocations then void what their targets did without
- * reckoning with them, strictly from the higher ranks down; what stands on voided operations is
- * judged again (effective).
+ * ancestors make, once and for ever (valid).  Then every rank speaks once, from the founder's down:
+ * its revocations void what their targets did with less rank without reckoning with them, and what
+ * stood on that is judged again before the next rank speaks (effective).
  *
  *     add: cites all heads -> judged by the present state, which it extends
  *          cites others    -> judged by the state of its ancestors; the present one is made anew

@@ -12,7 +12,9 @@ V and E have a digit for each operation in the order given: valid, effective.
 Properties: the state does not depend on the order of arrival; operations forged by a removed member,
 whatever they cite, change nothing; those forged by a demoted one gain nothing above the lower rank;
 nobody but the founder ends the founder's membership; whoever may act by the state that all operations
-make does so.
+make does so, those who were added or promoted again among them.  What a gang forges, and the puppets
+it adds in the past, and theirs, does not change anything when its members are all removed; else it
+takes no effect from operations, and no rank from members, of its highest rank or more.
 """
 import hashlib
 import json
@@ -44,55 +46,81 @@ class Room:
 
     def allowed(self, o, st):
         ra, rt = st.get(o.a, 0), st.get(o.tgt, 0)
-        if o.t == "leave":
-            return ra > 0 and o.a == o.tgt
+        if ra == 0 or o.t == "create" or (o.t == "add" and rt > 0):
+            return False
+        if o.t in ("remove", "role") and (o.tgt == o.a or rt == 0):
+            return False
+        return self.allowed_again(o, ra, rt)
+
+    def allowed_again(self, o, ra, rt):
+        """May its author still do it?  Whether the target is there does not count."""
         if o.t == "add":
-            return rt == 0 and ra >= self.invite_min and (ra > o.val or (o.val <= 10 and ra >= o.val))
+            return ra >= self.invite_min and (ra > o.val or (o.val <= 10 and ra >= o.val))
         if o.t == "remove":
-            return o.tgt != o.a and rt > 0 and ra >= 50 and ra > rt
+            return ra >= 50 and ra > rt
         if o.t == "role":
-            return o.tgt != o.a and rt > 0 and ra >= 75 and ra > rt and ra > o.val
+            return ra >= 75 and ra > rt and ra > o.val
         if o.t == "set":
             return ra >= 50
-        return False  # of a later version
+        return o.t in ("create", "leave")
+
+    def overrules(self, g, r, rank, level):
+        """Does g, by a higher rank and with neither knowing the other, take r its effect?"""
+        return (g.t in ("add", "role") and g.tgt == r.tgt and rank > level
+                and (r.t == "role" or g.val >= level)
+                and g.id not in r.anc and r.id not in g.anc)
+
+    def revokes(self, o):
+        return o.t == "remove" or (o.t == "role" and o.val < self.view[o.id].get(o.tgt, 0))
 
     def resolve(self, ids):
-        """(members, settings, effective) of a set that has all ancestors of what it has."""
+        """(members, settings, effective, ranks) of a set that has all ancestors of what it has."""
         ids = frozenset(ids)
         if ids in self.cache:
             return self.cache[ids]
-        valid = [self.ops[i] for i in ids if self.valid[i]]
-        rank = lambda o: self.view[o.id].get(o.a, 0)
-        revokes = lambda o: o.t == "remove" or (
-            o.t == "role" and o.val < self.view[o.id].get(o.tgt, 0))
-        void, lock = set(), set()
-        for r in sorted(filter(revokes, valid), key=lambda o: (-rank(o), o.depth, o.id)):
-            if r.id in void:
-                continue
-            lock.add(r.id)
-            left = r.val if r.t == "role" else 0
-            for x in valid:
-                if x.a != r.tgt or x.id in r.anc or x.id in lock or x.id in void or x.t == "leave":
+        valid = sorted((self.ops[i] for i in ids if self.valid[i]), key=lambda o: (o.depth, o.id))
+        # What authors have left for each operation by the revocations of higher ranks.
+        most = {o.id: self.view[o.id].get(o.a, 0) for o in valid}
+        void, settled = set(), set()
+        for level in range(FOUNDER, 49, -1):
+            eff, rank = self.judge_again(valid, void, most)
+            due = [r for r in valid if r.id in eff - settled and r.t in ("remove", "role")
+                   and rank[r.id] >= level]
+            for r in due:
+                settled.add(r.id)
+                if any(self.overrules(g, r, rank[g.id], level) for g in valid if g.id in eff):
+                    void.add(r.id)
                     continue
-                if r.id in self.view_eff[x.id]:
-                    continue  # it reckons with r: judged by what its author was given since
-                st = dict(self.view[x.id])
-                st[x.a] = min(st.get(x.a, 0), left)
-                if not self.allowed(x, st):
-                    void.add(x.id)
-        eff, bad = set(), void | {i for i in ids if not self.valid[i]}
-        for o in sorted(valid, key=lambda o: (o.depth, o.id)):
+                if not self.revokes(r):
+                    continue
+                left = r.val if r.t == "role" else 0
+                for x in valid:
+                    if (x.a != r.tgt or x.t in ("leave", "create") or rank[x.id] >= level
+                            or x.id in r.anc or r.id in self.view_eff[x.id]):
+                        continue
+                    most[x.id] = min(most[x.id], left)
+                    if not self.allowed_again(x, most[x.id], self.view[x.id].get(x.tgt, 0)):
+                        void.add(x.id)
+        eff, rank = self.judge_again(valid, void, most)
+        st, sets = self.materialize(eff)
+        self.cache[ids] = st, sets, frozenset(eff), rank
+        return self.cache[ids]
+
+    def judge_again(self, valid, void, most):
+        """What is effective when these are void, and the rank that each author still has for it."""
+        eff, rank = set(), {}
+        for o in valid:
+            rank[o.id] = most[o.id]
             if o.id in void:
                 continue
-            if o.t == "create" or not o.anc & bad & self.view_eff[o.id]:
+            if self.view_eff[o.id] <= eff and most[o.id] == self.view[o.id].get(o.a, 0):
                 eff.add(o.id)
-            elif self.allowed(o, self.materialize(o.anc & eff)[0]):
+                continue
+            st = self.materialize(self.view_eff[o.id] & eff)[0]
+            rank[o.id] = min(most[o.id], st.get(o.a, 0))
+            if self.allowed_again(o, rank[o.id], st.get(o.tgt, 0)):
                 eff.add(o.id)
-            else:
-                bad.add(o.id)
-        st, sets = self.materialize(eff)
-        self.cache[ids] = st, sets, frozenset(eff)
-        return self.cache[ids]
+        return eff, rank
 
     def materialize(self, eff):
         st, sets, on = {}, {}, {}
@@ -109,13 +137,9 @@ class Room:
             if t == founder:
                 continue
             ends = [o for o in ops if o.t in ("remove", "leave")]
-            live = [o for o in ops if o.t == "add" and all(r.id in o.anc for r in ends)]
-            if not live:
-                continue
-            st[t] = live[-1].val
-            for o in ops:
-                if o.t == "role" and any(x.id in o.anc for x in live):
-                    st[t] = o.val
+            live = [o for o in ops if o.t in ("add", "role") and all(r.id in o.anc for r in ends)]
+            if any(o.t == "add" for o in live):
+                st[t] = max(o.val for o in live if not any(o.id in x.anc for x in live))
         return st, sets
 
     def add(self, o):
@@ -125,9 +149,23 @@ class Room:
         if o.t == "create":
             self.view[o.id], self.view_eff[o.id], self.valid[o.id] = {}, frozenset(), True
             return
-        st, _, eff = self.resolve(o.anc)
+        st, _, eff, _ = self.resolve(o.anc)
         self.view[o.id], self.view_eff[o.id] = st, eff
         self.valid[o.id] = self.allowed(o, st)
+
+    def add_valid(self, o):
+        """Add it unless it is invalid."""
+        self.add(o)
+        if not self.valid[o.id]:
+            del self.ops[o.id], self.valid[o.id], self.view[o.id], self.view_eff[o.id]
+            return False
+        return True
+
+    def copy(self):
+        other = Room(self.invite_min)
+        other.ops, other.valid, other.view = dict(self.ops), dict(self.valid), dict(self.view)
+        other.view_eff, other.cache = dict(self.view_eff), self.cache
+        return other
 
     def state(self):
         return self.resolve(self.ops.keys())
@@ -147,7 +185,7 @@ def answer(graph):
     for ident, a, t, tgt, val, deps in graph["ops"]:
         room.add(make(room.ops, ident, a, deps, t, tgt, val))
         order.append(ident)
-    st, sets, eff = room.state()
+    st, sets, eff, _ = room.state()
     digits = lambda test: "".join("01"[test(i)] for i in order)
     return "V=%s E=%s M=%s S=%s" % (
         digits(lambda i: room.valid[i]), digits(lambda i: i in eff),
@@ -166,7 +204,7 @@ def new(room, rng, a, deps, t, tgt=None, val=None):
 
 def random_op(room, rng, a, known, people):
     t = rng.choice(["add", "remove", "role", "set", "leave", "remove", "add"])
-    tgt, val = rng.choice(people), rng.choice([10, 50, 75])
+    tgt, val = rng.choice(people), rng.choice([10, 50, 60, 74, 75, 79, 80, 89])
     if t == "leave":
         tgt = a
     if t == "set":
@@ -181,11 +219,16 @@ def closure(room, ids):
     return out
 
 
-def random_room(rng, n=24):
+STAFF = [(("A", 75), ("B", 75), ("C", 50), ("D", 10)),
+         (("A", 90), ("B", 80), ("C", 60), ("D", 50)),
+         (("A", 90), ("B", 90), ("C", 80), ("D", 75), ("E", 10))]
+
+
+def random_room(rng, n=24, varied=False):
     room, people = Room(rng.choice([10, 50])), list("FABCDEG")
     create = new(room, rng, "F", [], "create")
     room.add(create)
-    for who, rank in (("A", 75), ("B", 75), ("C", 50), ("D", 10)):
+    for who, rank in rng.choice(STAFF):
         room.add(new(room, rng, "F", room.heads(room.ops), "add", who, rank))
     know = {p: set(room.ops) for p in people}
     for _ in range(n):
@@ -195,6 +238,10 @@ def random_room(rng, n=24):
             base = closure(room, rng.sample(sorted(room.ops), rng.randrange(1, len(room.ops) + 1)))
             base = base | {create.id}
         o = random_op(room, rng, a, base, people)
+        for _ in range(6 if varied else 0):  # rather one that is valid
+            if room.add_valid(o):
+                break
+            o = random_op(room, rng, a, base, people)
         room.add(o)
         know[a] |= {o.id} | o.anc
         if rng.random() < .6:
@@ -223,7 +270,7 @@ def fuzz(count):
     for seed in range(count):
         rng = random.Random(seed)
         room, people, create = random_room(rng)
-        st, sets, eff = room.state()
+        st, sets, eff, _ = room.state()
         for _ in range(2):
             other, rest = Room(room.invite_min), set(room.ops)
             while rest:
@@ -259,9 +306,102 @@ def fuzz(count):
     return any(bad.values())
 
 
+def attack(rng, room, gang, people, create):
+    """The room with up to eight operations forged by these and those they bring."""
+    other, gang, news, forged = room.copy(), list(gang), ["P", "Q", "R"], []
+    for _ in range(20 * rng.randrange(2, 9)):
+        pick = rng.sample(sorted(other.ops), rng.choice([1, 1, 1, 2, 3]))
+        if forged and rng.random() < .7:  # a chain of them
+            pick = [rng.choice(forged)] + (pick if rng.random() < .3 else [])
+        base = closure(other, pick) | {create.id}
+        a, st = rng.choice(gang), other.resolve(base)[0]
+        if a not in st or len(forged) == 8:
+            continue
+        t = rng.choice(["add", "remove", "remove", "role", "set"])
+        val = rng.choice([st[a] - 1, st[a] - 1, 10, 50, 75])
+        tgt = rng.choice(people + news + gang)
+        if t == "add":
+            tgt = rng.choice(news)
+        if t == "role" and rng.random() < .5:
+            tgt = rng.choice(gang)
+        if t == "set":
+            tgt, val = None, rng.randrange(3)
+        o = new(other, rng, a, other.heads(base), t, tgt, val)
+        if val > 0 and other.add_valid(o):
+            forged.append(o.id)
+            if t == "add":
+                gang.append(tgt)
+    return other
+
+
+def directed():
+    """The attack that made the rules what they are: a removed admin adds a puppet in the past, which
+    adds another, which removes whom a moderator has added, and the moderator."""
+    for depth in (1, 2, 3):
+        room = Room(10)
+        count = iter(range(100))
+
+        def do(a, deps, t, tgt=None, val=None):
+            o = make(room.ops, "%02d" % next(count), a, deps, t, tgt, val)
+            room.add(o)
+            assert room.valid[o.id]
+            return o.id
+        tip = do("F", [], "create")
+        for who, rank in (("A", 75), ("M", 50)):
+            tip = do("F", [tip], "add", who, rank)
+        old = tip
+        tip = do("F", [tip], "remove", "A")
+        added = do("M", [tip], "add", "N", 10)
+        before = room.state()
+        forged, a = old, "A"
+        for k in range(depth):
+            forged = do(a, [forged], "add", "P%d" % k, 74 - k)
+            a = "P%d" % k
+        do(a, [forged], "remove", "M")
+        do(a, [forged], "set", None, 1)
+        after = room.state()
+        if after[:3] != before[:3] or added not in after[2]:
+            print("directed attack, depth", depth, before[:2], after[:2])
+            return True
+    return False
+
+
+def fuzz_gangs(count):
+    bad = {"nothing": 0, "operations": 0, "ranks": 0, "able": 0, "founder": 0}
+    tried = {"all removed": 0, "below": 0}
+    for seed in range(count):
+        rng = random.Random(seed)
+        room, people, create = random_room(rng, 20, True)
+        st, sets, eff, rank = room.state()
+        left = {room.ops[i].a for i in eff if room.ops[i].t == "leave"}
+        for _ in range(6):
+            gang = [p for p in people if p != "F" and p not in left and rng.random() < .4]
+            if rng.random() < .6:
+                gang = [p for p in gang if p not in st]
+            if not gang:
+                continue
+            top = max(st.get(p, 0) for p in gang)
+            other = attack(rng, room, gang, people, create)
+            st2, sets2, eff2, _ = other.state()
+            tried["below" if top else "all removed"] += 1
+            if top == 0:
+                bad["nothing"] += (st, sets, eff) != (st2, sets2, eff2 & room.ops.keys())
+            else:
+                bad["operations"] += any(
+                    room.ops[i].a not in gang and rank[i] >= top for i in eff - eff2)
+                bad["ranks"] += any(
+                    r >= top and p not in gang and st2.get(p, 0) != r for p, r in st.items())
+            bad["founder"] += st2.get("F") != st.get("F")
+            late = random_op(other, rng, rng.choice(people), other.ops, people)
+            other.add(late)
+            bad["able"] += other.valid[late.id] != (late.id in other.state()[2])
+    print(count, tried, bad)
+    return any(bad.values())
+
+
 if __name__ == "__main__":
     if sys.argv[1] == "--fuzz":
-        sys.exit(fuzz(int(sys.argv[2])))
+        sys.exit(directed() | fuzz(int(sys.argv[2])) | fuzz_gangs(int(sys.argv[2])))
     with open(sys.argv[1], encoding="ascii") as graphs:
         for line in graphs:
             print(answer(json.loads(line)), flush=False)

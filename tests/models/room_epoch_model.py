@@ -43,7 +43,7 @@ class Rec:
 def membership(room, ids):
     """(what makes up the membership, members): every effective ADD, and whether it still holds.  Two
     sets of people that are equal may have come about in different ways."""
-    st, _, eff = room.resolve(ids)
+    st, _, eff, _ = room.resolve(ids)
     ends, adds, founder = {}, [], None
     for i in eff:
         o = room.ops[i]
