@@ -106,7 +106,8 @@ void yr_out_configure(struct yr_out *out, const struct yr_config *config)
     static const enum yr_config_key keys[YR_ROLE_COUNT] = {
         [YR_ROLE_NICK] = YR_CFG_UI_COLOR_NICK,     [YR_ROLE_SELF] = YR_CFG_UI_COLOR_SELF,
         [YR_ROLE_SYSTEM] = YR_CFG_UI_COLOR_SYSTEM, [YR_ROLE_TIME] = YR_CFG_UI_COLOR_TIME,
-        [YR_ROLE_UNREAD] = YR_CFG_UI_COLOR_UNREAD, [YR_ROLE_ERROR] = YR_CFG_UI_COLOR_ERROR,
+        [YR_ROLE_UNREAD] = YR_CFG_UI_COLOR_UNREAD, [YR_ROLE_MENTION] = YR_CFG_UI_COLOR_MENTION,
+        [YR_ROLE_ERROR] = YR_CFG_UI_COLOR_ERROR,
     };
 
     for (int i = YR_ROLE_NONE + 1; i < YR_ROLE_COUNT; i++)

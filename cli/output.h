@@ -20,6 +20,7 @@ enum yr_role {
     YR_ROLE_SYSTEM,
     YR_ROLE_TIME,
     YR_ROLE_UNREAD,
+    YR_ROLE_MENTION,
     YR_ROLE_ERROR,
     YR_ROLE_COUNT
 };

@@ -30,6 +30,8 @@ enum yr_config_type { YR_CONFIG_BOOL, YR_CONFIG_WORD, YR_CONFIG_TEXT, YR_CONFIG_
       "tell friends which of their messages were read, and see which of mine were")            \
     X(UI_TIME, "ui", "time", WORD, "short", time, "short, iso, unix, rel or +FORMAT",          \
       "how times are shown to people")                                                         \
+    X(UI_BELL, "ui", "bell", BOOL, "yes", bool, "yes or no",                                   \
+      "chat rings the terminal's bell for a message to me")                                    \
     X(UI_COLOR, "ui", "color", WORD, "auto", when, "auto, always or never",                    \
       "when output is coloured")                                                               \
     X(UI_COLOR_NICK, "ui", "color.nick", LIST, "cyan", color, YR_CONFIG_COLORS,                \
@@ -41,6 +43,8 @@ enum yr_config_type { YR_CONFIG_BOOL, YR_CONFIG_WORD, YR_CONFIG_TEXT, YR_CONFIG_
     X(UI_COLOR_TIME, "ui", "color.time", LIST, "", color, YR_CONFIG_COLORS, "colour of times") \
     X(UI_COLOR_UNREAD, "ui", "color.unread", LIST, "yellow, bold", color, YR_CONFIG_COLORS,    \
       "colour of what is unread")                                                              \
+    X(UI_COLOR_MENTION, "ui", "color.mention", LIST, "yellow, bold", color, YR_CONFIG_COLORS,  \
+      "colour of what mentions me")                                                            \
     X(UI_COLOR_ERROR, "ui", "color.error", LIST, "red", color, YR_CONFIG_COLORS,               \
       "colour of errors")                                                                      \
     X(LOG_LEVEL, "log", "level", LIST, "info", log,                                            \
