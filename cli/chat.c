@@ -26,6 +26,7 @@
 #define RETRY_MS_MAX 4000
 #define CALL_MS      10000 /* for a call, unless --timeout says otherwise */
 #define SILENT_MS    1000  /* of a call: then it is said that the node does not answer */
+#define BELL_MS      3000  /* at most one in this time */
 #define SLICE_MS     200   /* of a call: after it somebody may have given up */
 
 /* ---- the terminal: process-wide, as signal handlers need it ---- */
@@ -154,6 +155,17 @@ size_t yr_talk_columns(const struct yr_talk *chat)
 void yr_talk_print(struct yr_talk *chat, const char *text)
 {
     yr_edit_print(chat->edit, text, &chat->screen);
+}
+
+void yr_talk_ring(struct yr_talk *chat)
+{
+    const yr_ms now = yr_talk_now();
+
+    if (chat->plain || !yr_config_bool(&chat->cli->config, YR_CFG_UI_BELL) ||
+        (chat->bell_at > 0 && now - chat->bell_at < BELL_MS))
+        return;
+    chat->bell_at = now;
+    yr_buf_addc(&chat->screen, '\a');
 }
 
 static void say_as(struct yr_talk *chat, enum yr_role role, const char *lead, const char *text)
@@ -538,7 +550,8 @@ static struct yr_talk_conv *first_conv(struct yr_talk *chat)
         conv = yr_talk_conv_of(chat, json_object_get(message, "target"));
     json_decref(result);
     for (size_t i = 0; i < chat->conv_count && conv == NULL; i++)
-        if (!chat->convs[i]->gone)
+        if (!chat->convs[i]->gone &&
+            (chat->convs[i]->room == NULL || chat->convs[i]->room->state == YR_TALK_ACTIVE))
             conv = chat->convs[i];
     return conv;
 }
@@ -568,8 +581,9 @@ static enum yr_exit begin(struct yr_talk *chat)
     if (conv == NULL)
         yr_talk_say(chat,
                     "no friends yet: /invite makes a link for one person, /add LINK uses one");
+    yr_talk_say_invitations(chat, NULL);
     for (size_t i = 0; i < chat->conv_count; i++)
-        chat->unread_due = chat->unread_due || chat->convs[i]->unread > 0;
+        chat->unread_due = chat->unread_due || yr_talk_conv_news(chat->convs[i]) > 0;
     yr_edit_show(chat->edit, &chat->screen);
     return YR_EXIT_OK;
 }

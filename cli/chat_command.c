@@ -15,6 +15,17 @@
 
 /* ---- words ---- */
 
+struct yr_talk_conv *yr_talk_current_room(struct yr_talk *chat)
+{
+    struct yr_talk_conv *conv = yr_talk_current(chat);
+
+    if (conv != NULL && conv->room == NULL) {
+        yr_talk_fail(chat, "/join lists rooms, /to #NAME goes into one", "this is no room");
+        return NULL;
+    }
+    return conv;
+}
+
 struct yr_talk_conv *yr_talk_current(struct yr_talk *chat)
 {
     if (chat->current == NULL)
@@ -37,6 +48,22 @@ char *yr_talk_word(const char **args)
     at += quoted ? 1 : 0;
     *args = at + strspn(at, " \t\n");
     return yr_buf_take(&word);
+}
+
+char *yr_talk_rest(const char *args)
+{
+    struct yr_buf name = {0};
+
+    if (args[0] == '"') // as Tab writes a name with a blank in it
+        return yr_talk_word(&args);
+    yr_buf_adds(&name, args);
+    while (name.len > 0 && strchr(" \t\n", name.at[name.len - 1]) != NULL)
+        yr_buf_cut(&name, name.len - 1);
+    if (name.len == 0) {
+        yr_buf_clear(&name);
+        return NULL;
+    }
+    return yr_buf_take(&name);
 }
 
 char *yr_talk_message_id(struct yr_talk *chat, const char *word)
@@ -292,25 +319,14 @@ static void run_compose(struct yr_talk *chat, const char *args)
 
 static void run_to(struct yr_talk *chat, const char *args)
 {
-    struct yr_talk_conv *conv;
-    struct yr_buf name = {0};
+    char *name = yr_talk_rest(args);
+    struct yr_talk_conv *conv = NULL;
 
-    if (!need(chat, args, "/to NAME"))
-        return;
-    if (args[0] == '"') { // as Tab writes a name with a blank in it
-        char *word = yr_talk_word(&args);
-
-        yr_buf_adds(&name, word != NULL ? word : "");
-        free(word);
-    } else {
-        yr_buf_adds(&name, args);
-    }
-    while (name.len > 0 && strchr(" \t\n", name.at[name.len - 1]) != NULL)
-        yr_buf_cut(&name, name.len - 1);
-    conv = yr_talk_conv_resolve(chat, yr_buf_str(&name));
+    if (need(chat, name != NULL ? name : "", "/to NAME"))
+        conv = yr_talk_conv_resolve(chat, name);
     if (conv != NULL)
         yr_talk_conv_open(chat, conv);
-    yr_buf_clear(&name);
+    free(name);
 }
 
 static void run_next(struct yr_talk *chat, const char *args)
@@ -377,8 +393,8 @@ static void run_clear(struct yr_talk *chat, const char *args)
 
 /* ---- help ---- */
 
-const char *const yr_talk_topics[YR_TALK_GROUPS] = {"moving", "writing", "history", "people",
-                                                    "other"};
+const char *const yr_talk_topics[YR_TALK_GROUPS] = {"moving", "writing", "history",
+                                                    "people", "rooms",   "other"};
 
 static void say_command(struct yr_talk *chat, const struct yr_talk_command *command)
 {
@@ -457,10 +473,10 @@ static void run_help(struct yr_talk *chat, const char *args)
 /* ---- the table ---- */
 
 const struct yr_talk_command yr_talk_commands[] = {
-    {"to", "NAME", "talk to NAME (@me: notes to yourself)", YR_TALK_MOVING, YR_TALK_FRIENDS,
-     run_to},
-    {"q", "", NULL, YR_TALK_MOVING, YR_TALK_FRIENDS, run_to},
-    {"query", "", NULL, YR_TALK_MOVING, YR_TALK_FRIENDS, run_to},
+    {"to", "NAME", "talk to a friend, or in a room (#NAME); @me: notes to yourself", YR_TALK_MOVING,
+     YR_TALK_TARGETS, run_to},
+    {"q", "", NULL, YR_TALK_MOVING, YR_TALK_TARGETS, run_to},
+    {"query", "", NULL, YR_TALK_MOVING, YR_TALK_TARGETS, run_to},
     {"next", "", "go where something is unread, as Alt-a", YR_TALK_MOVING, YR_TALK_NO_WORDS,
      run_next},
     {"list", "", "open conversations", YR_TALK_MOVING, YR_TALK_NO_WORDS, run_list},
@@ -491,15 +507,19 @@ const struct yr_talk_command yr_talk_commands[] = {
      yr_talk_run_mark},
 
     {"friends", "", "all friends", YR_TALK_PEOPLE, YR_TALK_NO_WORDS, yr_talk_run_friends},
-    {"whois", "[F]", "who F is", YR_TALK_PEOPLE, YR_TALK_FRIENDS, yr_talk_run_whois},
-    {"invite", "[NAME]", "make a link for one person, to be called NAME", YR_TALK_PEOPLE,
-     YR_TALK_NO_WORDS, yr_talk_run_invite},
+    {"whois", "[F]", "who F is; in a room also a member", YR_TALK_PEOPLE, YR_TALK_MEMBERS,
+     yr_talk_run_whois},
+    {"invite", "[F]", "in a room: bring friend F in; elsewhere: make a link for one person",
+     YR_TALK_PEOPLE, YR_TALK_GUESTS, yr_talk_run_invite},
     {"add", "LINK", "become friends with who made the link", YR_TALK_PEOPLE, YR_TALK_NO_WORDS,
      yr_talk_run_add},
-    {"reject", "[ID]", "give up a link; without ID: links being added", YR_TALK_PEOPLE,
-     YR_TALK_NO_WORDS, yr_talk_run_reject},
+    {"accept", "[ID]", "go where you are invited; without ID: who waits for what", YR_TALK_PEOPLE,
+     YR_TALK_NO_WORDS, yr_talk_run_accept},
+    {"reject", "[ID]", "decline an invitation, or give up a link", YR_TALK_PEOPLE, YR_TALK_NO_WORDS,
+     yr_talk_run_reject},
     {"verify", "[F]", "compare fingerprints", YR_TALK_PEOPLE, YR_TALK_FRIENDS, yr_talk_run_verify},
-    {"rename", "F NAME", "call F NAME", YR_TALK_PEOPLE, YR_TALK_FRIENDS, yr_talk_run_rename},
+    {"rename", "[F] NAME", "call F NAME; in a room, without F: rename the room for all",
+     YR_TALK_PEOPLE, YR_TALK_FRIENDS, yr_talk_run_rename},
     {"block", "[F]", "refuse F's link and texts", YR_TALK_PEOPLE, YR_TALK_FRIENDS,
      yr_talk_run_block},
     {"unblock", "[F]", "the opposite of /block", YR_TALK_PEOPLE, YR_TALK_FRIENDS,
@@ -509,7 +529,21 @@ const struct yr_talk_command yr_talk_commands[] = {
     {"nick", "NAME", "change the name your friends see", YR_TALK_PEOPLE, YR_TALK_NO_WORDS,
      yr_talk_run_nick},
 
-    {"help", "[COMMAND|TOPIC]", "what there is", YR_TALK_OTHER, YR_TALK_TOPICS, run_help},
+    {"join", "[R]", "go into a room you are invited to; without R: all rooms", YR_TALK_ROOMS,
+     YR_TALK_ROOM_NAMES, yr_talk_run_join},
+    {"leave", "", "leave this room; its history stays readable", YR_TALK_ROOMS, YR_TALK_NO_WORDS,
+     yr_talk_run_leave},
+    {"new", "NAME", "make a room", YR_TALK_ROOMS, YR_TALK_NO_WORDS, yr_talk_run_new},
+    {"topic", "[TEXT]", "show or change what the room is about (\"\": nothing)", YR_TALK_ROOMS,
+     YR_TALK_NO_WORDS, yr_talk_run_topic},
+    {"members", "", "who is in the room, and by whom they are reached", YR_TALK_ROOMS,
+     YR_TALK_NO_WORDS, yr_talk_run_members},
+    {"kick", "M", "remove a member from the room", YR_TALK_ROOMS, YR_TALK_MEMBERS,
+     yr_talk_run_kick},
+    {"role", "M ROLE", "make a member admin, mod or member", YR_TALK_ROOMS, YR_TALK_MEMBER_ROLE,
+     yr_talk_run_role},
+
+    {"help", "[COMMAND|TOPIC]", "what there is", YR_TALK_OTHER, YR_TALK_TOPIC_NAMES, run_help},
     {"status", "", "how the node is", YR_TALK_OTHER, YR_TALK_NO_WORDS, yr_talk_run_status},
     {"set", "KEY [VALUE]", "show or change a setting", YR_TALK_OTHER, YR_TALK_KEYS,
      yr_talk_run_set},

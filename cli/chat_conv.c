@@ -38,18 +38,20 @@ static struct yr_talk_conv *add_conv(struct yr_talk *chat, const char *id)
     return conv;
 }
 
-static void set_name(struct yr_talk_conv *conv, const char *name, bool theirs)
+void yr_talk_conv_name(struct yr_talk_conv *conv, const char *name, bool theirs)
 {
     struct yr_buf shown = {0};
+    size_t lead;
 
     free(conv->name);
     conv->name = yr_strdup(name);
     if (conv->self) {
         yr_buf_adds(&shown, "note to self");
     } else {
-        yr_buf_adds(&shown, theirs ? "~" : "");
+        yr_buf_adds(&shown, conv->room != NULL ? "#" : theirs ? "~" : "");
+        lead = shown.len;
         yr_safe_name(&shown, name, strlen(name));
-        if (shown.len == (theirs ? 1u : 0u)) // a name of nothing
+        if (shown.len == lead) // a name of nothing
             yr_buf_addf(&shown, "%.8s", conv->id);
     }
     free(conv->shown);
@@ -63,7 +65,10 @@ struct yr_talk_conv *yr_talk_conv_of(struct yr_talk *chat, const json_t *ref)
 
     if (conv == NULL) {
         conv = add_conv(chat, id);
-        set_name(conv, yr_json_str(ref, "name", "?"), true);
+        if (strcmp(yr_json_str(ref, "kind", ""), "room") == 0 ||
+            strcmp(yr_json_str(ref, "type", ""), "room") == 0)
+            conv->room = yr_talk_room_new();
+        yr_talk_conv_name(conv, yr_json_str(ref, "name", "?"), true);
     }
     return conv;
 }
@@ -78,25 +83,29 @@ struct yr_talk_conv *yr_talk_conv_update(struct yr_talk *chat, const json_t *fri
     conv->muted = yr_json_bool(friend, "muted", false);
     conv->friend = true;
     conv->gone = false;
-    set_name(conv, yr_json_str(friend, "name", "?"),
-             !conv->verified && yr_json_str(friend, "petname", NULL) == NULL);
+    yr_talk_conv_name(conv, yr_json_str(friend, "name", "?"),
+                      !conv->verified && yr_json_str(friend, "petname", NULL) == NULL);
     return conv;
 }
 
-bool yr_talk_convs_load(struct yr_talk *chat, bool unread)
+static bool load_self(struct yr_talk *chat)
 {
-    json_t *me = yr_talk_call(chat, "identity.get", NULL), *list = NULL, *friend;
+    json_t *me = yr_talk_call(chat, "identity.get", NULL);
+
+    if (me == NULL)
+        return false;
+    snprintf(chat->self_id, sizeof chat->self_id, "%s", yr_json_str(me, "id", ""));
+    free(chat->self_name);
+    chat->self_name = yr_strdup(yr_json_str(me, "name", "?"));
+    json_decref(me);
+    return true;
+}
+
+static void load_friends(struct yr_talk *chat, const json_t *list, bool unread)
+{
+    const json_t *friend;
     size_t i;
 
-    if (me != NULL) {
-        snprintf(chat->self_id, sizeof chat->self_id, "%s", yr_json_str(me, "id", ""));
-        free(chat->self_name);
-        chat->self_name = yr_strdup(yr_json_str(me, "name", "?"));
-        list = yr_talk_call(chat, "friend.list", NULL);
-    }
-    if (list != NULL)
-        for (i = 0; i < chat->conv_count; i++)
-            chat->convs[i]->gone = !chat->convs[i]->self;
     json_array_foreach(json_object_get(list, "friends"), i, friend)
     {
         struct yr_talk_conv *conv = yr_talk_conv_update(chat, friend);
@@ -104,9 +113,40 @@ bool yr_talk_convs_load(struct yr_talk *chat, bool unread)
         if (unread)
             conv->unread = (unsigned)yr_json_int(friend, "unread", 0);
     }
-    json_decref(me);
-    json_decref(list);
-    return list != NULL;
+}
+
+static void load_rooms(struct yr_talk *chat, const json_t *list, bool unread)
+{
+    const json_t *room;
+    size_t i;
+
+    json_array_foreach(json_object_get(list, "rooms"), i, room)
+    {
+        struct yr_talk_conv *conv = yr_talk_room_update(chat, room);
+
+        if (unread) {
+            conv->unread = (unsigned)yr_json_int(room, "unread", 0);
+            conv->room->mentions = (unsigned)yr_json_int(room, "mentions", 0);
+        }
+    }
+}
+
+bool yr_talk_convs_load(struct yr_talk *chat, bool unread)
+{
+    json_t *friends = NULL, *rooms = NULL;
+    const bool good =
+        load_self(chat) && (friends = yr_talk_call(chat, "friend.list", NULL)) != NULL &&
+        (rooms = yr_talk_call(chat, "room.list", json_pack("{s:b}", "all", 1))) != NULL;
+
+    for (size_t i = 0; good && i < chat->conv_count; i++)
+        chat->convs[i]->gone = !chat->convs[i]->self;
+    if (good) {
+        load_friends(chat, friends, unread);
+        load_rooms(chat, rooms, unread);
+    }
+    json_decref(friends);
+    json_decref(rooms);
+    return good;
 }
 
 void yr_talk_convs_clear(struct yr_talk *chat)
@@ -117,6 +157,7 @@ void yr_talk_convs_clear(struct yr_talk *chat)
         free(conv->name);
         free(conv->shown);
         free(conv->draft);
+        yr_talk_room_free(conv->room);
         json_decref(conv->recent);
         yr_edit_history_clear(&conv->history);
         free(conv);
@@ -126,24 +167,52 @@ void yr_talk_convs_clear(struct yr_talk *chat)
     chat->conv_count = 0;
 }
 
-struct yr_talk_conv *yr_talk_conv_resolve(struct yr_talk *chat, const char *text)
+/** The note to self, made if it is new. */
+static struct yr_talk_conv *self_conv(struct yr_talk *chat)
+{
+    json_t *ref =
+        json_pack("{s:s,s:s,s:s}", "kind", "self", "id", chat->self_id, "name", chat->self_name);
+    struct yr_talk_conv *conv = yr_talk_conv_of(chat, ref);
+
+    json_decref(ref);
+    return conv;
+}
+
+struct yr_talk_conv *yr_talk_friend_resolve(struct yr_talk *chat, const char *text)
 {
     struct yr_talk_conv *conv = NULL;
     json_t *friend;
 
-    if (strcmp(text, "@me") == 0 || strcmp(text, "self") == 0) {
-        json_t *ref = json_pack("{s:s,s:s}", "id", chat->self_id, "name", chat->self_name);
-
-        conv = yr_talk_conv_of(chat, ref);
-        json_decref(ref);
-        return conv;
-    }
+    if (strcmp(text, "@me") == 0 || strcmp(text, "self") == 0)
+        return self_conv(chat);
     if (text[0] == '~' && text[1] != '\0') // as it is shown
         text++;
     friend = yr_talk_call(chat, "friend.get", json_pack("{s:s}", "friend", text));
     if (friend != NULL)
         conv = yr_talk_conv_update(chat, friend);
     json_decref(friend);
+    return conv;
+}
+
+struct yr_talk_conv *yr_talk_conv_resolve(struct yr_talk *chat, const char *text)
+{
+    struct yr_talk_conv *conv = NULL;
+    json_t *found;
+    const json_t *ref;
+
+    if (strcmp(text, "@me") == 0 || strcmp(text, "self") == 0)
+        return self_conv(chat);
+    // what any target may be is known to what takes any target
+    found = yr_talk_call(chat, "read.get", json_pack("{s:s}", "target", text));
+    ref = json_object_get(json_array_get(json_object_get(found, "unread"), 0), "target");
+    if (ref != NULL && strcmp(yr_json_str(ref, "kind", ""), "friend") == 0) {
+        conv = yr_talk_friend_resolve(chat, yr_json_str(ref, "id", ""));
+    } else if (ref != NULL) {
+        conv = yr_talk_conv_of(chat, ref);
+        if (conv->room != NULL && !yr_talk_room_read(chat, conv))
+            conv = NULL;
+    }
+    json_decref(found);
     return conv;
 }
 
@@ -157,12 +226,32 @@ void yr_talk_conv_describe(const struct yr_talk_conv *conv, struct yr_buf *out)
     yr_buf_adds(out, conv->shown);
     if (conv->self)
         return;
+    if (conv->room != NULL) {
+        yr_talk_room_describe(conv, out);
+        return;
+    }
     yr_buf_addf(out, " (%s%s%s%s)",
                 conv->gone     ? "no friend any more"
                 : conv->online ? "online"
                                : "offline",
                 conv->verified ? ", verified" : "", conv->blocked ? ", blocked" : "",
                 conv->muted ? ", muted" : "");
+}
+
+const char *yr_talk_conv_self(const struct yr_talk *chat, const struct yr_talk_conv *conv)
+{
+    return conv->room != NULL ? conv->room->self : chat->self_id;
+}
+
+void yr_talk_conv_speaker(const struct yr_talk_conv *conv, const json_t *message,
+                          struct yr_buf *out)
+{
+    if (yr_json_bool(message, "own", false))
+        yr_buf_adds(out, "me");
+    else if (conv->room != NULL)
+        yr_add_ref(out, json_object_get(message, "from"));
+    else
+        yr_buf_adds(out, conv->shown);
 }
 
 /* ---- what was said ---- */
@@ -209,9 +298,9 @@ json_t *yr_talk_conv_message(const struct yr_talk_conv *conv, const char *id)
 }
 
 /** The last `limit` messages of a conversation before `before` (NULL: the last of all), as an array
- *  owned by the caller; NULL: it was said why. */
+ *  owned by the caller; all: the lines of the room itself, too.  NULL: it was said why. */
 static json_t *fetch(struct yr_talk *chat, const struct yr_talk_conv *conv, size_t limit,
-                     const char *before)
+                     const char *before, bool all)
 {
     json_t *params =
         json_pack("{s:s,s:i}", "target", yr_talk_conv_target(conv), "limit", (int)limit);
@@ -219,6 +308,8 @@ static json_t *fetch(struct yr_talk *chat, const struct yr_talk_conv *conv, size
 
     if (before != NULL)
         json_object_set_new(params, "before", json_string(before));
+    if (all)
+        json_object_set_new(params, "all", json_true());
     result = yr_talk_call(chat, "message.list", params);
     messages = json_incref(json_object_get(result, "messages"));
     json_decref(result);
@@ -247,7 +338,8 @@ static void remember_all(struct yr_talk_conv *conv, json_t *messages)
 
 json_t *yr_talk_conv_fetch(struct yr_talk *chat, struct yr_talk_conv *conv, size_t limit)
 {
-    json_t *messages = fetch(chat, conv, limit, NULL);
+    // who came and went belongs to what was said in a room
+    json_t *messages = fetch(chat, conv, limit, NULL, conv->room != NULL);
 
     remember_all(conv, messages);
     return messages;
@@ -256,8 +348,8 @@ json_t *yr_talk_conv_fetch(struct yr_talk *chat, struct yr_talk_conv *conv, size
 json_t *yr_talk_conv_fetch_earlier(struct yr_talk *chat, struct yr_talk_conv *conv, size_t limit)
 {
     const json_t *first = json_array_get(conv->recent, 0);
-    json_t *messages =
-        fetch(chat, conv, limit, first != NULL ? yr_json_str(first, "id", "") : NULL);
+    json_t *messages = fetch(chat, conv, limit, first != NULL ? yr_json_str(first, "id", "") : NULL,
+                             conv->room != NULL);
 
     if (messages != NULL) {
         json_t *joined = json_copy(messages);
@@ -304,14 +396,19 @@ static void show_day(struct yr_talk *chat, struct yr_talk_conv *conv, const json
 static void show_message(struct yr_talk *chat, struct yr_talk_conv *conv, const json_t *message,
                          unsigned number)
 {
-    struct yr_talk_style style = {
-        &chat->cli->out, yr_talk_columns(chat), conv->shown, chat->self_id, NULL, number};
     const char *reply_to = yr_json_str(message, "reply_to", NULL);
+    const char *author = yr_json_str(json_object_get(message, "from"), "id", "");
     const json_t *answered = reply_to != NULL ? yr_talk_conv_message(conv, reply_to) : NULL;
-    struct yr_buf line = {0}, snippet = {0};
+    struct yr_buf line = {0}, snippet = {0}, speaker = {0};
+    struct yr_talk_style style = {.out = &chat->cli->out,
+                                  .columns = yr_talk_columns(chat),
+                                  .self_id = yr_talk_conv_self(chat, conv),
+                                  .number = number};
 
-    if (yr_json_bool(message, "own", false))
-        style.speaker = "me";
+    yr_talk_conv_speaker(conv, message, &speaker);
+    style.speaker = yr_buf_str(&speaker);
+    if (conv->room != NULL)
+        style.paint = yr_talk_author_paint(&chat->cli->out, author);
     if (answered != NULL) {
         yr_talk_snippet(&snippet, yr_json_str(answered, "text", ""), 24);
         style.reply = yr_buf_str(&snippet);
@@ -321,6 +418,7 @@ static void show_message(struct yr_talk *chat, struct yr_talk_conv *conv, const 
     yr_talk_print(chat, yr_buf_str(&line));
     yr_buf_clear(&line);
     yr_buf_clear(&snippet);
+    yr_buf_clear(&speaker);
 }
 
 void yr_talk_conv_show(struct yr_talk *chat, struct yr_talk_conv *conv, const json_t *messages,
@@ -358,7 +456,7 @@ static void show_header(struct yr_talk *chat, const struct yr_talk_conv *conv)
     const char *keys = utf8 ? "type /help \u00B7 Tab completes \u00B7 Ctrl-D leaves"
                             : "type /help - Tab completes - Ctrl-D leaves";
     const size_t columns = yr_talk_columns(chat), keys_columns = yr_columns(keys, strlen(keys));
-    struct yr_buf line = {0};
+    struct yr_buf line = {0}, folded = {0};
 
     yr_safe_name(&line, chat->self_name, strlen(chat->self_name));
     yr_buf_addf(&line, "@%s", chat->cli->paths.profile);
@@ -372,11 +470,18 @@ static void show_header(struct yr_talk *chat, const struct yr_talk_conv *conv)
         yr_buf_adds(&line, keys);
         chat->greeted = true;
     }
-    yr_talk_print(chat, yr_buf_str(&line));
+    yr_talk_fold(&folded, "", 0, yr_buf_str(&line), columns, 3);
+    yr_talk_print(chat, yr_buf_str(&folded));
     if (!chat->greeted && !chat->plain)
         yr_talk_say(chat, "type /help");
     chat->greeted = true;
+    if (conv != NULL && conv->room != NULL && conv->room->topic[0] != '\0') {
+        yr_buf_cut(&line, 0);
+        yr_add_flat(&line, conv->room->topic);
+        yr_talk_say(chat, "topic: %s", yr_buf_str(&line));
+    }
     yr_buf_clear(&line);
+    yr_buf_clear(&folded);
 }
 
 /** What to show of a conversation that is opened: its end, or all that is unread. */
@@ -387,6 +492,40 @@ static size_t wanted(const struct yr_talk_conv *conv)
     if (conv->opened)
         return unread;
     return unread > YR_TALK_OPEN_COUNT ? unread : YR_TALK_OPEN_COUNT;
+}
+
+static bool is_unread(const json_t *message)
+{
+    return yr_json_bool(message, "unread", false);
+}
+
+static size_t count_unread(const json_t *messages)
+{
+    const json_t *message;
+    size_t count = 0, i;
+
+    json_array_foreach((json_t *)(uintptr_t)messages, i, message) count += is_unread(message);
+    return count;
+}
+
+/** That, remembered; owned by the caller; NULL: it was said why. */
+static json_t *fetch_wanted(struct yr_talk *chat, struct yr_talk_conv *conv)
+{
+    const size_t limit = wanted(conv);
+    const size_t unread = conv->unread < UNREAD_SHOWN_MAX ? conv->unread : UNREAD_SHOWN_MAX;
+    json_t *messages;
+
+    if (conv->room == NULL)
+        return yr_talk_conv_fetch(chat, conv, limit);
+    messages = yr_talk_conv_fetch(chat, conv, limit + YR_TALK_OPEN_COUNT);
+    if (messages != NULL && count_unread(messages) < unread) { // so many came and went
+        json_decref(messages);
+        messages = fetch(chat, conv, limit, NULL, false);
+    }
+    while ((conv->opened || json_array_size(messages) > limit) && json_array_size(messages) > 0 &&
+           !is_unread(json_array_get(messages, 0)))
+        json_array_remove(messages, 0);
+    return messages;
 }
 
 void yr_talk_conv_prompt(struct yr_talk *chat)
@@ -405,6 +544,10 @@ void yr_talk_conv_open(struct yr_talk *chat, struct yr_talk_conv *conv)
     struct yr_talk_conv *last = chat->current;
     json_t *messages;
 
+    if (conv != NULL && conv->room != NULL) {
+        (void)yr_talk_room_read(chat, conv);
+        yr_talk_room_people(chat, conv);
+    }
     if (last != NULL && last != conv) {
         free(last->draft);
         last->draft = yr_strdup(yr_edit_text(chat->edit));
@@ -412,7 +555,7 @@ void yr_talk_conv_open(struct yr_talk *chat, struct yr_talk_conv *conv)
     chat->current = conv;
     show_header(chat, conv);
     if (conv != NULL && wanted(conv) > 0) {
-        messages = yr_talk_conv_fetch(chat, conv, wanted(conv));
+        messages = fetch_wanted(chat, conv);
         if (conv->unread > UNREAD_SHOWN_MAX)
             yr_talk_say(chat, "%u unread, the last %d are here; more: /log N", conv->unread,
                         UNREAD_SHOWN_MAX);
@@ -440,12 +583,20 @@ void yr_talk_conv_mark(struct yr_talk *chat, struct yr_talk_conv *conv)
     conv->to_mark = false;
     if (json_array_size(conv->recent) == 0)
         return;
-    params = json_pack(
-        "{s:s,s:s}", "target", yr_talk_conv_target(conv), "message",
-        yr_json_str(json_array_get(conv->recent, json_array_size(conv->recent) - 1), "id", ""));
-    conv->to_mark = false;
+    params = json_pack("{s:s}", "target", yr_talk_conv_target(conv));
+    if (conv->room == NULL) // in a room, what comes last may stand above others
+        json_object_set(
+            params, "message",
+            json_object_get(json_array_get(conv->recent, json_array_size(conv->recent) - 1), "id"));
     conv->unread = 0;
+    if (conv->room != NULL)
+        conv->room->mentions = 0;
     json_decref(yr_talk_call(chat, "read.set", params));
+}
+
+unsigned yr_talk_conv_news(const struct yr_talk_conv *conv)
+{
+    return conv->room != NULL && conv->room->mentions_only ? conv->room->mentions : conv->unread;
 }
 
 struct yr_talk_conv *yr_talk_conv_next_unread(const struct yr_talk *chat)
@@ -458,7 +609,7 @@ struct yr_talk_conv *yr_talk_conv_next_unread(const struct yr_talk *chat)
     for (size_t i = 0; i < chat->conv_count; i++) {
         struct yr_talk_conv *conv = chat->convs[(start + i) % chat->conv_count];
 
-        if (conv != chat->current && conv->unread > 0 && !conv->gone)
+        if (conv != chat->current && yr_talk_conv_news(conv) > 0 && !conv->gone)
             return conv;
     }
     return NULL;

@@ -24,8 +24,14 @@ int yr_talk_unread_line(struct yr_talk *chat, bool now)
     for (size_t i = 0; i < chat->conv_count; i++) {
         const struct yr_talk_conv *conv = chat->convs[i];
 
-        if (conv->unread > 0 && conv != chat->current && !conv->gone && (now || !conv->muted))
-            yr_buf_addf(&line, "%s%s (%u)", line.len > 0 ? " " : "", conv->shown, conv->unread);
+        if (conv == chat->current || conv->gone || conv->unread == 0 ||
+            (!now && (conv->muted || yr_talk_conv_news(conv) == 0)))
+            continue;
+        yr_buf_addf(&line, "%s%s (%u", line.len > 0 ? " " : "", conv->shown, conv->unread);
+        if (conv->room != NULL && conv->room->mentions > 0)
+            yr_buf_addf(&line, ", %u mention%s", conv->room->mentions,
+                        conv->room->mentions == 1 ? "" : "s");
+        yr_buf_addc(&line, ')');
     }
     if (line.len > 0) {
         struct yr_buf painted = {0};
@@ -45,9 +51,9 @@ int yr_talk_unread_line(struct yr_talk *chat, bool now)
 
 /* ---- messages ---- */
 
-static const char *speaker(const struct yr_talk_conv *conv, const json_t *message)
+static bool is_system(const json_t *message)
 {
-    return yr_json_bool(message, "own", false) ? "me" : conv->shown;
+    return strcmp(yr_json_str(message, "kind", ""), "system") == 0;
 }
 
 static void show_one(struct yr_talk *chat, struct yr_talk_conv *conv, json_t *message)
@@ -90,6 +96,8 @@ static void arrived(struct yr_talk_conv *conv)
     bool more = false;
     size_t i;
 
+    if (conv->room != NULL) // one that reached somebody says nothing about the others
+        return;
     json_array_foreach(conv->recent, i, message) more = more || waits(message);
     conv->told = false;
     conv->due_at = more && conv->online ? yr_talk_now() + OVERDUE_MS : 0;
@@ -104,13 +112,17 @@ int yr_talk_overdue(struct yr_talk *chat)
         struct yr_talk_conv *conv = chat->convs[i];
         const yr_ms left = conv->due_at - now;
 
-        if (conv->due_at == 0 || !conv->online)
+        if (conv->due_at == 0 || (conv->room == NULL && !conv->online))
             continue;
         if (left > 0) {
             wait = wait < 0 || left < wait ? (int)left : wait;
             continue;
         }
         conv->due_at = 0;
+        if (conv->room != NULL) {
+            yr_talk_room_due(chat, conv);
+            continue;
+        }
         conv->told = true;
         yr_talk_say(chat, "not delivered for %d s, though %s is online; /why says more",
                     OVERDUE_MS / 1000, conv->shown);
@@ -118,9 +130,28 @@ int yr_talk_overdue(struct yr_talk *chat)
     return wait;
 }
 
+/** Somebody else's message that nobody looks at yet. */
+static void count(struct yr_talk *chat, struct yr_talk_conv *conv, const json_t *message)
+{
+    const unsigned before = yr_talk_conv_news(conv);
+
+    conv->unread++;
+    if (conv->room != NULL && yr_json_bool(message, "mention", false))
+        conv->room->mentions++;
+    if (!conv->muted && yr_talk_conv_news(conv) > before)
+        chat->unread_due = true;
+}
+
+/** Is it meant for me, and is it live? */
+static bool rings(const struct yr_talk_conv *conv, const json_t *message)
+{
+    return !conv->muted && yr_json_bool(message, "unread", false) &&
+           (conv->room == NULL || yr_json_bool(message, "mention", false));
+}
+
 static void on_message(struct yr_talk *chat, struct yr_talk_conv *conv, json_t *message)
 {
-    const bool own = yr_json_bool(message, "own", false);
+    const bool own = yr_json_bool(message, "own", false), others = !own && !is_system(message);
     json_t *old = yr_talk_conv_remember(conv, message);
 
     json_decref(old);
@@ -128,13 +159,16 @@ static void on_message(struct yr_talk *chat, struct yr_talk_conv *conv, json_t *
         return;
     if (conv == chat->current) {
         show_one(chat, conv, message);
-        conv->to_mark = conv->to_mark || !own;
-        if (own)
+        conv->to_mark = conv->to_mark || others;
+        if (own && conv->room != NULL)
+            yr_talk_room_sent(chat, conv, message);
+        else if (own)
             tell_waiting(chat, conv, message);
-    } else if (!own) {
-        conv->unread++;
-        chat->unread_due = chat->unread_due || !conv->muted;
+    } else if (others) {
+        count(chat, conv, message);
     }
+    if (others && rings(conv, message))
+        yr_talk_ring(chat);
 }
 
 static void on_state(struct yr_talk *chat, struct yr_talk_conv *conv, json_t *message)
@@ -161,7 +195,9 @@ static void on_change(struct yr_talk *chat, struct yr_talk_conv *conv, json_t *m
     if (conv == chat->current) {
         if (old != NULL)
             yr_talk_snippet(&was, yr_json_str(old, "text", ""), SNIPPET);
-        yr_buf_addf(&line, "-- %s %s", speaker(conv, message), deleted ? "deleted" : "edited");
+        yr_buf_adds(&line, "-- ");
+        yr_talk_conv_speaker(conv, message, &line);
+        yr_buf_adds(&line, deleted ? " deleted" : " edited");
         if (was.len > 0)
             yr_buf_addf(&line, " \"%s\"", yr_buf_str(&was));
         yr_buf_adds(&line, deleted ? "" : ": ");
@@ -195,12 +231,30 @@ static bool has_reaction(const json_t *message, const char *emoji, const char *i
     return false;
 }
 
+/** Who gave a reaction, by the place in its list. */
+static void add_reactor(const struct yr_talk *chat, const struct yr_talk_conv *conv,
+                        const json_t *reaction, size_t at, struct yr_buf *out)
+{
+    const char *id = json_string_value(json_array_get(json_object_get(reaction, "ids"), at));
+    const json_t *name = json_array_get(json_object_get(reaction, "from"), at);
+
+    if (id != NULL && strcmp(id, yr_talk_conv_self(chat, conv)) == 0) {
+        yr_buf_adds(out, "me");
+    } else if (conv->room == NULL) {
+        yr_buf_adds(out, conv->shown);
+    } else {
+        if (json_is_false(json_array_get(json_object_get(reaction, "friends"), at)))
+            yr_buf_addc(out, '~');
+        yr_add_name(out, json_string_value(name));
+    }
+}
+
 /** Say each reaction of `message` that `other` does not have. */
 static void say_reactions(struct yr_talk *chat, const struct yr_talk_conv *conv,
                           const json_t *message, const json_t *other, const char *did)
 {
     const json_t *reaction, *who;
-    struct yr_buf snippet = {0}, emoji = {0};
+    struct yr_buf snippet = {0}, emoji = {0}, name = {0};
     size_t i, k;
 
     yr_talk_snippet(&snippet, yr_json_str(message, "text", ""), SNIPPET);
@@ -212,12 +266,15 @@ static void say_reactions(struct yr_talk *chat, const struct yr_talk_conv *conv,
         {
             const char *id = json_string_value(who) != NULL ? json_string_value(who) : "";
 
-            if (!has_reaction(other, yr_json_str(reaction, "emoji", ""), id))
-                yr_talk_say(chat, "%s %s %s \"%s\"",
-                            strcmp(id, chat->self_id) == 0 ? "me" : conv->shown, did,
-                            yr_buf_str(&emoji), yr_buf_str(&snippet));
+            if (has_reaction(other, yr_json_str(reaction, "emoji", ""), id))
+                continue;
+            yr_buf_cut(&name, 0);
+            add_reactor(chat, conv, reaction, k, &name);
+            yr_talk_say(chat, "%s %s %s \"%s\"", yr_buf_str(&name), did, yr_buf_str(&emoji),
+                        yr_buf_str(&snippet));
         }
     }
+    yr_buf_clear(&name);
     yr_buf_clear(&snippet);
     yr_buf_clear(&emoji);
 }
@@ -257,6 +314,7 @@ static void on_friend(struct yr_talk *chat, const json_t *data)
     }
     if (conv == chat->current)
         yr_talk_conv_prompt(chat);
+    yr_talk_rooms_renamed(chat);
 }
 
 static void on_presence(struct yr_talk *chat, const json_t *data)
@@ -271,6 +329,15 @@ static void on_presence(struct yr_talk *chat, const json_t *data)
     conv->due_at = 0;
     if (conv == chat->current)
         yr_talk_say(chat, "%s is %s", conv->shown, online ? "online" : "offline");
+}
+
+static void on_read(struct yr_talk *chat, const json_t *data)
+{
+    struct yr_talk_conv *conv = yr_talk_conv_of(chat, json_object_get(data, "target"));
+
+    conv->unread = (unsigned)yr_json_int(data, "unread", 0);
+    if (conv->room != NULL)
+        conv->room->mentions = (unsigned)yr_json_int(data, "mentions", 0);
 }
 
 /** A link being added, or an own invite. */
@@ -332,8 +399,11 @@ void yr_talk_event(struct yr_talk *chat, const json_t *event)
     else if (strcmp(name, "presence") == 0)
         on_presence(chat, data);
     else if (strcmp(name, "read") == 0)
-        yr_talk_conv_of(chat, json_object_get(data, "target"))->unread =
-            (unsigned)yr_json_int(data, "unread", 0);
+        on_read(chat, data);
+    else if (strcmp(name, "room") == 0)
+        yr_talk_room_event(chat, data);
+    else if (strcmp(name, "member") == 0)
+        yr_talk_member_event(chat, data);
     else if (strcmp(name, "request") == 0)
         on_request(chat, data);
     else if (strcmp(name, "notice") == 0)

@@ -2,8 +2,11 @@
  *
  *     chat.c           life, terminal, the loop, the connection
  *     chat_conv.c      conversations: who they are with, what was shown, what is unread
+ *     chat_room.c      what a conversation with many has beside: state, members, invitations
  *     chat_event.c     events of the node as lines
  *     chat_command.c   slash commands: the table, moving and texts
+ *     chat_member.c    those about rooms and their members
+ *     chat_request.c   those about links and invitations
  *     chat_people.c    the rest of them: people, node, history
  *     chat_complete.c  Tab */
 #ifndef YR_TALK_INT_H
@@ -18,11 +21,35 @@
 #define YR_TALK_RECENT_MAX 1000 /* messages of a conversation kept in memory */
 #define YR_TALK_OPEN_COUNT 20   /* messages shown when a conversation is opened */
 
-/** A friend, or the note to self. */
+enum yr_talk_state {
+    YR_TALK_UNKNOWN, /* only its name is known */
+    YR_TALK_INVITED,
+    YR_TALK_JOINING,
+    YR_TALK_ACTIVE,
+    YR_TALK_KEYLESS,
+    YR_TALK_LEFT
+};
+/** What a room has and a friend has not. */
+struct yr_talk_room {
+    enum yr_talk_state state;
+    char role[12];  /* our own */
+    char self[32];  /* our member id; empty: none yet */
+    char *topic;    /* untrusted */
+    json_t *from;   /* Ref of the friend who invited us; NULL: nobody */
+    json_t *people; /* array of member records; NULL: not read yet */
+    int64_t members, online, waiting;
+    unsigned mentions; /* among what is unread */
+    bool mentions_only;
+    char due_id[32]; /* the message that due_at is about */
+    yr_ms read_at;   /* monotonic: when the node was asked for it last */
+};
+
+/** A friend, a room, or the note to self. */
 struct yr_talk_conv {
-    char id[64]; /* full id */
-    char *name;  /* as the node calls it; untrusted */
-    char *shown; /* safe; with '~' until renamed or verified */
+    char id[64];               /* full id */
+    char *name;                /* as the node calls it; untrusted */
+    char *shown;               /* safe; with '~' until renamed or verified; a room's with '#' */
+    struct yr_talk_room *room; /* owned; NULL: no room */
     bool self, friend, gone, online, verified, blocked, muted;
     bool opened; /* its history was shown */
     bool told;   /* it was said that texts to it wait */
@@ -54,13 +81,14 @@ struct yr_talk {
 
     char self_id[64];
     char *self_name;             /* untrusted */
-    struct yr_talk_conv **convs; /* owned; friends, then the note to self once it is used */
+    struct yr_talk_conv **convs; /* owned; friends, rooms; the note to self once it is used */
     size_t conv_count;
     struct yr_talk_conv *current; /* NULL: none yet */
 
     char *unsure;      /* what was sent and not answered; NULL: nothing */
     char send_key[33]; /* of it: sent again, the node knows it as the same */
 
+    yr_ms bell_at;    /* monotonic: when the bell was rung last */
     bool unread_due;  /* the "-- carol (2) --" line should be shown */
     yr_ms unread_at;  /* monotonic: when it was shown last */
     char *guarded;    /* the line that Enter was pressed on once, see YR_TALK_GUARD */
@@ -84,23 +112,36 @@ void yr_talk_release(struct yr_talk *chat);
 void yr_talk_take(struct yr_talk *chat);
 /** Write what is to be shown. */
 void yr_talk_flush(struct yr_talk *chat);
+/** Ring the terminal's bell, unless it rang just now, the user wants none, or there is none. */
+void yr_talk_ring(struct yr_talk *chat);
 /** Width to fold at; 0: not at all. */
 size_t yr_talk_columns(const struct yr_talk *chat);
 
 /* ---- chat_conv.c ---- */
 
-/** Read the friends from the node; unread: how much of each is unread, too, which events count on
- *  from there.  false: it was said why. */
+/** Read friends and rooms from the node; unread: how much of each is unread, too, which events
+ * count on from there.  false: it was said why. */
 YR_MUST_USE bool yr_talk_convs_load(struct yr_talk *chat, bool unread);
 void yr_talk_convs_clear(struct yr_talk *chat);
 /** The conversation of this id; NULL: none. */
 struct yr_talk_conv *yr_talk_conv_by_id(const struct yr_talk *chat, const char *id);
-/** The conversation of a Ref or friend record, made if it is new. */
+/** The conversation of a Ref, friend or room record, made if it is new. */
 struct yr_talk_conv *yr_talk_conv_of(struct yr_talk *chat, const json_t *ref);
 /** Take over a friend record. */
 struct yr_talk_conv *yr_talk_conv_update(struct yr_talk *chat, const json_t *friend);
-/** Who a user means; the node decides.  NULL: it was said why. */
+/** Its name has changed.  theirs: it calls itself so. */
+void yr_talk_conv_name(struct yr_talk_conv *conv, const char *name, bool theirs);
+/** The friend, room or self that a user means; the node decides.  NULL: it was said why. */
 struct yr_talk_conv *yr_talk_conv_resolve(struct yr_talk *chat, const char *text);
+/** The same among friends. */
+struct yr_talk_conv *yr_talk_friend_resolve(struct yr_talk *chat, const char *text);
+/** Append who said it: "me", "bob", "~zed"; safe. */
+void yr_talk_conv_speaker(const struct yr_talk_conv *conv, const json_t *message,
+                          struct yr_buf *out);
+/** Our own id in it, as authors of messages and reactions are named. */
+const char *yr_talk_conv_self(const struct yr_talk *chat, const struct yr_talk_conv *conv);
+/** How much of it is unread and worth a word: in a room where only mentions count, those. */
+unsigned yr_talk_conv_news(const struct yr_talk_conv *conv);
 /** How the node wants it named: an id, or "@me". */
 const char *yr_talk_conv_target(const struct yr_talk_conv *conv);
 
@@ -134,6 +175,43 @@ struct yr_talk_conv *yr_talk_conv_next_unread(const struct yr_talk *chat);
 /** Prompt and history of the current one. */
 void yr_talk_conv_prompt(struct yr_talk *chat);
 
+/* ---- chat_room.c ---- */
+
+/** A room whose name alone is known. */
+struct yr_talk_room *yr_talk_room_new(void);
+void yr_talk_room_free(struct yr_talk_room *room);
+/** Take over a room record. */
+struct yr_talk_conv *yr_talk_room_update(struct yr_talk *chat, const json_t *record);
+/** Ask the node how a room is.  false: it was said why. */
+bool yr_talk_room_read(struct yr_talk *chat, struct yr_talk_conv *conv);
+/** Read who is in it; nothing if we are not. */
+void yr_talk_room_people(struct yr_talk *chat, struct yr_talk_conv *conv);
+/** Append " (founder, 2 of 4 members seen lately)". */
+void yr_talk_room_describe(const struct yr_talk_conv *conv, struct yr_buf *out);
+/** Events "room" and "member"; borrowed. */
+void yr_talk_room_event(struct yr_talk *chat, const json_t *data);
+void yr_talk_member_event(struct yr_talk *chat, const json_t *data);
+/** Names of friends have changed, and so have those of members. */
+void yr_talk_rooms_renamed(struct yr_talk *chat);
+/** Say which invitation waits for an answer; id NULL: all of them. */
+void yr_talk_say_invitations(struct yr_talk *chat, const char *room_id);
+/** An own message is in the room: see to it that it gets out. */
+void yr_talk_room_sent(struct yr_talk *chat, struct yr_talk_conv *conv, const json_t *message);
+/** Is there somebody who has the message that is due? */
+void yr_talk_room_due(struct yr_talk *chat, struct yr_talk_conv *conv);
+/** Append "delivered to 3 of 4, read by 2" of an own message in a room; nothing of others. */
+void yr_talk_counts(struct yr_buf *out, const json_t *message);
+
+/* ---- chat_member.c ---- */
+
+/** Append a member's name as rooms show it: "bob", "~zed"; safe. */
+void yr_talk_member_name(struct yr_buf *out, const json_t *member);
+/** The member that a word means, of those in memory; borrowed; NULL: none, or more than one. */
+const json_t *yr_talk_member_find(const struct yr_talk_conv *conv, const char *word);
+/** Say who a member is. */
+void yr_talk_say_member(struct yr_talk *chat, const struct yr_talk_conv *conv,
+                        const json_t *member);
+
 /* ---- chat_event.c ---- */
 
 /** One event of the node; borrowed. */
@@ -146,17 +224,28 @@ int yr_talk_unread_line(struct yr_talk *chat, bool now);
  */
 int yr_talk_overdue(struct yr_talk *chat);
 
-/* ---- chat_command.c, chat_people.c ---- */
+/* ---- chat_command.c, chat_people.c, chat_member.c, chat_request.c ---- */
 
 enum yr_talk_group {
     YR_TALK_MOVING,
     YR_TALK_WRITING,
     YR_TALK_HISTORY,
     YR_TALK_PEOPLE,
+    YR_TALK_ROOMS,
     YR_TALK_OTHER,
     YR_TALK_GROUPS
 };
-enum yr_talk_words { YR_TALK_NO_WORDS, YR_TALK_FRIENDS, YR_TALK_KEYS, YR_TALK_TOPICS };
+enum yr_talk_words {
+    YR_TALK_NO_WORDS,
+    YR_TALK_TARGETS, /* friends and rooms */
+    YR_TALK_FRIENDS,
+    YR_TALK_ROOM_NAMES,
+    YR_TALK_GUESTS,      /* in a room: friends */
+    YR_TALK_MEMBERS,     /* of the current room; elsewhere friends */
+    YR_TALK_MEMBER_ROLE, /* the same, and behind it a role */
+    YR_TALK_KEYS,
+    YR_TALK_TOPIC_NAMES /* of /help */
+};
 struct yr_talk_command {
     const char *name, *operands;
     const char *help; /* NULL: another name of the command before it */
@@ -174,6 +263,10 @@ void yr_talk_entered(struct yr_talk *chat, const char *line);
 struct yr_talk_conv *yr_talk_current(struct yr_talk *chat);
 /** The first word of *args, owned by the caller; *args then stands at the next one.  NULL: none. */
 char *yr_talk_word(const char **args);
+/** All of the arguments as one name, without its quotes; owned by the caller; NULL: none. */
+char *yr_talk_rest(const char *args);
+/** The current conversation if it is a room; NULL: it was said that it is none. */
+struct yr_talk_conv *yr_talk_current_room(struct yr_talk *chat);
 /** A message id as typed: %N becomes the id it stands for.  Owned by the caller; NULL: said why. */
 char *yr_talk_message_id(struct yr_talk *chat, const char *word);
 /** Show the messages before the first one in memory. */
@@ -189,7 +282,15 @@ YR_TALK_RUN(friends);
 YR_TALK_RUN(whois);
 YR_TALK_RUN(invite);
 YR_TALK_RUN(add);
+YR_TALK_RUN(accept);
 YR_TALK_RUN(reject);
+YR_TALK_RUN(join);
+YR_TALK_RUN(leave);
+YR_TALK_RUN(new);
+YR_TALK_RUN(topic);
+YR_TALK_RUN(members);
+YR_TALK_RUN(kick);
+YR_TALK_RUN(role);
 YR_TALK_RUN(verify);
 YR_TALK_RUN(rename);
 YR_TALK_RUN(block);

@@ -101,6 +101,7 @@ void yr_talk_run_show(struct yr_talk *chat, const char *args)
     char *word = yr_talk_word(&args), *id = NULL;
     json_t *message = NULL, *one;
     struct yr_talk_conv *conv;
+    struct yr_buf counts = {0};
 
     if (word == NULL)
         yr_talk_fail(chat, NULL, "usage: /show MSG");
@@ -115,6 +116,10 @@ void yr_talk_run_show(struct yr_talk *chat, const char *args)
         yr_talk_conv_show(chat, conv, one, false);
         yr_talk_conv_today(chat, conv);
         yr_talk_say(chat, "id %.26s", yr_json_str(message, "id", ""));
+        yr_talk_counts(&counts, message);
+        if (counts.len > 0)
+            yr_talk_say(chat, "%s", counts.at);
+        yr_buf_clear(&counts);
         say_steps(chat, message);
         json_decref(one);
     }
@@ -143,7 +148,7 @@ void yr_talk_run_why(struct yr_talk *chat, const char *args)
         free(word);
         return;
     }
-    if (id == NULL && conv->self) {
+    if (id == NULL && (conv->self || conv->room != NULL)) {
         yr_talk_say(chat, "nothing is on its way here");
         return;
     }
@@ -170,6 +175,8 @@ void yr_talk_run_mark(struct yr_talk *chat, const char *args)
         yr_talk_call(chat, "read.set", json_pack("{s:s}", "target", yr_talk_conv_target(conv)));
     if (unread != NULL) {
         conv->unread = 0;
+        if (conv->room != NULL)
+            conv->room->mentions = 0;
         yr_talk_say(chat, "all of %s is read", conv->shown);
     }
     json_decref(unread);
@@ -182,11 +189,15 @@ static struct yr_talk_conv *friend_or_current(struct yr_talk *chat, const char *
 {
     char *word = yr_talk_word(&args);
     struct yr_talk_conv *conv =
-        word != NULL ? yr_talk_conv_resolve(chat, word) : yr_talk_current(chat);
+        word != NULL ? yr_talk_friend_resolve(chat, word) : yr_talk_current(chat);
 
     free(word);
     if (conv != NULL && conv->self) {
         yr_talk_fail(chat, NULL, "that is yourself");
+        return NULL;
+    }
+    if (conv != NULL && conv->room != NULL) {
+        yr_talk_fail(chat, "/members shows who is here", "this is a room: which friend?");
         return NULL;
     }
     return conv;
@@ -203,7 +214,7 @@ void yr_talk_run_friends(struct yr_talk *chat, const char *args)
     for (size_t i = 0; i < chat->conv_count; i++) {
         const struct yr_talk_conv *conv = chat->convs[i];
 
-        if (conv->self || conv->gone)
+        if (conv->self || conv->gone || conv->room != NULL)
             continue;
         yr_buf_cut(&line, 0);
         yr_talk_conv_describe(conv, &line);
@@ -227,14 +238,11 @@ static void say_fingerprint(struct yr_talk *chat, const json_t *friend)
     yr_buf_clear(&groups);
 }
 
-void yr_talk_run_whois(struct yr_talk *chat, const char *args)
+static void say_friend(struct yr_talk *chat, struct yr_talk_conv *conv)
 {
-    struct yr_talk_conv *conv = friend_or_current(chat, args);
     struct yr_buf line = {0};
     json_t *friend;
 
-    if (conv == NULL)
-        return;
     friend = yr_talk_call(chat, "friend.get", json_pack("{s:s}", "friend", conv->id));
     if (friend == NULL)
         return;
@@ -260,88 +268,25 @@ void yr_talk_run_whois(struct yr_talk *chat, const char *args)
     json_decref(friend);
 }
 
-void yr_talk_run_invite(struct yr_talk *chat, const char *args)
+void yr_talk_run_whois(struct yr_talk *chat, const char *args)
 {
-    json_t *params = json_object(), *invite;
-    const char *qr;
+    struct yr_talk_conv *here = chat->current, *conv = NULL;
+    char *who = yr_talk_rest(args);
+    const json_t *member = NULL;
 
-    if (args[0] != '\0')
-        json_object_set_new(params, "name", json_string(args));
-    invite = yr_talk_call(chat, "invite.create", params);
-    if (invite == NULL)
-        return;
-    yr_talk_print(chat, yr_json_str(invite, "link", ""));
-    qr = yr_json_str(invite, "qr", NULL);
-    if (qr != NULL && !chat->plain) {
-        yr_talk_release(chat);
-        (void)yr_qr_print(&chat->cli->out, qr, "auto");
-        yr_talk_take(chat);
+    if (here != NULL && here->room != NULL && who != NULL) {
+        yr_talk_room_people(chat, here); // who was heard of lately is not told by events
+        member = yr_talk_member_find(here, who);
     }
-    yr_talk_say(chat, "give this link to one person; it is good for 7 days");
-    json_decref(invite);
-}
-
-void yr_talk_run_add(struct yr_talk *chat, const char *args)
-{
-    char *link = yr_talk_word(&args);
-    struct yr_buf name = {0};
-    json_t *answer = NULL;
-
-    if (link == NULL)
-        yr_talk_fail(chat, NULL, "usage: /add LINK");
-    else
-        answer = yr_talk_call(chat, "friend.add", json_pack("{s:s}", "link", link));
-    if (answer != NULL && strcmp(yr_json_str(answer, "type", ""), "friend") == 0) {
-        yr_talk_say(chat, "%s is your friend", yr_talk_conv_update(chat, answer)->shown);
-    } else if (answer != NULL) {
-        yr_add_name(&name, yr_json_str(json_object_get(answer, "from"), "name", "?"));
-        yr_talk_say(chat,
-                    "looking for %s; the node goes on until it finds them, /reject %lld gives "
-                    "up",
-                    yr_buf_str(&name), (long long)yr_json_int(answer, "id", 0));
-    }
-    yr_buf_clear(&name);
-    json_decref(answer);
-    free(link);
-}
-
-static void list_requests(struct yr_talk *chat)
-{
-    json_t *list = yr_talk_call(chat, "request.list", NULL), *request;
-    struct yr_buf line = {0};
-    size_t i;
-
-    json_array_foreach(json_object_get(list, "requests"), i, request)
-    {
-        yr_buf_cut(&line, 0);
-        yr_add_name(&line, yr_json_str(json_object_get(request, "from"), "name", "?"));
-        yr_talk_say(chat, "%lld: %s, %s", (long long)yr_json_int(request, "id", 0),
-                    yr_buf_str(&line), yr_json_str(request, "state", "?"));
-    }
-    if (list != NULL && json_array_size(json_object_get(list, "requests")) == 0)
-        yr_talk_say(chat, "no link is being added");
-    yr_buf_clear(&line);
-    json_decref(list);
-}
-
-void yr_talk_run_reject(struct yr_talk *chat, const char *args)
-{
-    char *end;
-    const long long id = strtoll(args, &end, 10);
-    json_t *done;
-
-    if (args[0] == '\0') {
-        list_requests(chat);
-        return;
-    }
-    if (*end != '\0' || id < 1) {
-        yr_talk_fail(chat, "/reject lists them", "usage: /reject ID");
-        return;
-    }
-    done = yr_talk_call(chat, "request.reject", json_pack("{s:I}", "id", (json_int_t)id));
-    if (done != NULL)
-        yr_talk_say(chat, "given up");
-    json_decref(done);
+    if (member != NULL)
+        yr_talk_say_member(chat, here, member);
+    if (member != NULL && yr_json_str(member, "friend_id", NULL) != NULL)
+        conv = yr_talk_friend_resolve(chat, yr_json_str(member, "friend_id", ""));
+    else if (member == NULL)
+        conv = friend_or_current(chat, args);
+    if (conv != NULL)
+        say_friend(chat, conv);
+    free(who);
 }
 
 void yr_talk_run_verify(struct yr_talk *chat, const char *args)
@@ -387,8 +332,12 @@ void yr_talk_run_rename(struct yr_talk *chat, const char *args)
     char *word = yr_talk_word(&args);
     struct yr_talk_conv *conv = NULL;
 
-    if (word == NULL || (args[0] == '\0' && chat->current == NULL))
-        yr_talk_fail(chat, NULL, "usage: /rename F NAME");
+    if (word != NULL && args[0] == '\0' && chat->current != NULL && chat->current->room != NULL)
+        json_decref(yr_talk_call(
+            chat, "room.rename",
+            json_pack("{s:s,s:s}", "room", chat->current->id, "name", word))); // an event says so
+    else if (word == NULL || (args[0] == '\0' && chat->current == NULL))
+        yr_talk_fail(chat, NULL, "usage: /rename [F] NAME");
     else
         conv = friend_or_current(chat, args[0] != '\0' ? word : "");
     if (conv != NULL)
@@ -417,17 +366,35 @@ void yr_talk_run_unblock(struct yr_talk *chat, const char *args)
                    " is no longer blocked");
 }
 
+static void mute_room(struct yr_talk *chat, const struct yr_talk_conv *conv, int64_t muted_s)
+{
+    json_t *room =
+        yr_talk_call(chat, "room.mute",
+                     json_pack("{s:s,s:I}", "room", conv->id, "muted_s", (json_int_t)muted_s));
+
+    if (room != NULL)
+        yr_talk_say(chat, "%s is %s", yr_talk_room_update(chat, room)->shown,
+                    muted_s == 0 ? "heard again" : "muted");
+    json_decref(room);
+}
+
 void yr_talk_run_mute(struct yr_talk *chat, const char *args)
 {
-    const struct yr_talk_conv *conv = friend_or_current(chat, "");
+    const struct yr_talk_conv *conv = yr_talk_current(chat);
     int64_t ms = -1000;
 
+    if (conv != NULL && conv->room == NULL)
+        conv = friend_or_current(chat, "");
     if (conv == NULL)
         return;
     if (strcmp(args, "off") == 0) {
         ms = 0;
     } else if (args[0] != '\0' && (!yr_duration_read(args, &ms) || ms < 1000)) {
         yr_talk_fail(chat, NULL, "usage: /mute [DUR|off], DUR such as 2h");
+        return;
+    }
+    if (conv->room != NULL) {
+        mute_room(chat, conv, ms / 1000);
         return;
     }
     set_friend(chat, "friend.set",
@@ -469,11 +436,11 @@ void yr_talk_run_status(struct yr_talk *chat, const char *args)
     yr_span_add(&span, yr_json_int(status, "uptime_s", 0) * 1000);
     yr_talk_say(chat, "node %s, up %s, reachable: %s", yr_json_str(status, "state", "?"),
                 yr_buf_str(&span), yr_json_str(status, "reachable", "?"));
-    yr_talk_say(chat, "friends: %lld of %lld online; texts that wait: %lld; unread: %lld",
-                (long long)yr_json_int(status, "friends_online", 0),
-                (long long)yr_json_int(status, "friends", 0),
-                (long long)yr_json_int(status, "queue", 0),
-                (long long)yr_json_int(status, "unread", 0));
+    yr_talk_say(
+        chat, "friends: %lld of %lld online; rooms: %lld; texts that wait: %lld; unread: %lld",
+        (long long)yr_json_int(status, "friends_online", 0),
+        (long long)yr_json_int(status, "friends", 0), (long long)yr_json_int(status, "rooms", 0),
+        (long long)yr_json_int(status, "queue", 0), (long long)yr_json_int(status, "unread", 0));
     yr_buf_clear(&span);
     json_decref(status);
 }

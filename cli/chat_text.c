@@ -216,12 +216,42 @@ static void add_marks(struct yr_buf *out, const json_t *message, const char *sel
             const char *id = json_string_value(json_array_get(json_object_get(reaction, "ids"), k));
 
             yr_buf_addc(out, ' ');
-            if (id != NULL && self_id != NULL && strcmp(id, self_id) == 0)
+            if (id != NULL && self_id != NULL && strcmp(id, self_id) == 0) {
                 yr_buf_adds(out, "me");
-            else
-                yr_add_name(out, json_string_value(name));
+                continue;
+            }
+            if (json_is_false(json_array_get(json_object_get(reaction, "friends"), k)))
+                yr_buf_addc(out, '~');
+            yr_add_name(out, json_string_value(name));
         }
     }
+}
+
+const char *yr_talk_author_paint(const struct yr_out *out, const char *id)
+{
+    // neither that of errors nor that of mentions
+    static const char *const paints[] = {"\033[36m",   "\033[35m",   "\033[33m",  "\033[34m",
+                                         "\033[1;36m", "\033[1;35m", "\033[1;34m"};
+    uint32_t hash = 2166136261u; // FNV-1a
+
+    for (; *id != '\0'; id++)
+        hash = (hash ^ (uint8_t)*id) * 16777619u;
+    return out->paint[YR_ROLE_NICK][0] == '\0' ? ""
+                                               : paints[hash % (sizeof paints / sizeof paints[0])];
+}
+
+static void add_speaker(struct yr_buf *lead, const char *who, enum yr_role role,
+                        const struct yr_talk_style *style)
+{
+    if (role != YR_ROLE_NICK || style->paint == NULL) {
+        yr_paint(style->out, lead, role);
+        yr_buf_adds(lead, who);
+        yr_unpaint(style->out, lead, role);
+        return;
+    }
+    yr_buf_adds(lead, style->out->color ? style->paint : "");
+    yr_buf_adds(lead, who);
+    yr_buf_adds(lead, style->out->color && style->paint[0] != '\0' ? "\033[0m" : "");
 }
 
 static void add_lead(struct yr_buf *lead, size_t *columns, size_t *indent, const json_t *message,
@@ -252,21 +282,41 @@ static void add_lead(struct yr_buf *lead, size_t *columns, size_t *indent, const
         *columns += (size_t)snprintf(number, sizeof number, "%%%u ", style->number);
         yr_buf_adds(lead, number);
     }
-    yr_paint(style->out, lead, role);
-    yr_buf_adds(lead, yr_buf_str(&who));
-    yr_unpaint(style->out, lead, role);
+    add_speaker(lead, yr_buf_str(&who), role, style);
     yr_buf_adds(lead, system ? "" : " ");
     *columns += yr_columns(yr_buf_str(&who), who.len) + (system ? 0 : 1);
     yr_buf_clear(&clock);
     yr_buf_clear(&who);
 }
 
+/** A line of the room itself. */
+static void add_event(struct yr_buf *out, const json_t *message, const struct yr_talk_style *style)
+{
+    struct yr_buf text = {0};
+
+    yr_add_flat(&text, yr_json_str(message, "text", ""));
+    yr_buf_adds(&text, " --");
+    yr_paint(style->out, out, YR_ROLE_SYSTEM);
+    yr_talk_fold(out, "-- ", 3, yr_buf_str(&text), style->columns, 3);
+    yr_unpaint(style->out, out, YR_ROLE_SYSTEM);
+    yr_buf_clear(&text);
+}
+
 void yr_talk_message(struct yr_buf *out, const json_t *message, const struct yr_talk_style *style)
 {
+    const bool room =
+        strcmp(yr_json_str(json_object_get(message, "target"), "kind", ""), "room") == 0;
+    const bool mention = yr_json_bool(message, "mention", false);
     struct yr_buf lead = {0}, text = {0};
     size_t columns, indent;
 
+    if (room && strcmp(yr_json_str(message, "kind", ""), "system") == 0) {
+        add_event(out, message, style);
+        return;
+    }
     add_lead(&lead, &columns, &indent, message, style);
+    if (mention)
+        yr_paint(style->out, &lead, YR_ROLE_MENTION);
     if (yr_json_bool(message, "deleted", false)) {
         yr_buf_adds(&text, "(deleted)");
     } else {
@@ -276,6 +326,8 @@ void yr_talk_message(struct yr_buf *out, const json_t *message, const struct yr_
     }
     add_marks(&text, message, style->self_id);
     yr_talk_fold(out, yr_buf_str(&lead), columns, yr_buf_str(&text), style->columns, indent);
+    if (mention)
+        yr_unpaint(style->out, out, YR_ROLE_MENTION);
     yr_buf_clear(&lead);
     yr_buf_clear(&text);
 }

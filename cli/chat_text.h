@@ -42,11 +42,17 @@ struct yr_talk_style {
     size_t columns;           /* to fold at; 0: not at all */
     const char *speaker;      /* safe */
     const char *self_id;      /* who "me" is; NULL: nobody */
+    const char *paint;        /* of the speaker, see yr_talk_author_paint; NULL: the role's */
     const char *reply;        /* what it answers, safe, one line; NULL: unknown or no reply */
     unsigned number;          /* shown as %N; 0: none */
 };
-/** Append a message record as rows without a newline at the end: "15:44 bob: did it arrive?". */
+/** Append a message record as rows without a newline at the end: "15:44 bob: did it arrive?"; of a
+ *  room's own lines "-- alice added carol --". */
 void yr_talk_message(struct yr_buf *out, const json_t *message, const struct yr_talk_style *style);
+
+/** The colour of one of many who speak: the same for the same id, everywhere and always.  "": none.
+ */
+const char *yr_talk_author_paint(const struct yr_out *out, const char *id);
 
 /** Append the start of a text on one line, at most `columns` wide, with dots if it was cut. */
 void yr_talk_snippet(struct yr_buf *out, const char *text, size_t columns);

@@ -135,7 +135,7 @@ static void assert_message(json_t *message, const char *speaker, const char *rep
                            const char *want)
 {
     const struct yr_out options = {.utf8 = true, .time = {"short", true}};
-    const struct yr_talk_style style = {&options, 40, speaker, "id1", reply, number};
+    const struct yr_talk_style style = {&options, 40, speaker, "id1", NULL, reply, number};
     struct yr_buf out = {0};
 
     assert_non_null(message);

@@ -307,7 +307,7 @@ def test_an_unknown_command_is_never_sent(trio):
         a.enter("/qiut secret words")
         a.see("^yaari: no command '/qiut'$")
         a.see("^hint: did you mean '/quit'\\?")
-        for later in ("/join x", "/search x", "/away", "/send file", "/members"):
+        for later in ("/ban x", "/search x", "/away", "/send file"):
             a.enter(later)
             a.see(f"^yaari: no command '{later.split()[0]}'$")
         a.enter("//literally")
@@ -334,7 +334,7 @@ def test_help_knows_every_command_and_every_topic(trio):
         for word in sorted(words):
             a.enter(f"/help {word}")
             a.see(f"^-- /{word}[ ,:]")
-        for topic in ("moving", "writing", "history", "people", "other"):
+        for topic in ("moving", "writing", "history", "people", "rooms", "other"):
             a.enter(f"/help {topic}")
         a.see("^-- /raw JSON: ")
         assert "no help about" not in a.text
@@ -476,7 +476,7 @@ def test_a_target_that_is_not_there(trio):
     alice, _, _ = trio
     with Chat(alice, "bbo") as a:
         assert a.end() == 67
-        assert "yaari: no friend named 'bbo'" in a.text and "did you mean 'bob'?" in a.text
+        assert "yaari: no friend or room named 'bbo'" in a.text and "did you mean 'bob'?" in a.text
         assert a.cooked()
     result = alice.run("chat", "bob", "--json")
     assert result.exit == 64 and '"exit":64' in result.err
@@ -605,6 +605,7 @@ def test_only_our_own_sequences_reach_the_terminal(trio):
     hostile = ["\x1b[31mred", "\x1b]0;title\x07", "\x9b2J", "a\u202egpj.exe", "\x1bP1$r\x1b\\",
                "over\rwritten", "\b\b\b", "zalgo" + "\u0301" * 40, "\u2066isolate", "x\u2028y",
                "15:46 carol: \n15:46 carol: I owe you", "\x7f\x7f", "\U000e0041\U000e0042"]
+    alice.ok("config", "set", "ui.bell", "no")  # what rings now is not ours
     with Chat(alice, "bob", columns=60) as a:
         a.settle("^bob>$")
         for text in hostile:
@@ -622,6 +623,25 @@ def test_only_our_own_sequences_reach_the_terminal(trio):
         assert not re.search(r"^15:46 carol", a.text, re.MULTILINE)
         assert "␛[31mred" in a.text
         a.send(CTRL_C)
+    alice.ok("config", "unset", "ui.bell")
+
+
+def test_the_bell_rings_for_a_friend_unless_muted(trio):
+    alice, bob, carol = trio
+    with Chat(alice, "bob") as a:
+        a.settle("^bob>$")
+        carol.ok("send", "alice", "psst")
+        a.see(r"^-- carol \(\d+\) --$")
+        assert a.raw.count(b"\a") == 1
+        a.enter("/mute")
+        a.see("^-- bob is muted$")
+        time.sleep(3)
+        bob.ok("send", "alice", "in silence")
+        a.see("bob: in silence$")
+        assert a.raw.count(b"\a") == 1
+        a.enter("/mute off")
+        a.see("^-- bob is heard again$")
+    quiet(alice)
 
 
 def test_plain_lines_without_a_terminal(trio):
