@@ -147,7 +147,11 @@ static enum yr_err send_text(struct yr_node *n, const struct yr_cmd *cmd, struct
                                    cmd->body != NULL ? cmd->body : "", cmd->body_len, cmd->reply_to,
                                    cmd->name, cmd->name_len, done->msg);
 
+    struct yr_room_info room;
+
     memcpy(done->conv, cmd->conv, 32);
+    if (err == YR_ENOFRIEND && yr_node_room(n, cmd->conv, &room) == YR_OK)
+        return YR_EDENIED;                 // an invitation, not answered yet
     return err == YR_EEXIST ? YR_OK : err; // the same key: the first result
 }
 

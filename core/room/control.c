@@ -266,6 +266,7 @@ enum yr_err yr_room_control(struct yr_rooms *rooms, struct yr_room *room,
         (err = note(rooms, room, record, body, target)) != YR_OK)
         return err;
     room->look = true;
+    room->retry_us = rooms->now.mono_us; // who waits to be added may be so now
     if (body->kind == YR_ROOM_ADD)
         return yr_room_keys(rooms, room, record, body);
     return YR_OK;

@@ -266,6 +266,16 @@ static bool heard_lately(const struct yr_rooms *rooms, const struct yr_mate *mat
     return mate->seen_ms != 0 && rooms->now.wall_ms - mate->seen_ms < RECENT_MS;
 }
 
+// *friend is set to him who the member is, or its id to NULL.
+static bool is_online(struct yr_rooms *rooms, struct yr_room *room, const struct yr_mate *mate,
+                      struct yr_rooms_friend *friend)
+{
+    friend->id = NULL;
+    if (memcmp(mate->mid, room->self, YR_MID_LEN) == 0)
+        return true;
+    return friend_of(rooms, room, mate->mid, friend) ? friend->online : heard_lately(rooms, mate);
+}
+
 // The friend over whom a member who is none is reached: him who brings its records or, as long as
 // there were none, him in whose part of the tree of additions it stands.
 static bool reached(struct yr_rooms *rooms, struct yr_room *room, const struct yr_mate *mate,
@@ -297,13 +307,12 @@ static void member_info(struct yr_rooms *rooms, struct yr_room *room, const stru
     out->self = memcmp(mate->mid, room->self, YR_MID_LEN) == 0;
     out->forked = mate->forked;
     out->seen_ms = mate->seen_ms;
-    out->online = out->self || heard_lately(rooms, mate);
+    out->online = is_online(rooms, room, mate, &friend);
     if (out->self) {
         snprintf(out->nick, sizeof out->nick, "%s", rooms->ops.nick(rooms->ops.ctx));
         out->seen_ms = rooms->now.wall_ms;
-    } else if (friend_of(rooms, room, mate->mid, &friend)) {
+    } else if (friend.id != NULL) {
         out->friend = true;
-        out->online = friend.online;
         memcpy(out->friend_id, friend.id, YR_ID_LEN);
     } else if (reached(rooms, room, mate, &friend)) {
         out->reached = true;
@@ -313,7 +322,7 @@ static void member_info(struct yr_rooms *rooms, struct yr_room *room, const stru
 
 static void room_info(struct yr_rooms *rooms, struct yr_room *room, struct yr_room_info *out)
 {
-    struct yr_member_info member;
+    struct yr_rooms_friend friend;
     const struct yr_mate *self = yr_room_mate(room, room->self);
 
     memset(out, 0, sizeof *out);
@@ -338,10 +347,9 @@ static void room_info(struct yr_rooms *rooms, struct yr_room *room, struct yr_ro
     out->hist_days = yr_room_log_create(room->log)->hist_days;
     out->waiting = yr_room_log_held(room->log);
     for (size_t i = 0; i < room->mate_count; i++) {
-        if (room->mates[i].rank == 0)
-            continue;
-        member_info(rooms, room, &room->mates[i], &member);
-        out->online += member.online;
+        const struct yr_mate *mate = &room->mates[i];
+        if (mate->rank > 0)
+            out->online += is_online(rooms, room, mate, &friend);
     }
 }
 

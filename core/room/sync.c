@@ -32,6 +32,14 @@ void yr_sync_fail(struct yr_room_sync *sync, enum yr_err err)
         yr_sync_wake(sync, 0);
 }
 
+// What nobody will ask for again: the owner begins anew.
+static void fail_whole(struct yr_room_sync *sync)
+{
+    yr_sync_fail(sync, YR_ENOMEM);
+    sync->failed = YR_ENOMEM;
+    yr_sync_wake(sync, 0);
+}
+
 bool yr_sync_view(struct yr_room_sync *sync, const struct yr_sync_room *room,
                   struct yr_room_view *out)
 {
@@ -144,7 +152,7 @@ static struct yr_sync_room *new_room(struct yr_room_sync *sync, const uint8_t id
     struct yr_sync_room *room = yr_alloc(sync->mem, YR_MEM_ROOM, sizeof *room);
 
     if (room == NULL) {
-        yr_sync_fail(sync, YR_ENOMEM);
+        fail_whole(sync);
         return NULL;
     }
     memcpy(room->id, id, YR_ROOM_ID_LEN);
@@ -301,7 +309,7 @@ static void new_session(struct yr_room_sync *sync, struct yr_sync_link *link,
     if (link->count == YR_COUNT(link->sessions) || route == YR_SYNC_NO_ROUTE)
         return;
     if ((s = yr_alloc(sync->mem, YR_MEM_ROOM, sizeof *s)) == NULL) {
-        yr_sync_fail(sync, YR_ENOMEM);
+        fail_whole(sync);
         return;
     }
     s->room = room;
@@ -402,7 +410,7 @@ static enum yr_err on_tags(struct yr_room_sync *sync, struct yr_now now, struct 
     if (!yr_sync_spend(sync, now, link, 4 * YR_ROOM_ROUTES_MAX))
         return YR_OK;
     if ((tags = yr_realloc(sync->mem, YR_MEM_ROOM, link->tags, count * 16)) == NULL) {
-        yr_sync_fail(sync, YR_ENOMEM);
+        fail_whole(sync);
         return YR_OK;
     }
     link->tags = tags;
@@ -714,7 +722,7 @@ void yr_room_sync_up(struct yr_room_sync *sync, struct yr_now now, unsigned slot
         sync->links[slot] = link;
         pump(sync, now, link);
     } else
-        yr_sync_fail(sync, YR_ENOMEM);
+        fail_whole(sync);
     leave(sync, now);
 }
 

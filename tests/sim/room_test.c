@@ -71,17 +71,6 @@ static void run_state_at(struct world *w, unsigned node, enum yr_room_state stat
         return;
     print_message("line %d: node %u is in state %d, not %d", line, node, state_of(w, node, &has),
                   state);
-    if (getenv("DUMP") != NULL)
-        for (size_t k = 0; k < w->count; k++) {
-            struct yr_counter c;
-            struct yr_room_info info;
-            print_message("\nnode %zu:", k);
-            if (yr_node_room(sim_node(w->sim, w->node[k]), w->room, &info) == YR_OK)
-                print_message(" state %d members %zu", info.state, info.members);
-            for (size_t i = 0; (c = yr_node_counter(sim_node(w->sim, w->node[k]), i)).name; i++)
-                if (c.value != 0 && strncmp(c.name, "room", 4) == 0)
-                    print_message(" %s=%llu", c.name, (unsigned long long)c.value);
-        }
     fail_msg(" (%zu members, not %zu)", has, members);
 }
 
@@ -621,6 +610,176 @@ static void seven_in_a_ring_write_and_agree(void **state)
     sim_free(w.sim);
 }
 
+/* ---- a crash at any commit ---- */
+
+struct task {
+    unsigned node;
+    uint64_t ticket;
+};
+
+static bool done_or_dead(struct sim *sim, void *ctx)
+{
+    const struct task *t = ctx;
+
+    return !sim_alive(sim, t->node) || sim_done(sim, t->node, t->ticket) != NULL;
+}
+
+static void revive(struct world *w)
+{
+    for (size_t i = 0; i < w->count; i++)
+        if (!sim_alive(w->sim, w->node[i])) {
+            sim_run(w->sim, YR_S);
+            sim_restart(w->sim, w->node[i]);
+        }
+}
+
+// Until it is answered: a crash in the middle may have kept it or not, so it can be given again.
+static struct yr_event insist(struct world *w, unsigned node, const struct yr_cmd *cmd,
+                              enum yr_err fine)
+{
+    struct yr_event done = {.err = YR_OK};
+
+    for (int i = 0; i < 20; i++) {
+        enum yr_err err;
+        struct task t = {node, 0};
+        revive(w);
+        t.ticket = sim_command(w->sim, node, cmd, &err);
+        if (err == YR_ENOMEM ||
+            (err == YR_ENOENT && cmd->kind == YR_CMD_ROOM_JOIN) || // it comes again
+            (err == YR_EDENIED && cmd->kind != YR_CMD_ROOM_JOIN)) {
+            sim_run(w->sim, 5 * YR_S);
+            continue;
+        }
+        if (err != YR_OK && sim_alive(w->sim, node)) {
+            assert_int_equal(err, fine);
+            return done;
+        }
+        assert_true(sim_run_until(w->sim, MINUTE, done_or_dead, &t));
+        if (sim_alive(w->sim, node) && sim_done(w->sim, node, t.ticket)->err != YR_OK)
+            sim_run(w->sim, 2 * YR_S); // the store is probed again
+        if (sim_alive(w->sim, node) && sim_done(w->sim, node, t.ticket)->err == YR_OK)
+            return *sim_done(w->sim, node, t.ticket);
+    }
+    fail();
+    return done;
+}
+
+static void insist_state(struct world *w, unsigned node, enum yr_room_state state, size_t members)
+{
+    struct wait wait = {w, node, state, members};
+
+    for (int i = 0; i < 40; i++) {
+        if (sim_run_until(w->sim, 10 * YR_S, is_state, &wait))
+            return;
+        revive(w);
+    }
+    fail();
+}
+
+static void insist_bring(struct world *w, unsigned a, unsigned b, size_t members)
+{
+    struct yr_cmd invite = in_room(w, YR_CMD_ROOM_INVITE), join = in_room(w, YR_CMD_ROOM_JOIN);
+
+    memcpy(invite.who, sim_id(w->sim, b), YR_ID_LEN);
+    (void)insist(w, a, &invite, YR_EEXIST);
+    insist_state(w, b, YR_ROOM_INVITED, 0);
+    (void)insist(w, b, &join, YR_EEXIST);
+    insist_state(w, b, YR_ROOM_ACTIVE, members);
+}
+
+static void insist_say(struct world *w, unsigned node, const char *text)
+{
+    struct yr_cmd cmd = in_room(w, YR_CMD_SEND);
+
+    cmd.body = cmd.name = text; // said once, however often
+    cmd.body_len = cmd.name_len = strlen(text);
+    (void)insist(w, node, &cmd, YR_OK);
+}
+
+enum trouble { CRASH_BEFORE, CRASH_AFTER, NO_MEMORY };
+
+// The story of three, with one of them crashing at its k-th commit, or refused its k-th allocation;
+// false: there were not so many.
+static bool story(uint64_t seed, unsigned victim, uint64_t k, enum trouble trouble)
+{
+    struct world w = {.count = 0};
+    const unsigned *n = w.node;
+    struct yr_room_info info;
+    bool reached;
+    enum yr_err err;
+
+    three(&w, seed);
+    if (trouble == NO_MEMORY)
+        sim_refuse_at(w.sim, n[victim], sim_allocs(w.sim, n[victim]) + k);
+    else
+        sim_crash_at(w.sim, n[victim], sim_commits(w.sim, n[victim]) + k, trouble == CRASH_AFTER);
+    const uint64_t last = sim_allocs(w.sim, n[victim]) + k;
+    struct yr_cmd make = {.kind = YR_CMD_ROOM_NEW, .text = "garden", .text_len = 6};
+    struct task t = {n[0], sim_command(w.sim, n[0], &make, &err)};
+    if (err == YR_OK)
+        assert_true(sim_run_until(w.sim, MINUTE, done_or_dead, &t));
+    sim_run(w.sim, 2 * YR_S);
+    revive(&w);
+    if (!yr_node_room_at(sim_node(w.sim, n[0]), 0, &info)) { // that crash was before it was kept
+        (void)insist(&w, n[0], &make, YR_OK);
+        assert_true(yr_node_room_at(sim_node(w.sim, n[0]), 0, &info));
+    }
+    memcpy(w.room, info.id, YR_ID_LEN);
+    insist_say(&w, n[0], "nobody hears this");
+    insist_bring(&w, n[0], n[1], 2);
+    insist_say(&w, n[1], "bob 1");
+    insist_bring(&w, n[1], n[2], 3);
+    insist_state(&w, n[0], YR_ROOM_ACTIVE, 3);
+    insist_state(&w, n[1], YR_ROOM_ACTIVE, 3);
+    insist_say(&w, n[0], "alice 1");
+    insist_say(&w, n[2], "carol 1");
+    insist_say(&w, n[1], "bob 2");
+    insist_say(&w, n[2], "carol 2");
+    sim_run(w.sim, 20 * YR_S); // receipts
+    revive(&w);
+    insist_say(&w, n[0], "alice 2");
+    reached = trouble == NO_MEMORY ? sim_allocs(w.sim, n[victim]) >= last
+                                   : sim_crashed_at(w.sim, n[victim]);
+    sim_crash_at(w.sim, n[victim], 0, false);
+    sim_refuse_at(w.sim, n[victim], 0);
+    revive(&w);
+    const unsigned carol[] = {n[2]};
+    run_same(&w, n, 1, 7);
+    run_same(&w, n + 1, 1, 6);
+    run_same(&w, carol, 1, 5);
+    char *bob, *hers;
+    size_t count;
+    bob = history(&w, n[1], &count);
+    hers = history(&w, n[2], &count);
+    assert_string_equal(strchr(bob, '\n') + 1, hers); // but for what was said before she came
+    free(bob);
+    free(hers);
+    sim_free(w.sim);
+    return reached;
+}
+
+static void a_crash_at_any_commit_loses_and_doubles_nothing(void **state)
+{
+    const char *every = getenv("EVERY_COMMIT");
+    const uint64_t step = every != NULL ? 1 : 4;
+
+    for (unsigned victim = 0; victim < 3; victim++)
+        for (int after = 0; after < 2; after++)
+            for (uint64_t k = 1 + victim;
+                 story(20 + victim, victim, k, after == 1 ? CRASH_AFTER : CRASH_BEFORE); k += step)
+                continue;
+}
+
+static void a_refused_allocation_loses_and_doubles_nothing(void **state)
+{
+    const char *every = getenv("EVERY_ALLOC");
+    const uint64_t step = every != NULL ? strtoull(every, NULL, 10) : 61;
+
+    for (unsigned victim = 0; victim < 3; victim++)
+        for (uint64_t k = 1 + victim; story(20 + victim, victim, k, NO_MEMORY); k += step)
+            continue;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -636,6 +795,8 @@ int main(void)
         cmocka_unit_test(an_invitation_and_its_answer_survive_restarts),
         cmocka_unit_test(the_room_goes_on_without_its_founder),
         cmocka_unit_test(seven_in_a_ring_write_and_agree),
+        cmocka_unit_test(a_crash_at_any_commit_loses_and_doubles_nothing),
+        cmocka_unit_test(a_refused_allocation_loses_and_doubles_nothing),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
