@@ -249,7 +249,8 @@ static void silence(struct yr_room_sync *sync, struct yr_now now, struct yr_sync
     const bool was = s->standing == YR_STANDING_MEMBER;
 
     s->standing = YR_STANDING_SILENT;
-    s->proved = s->told_removal = s->removal_due = s->have_due = false;
+    s->proved = s->told_removal = s->removal_due = false;
+    s->have_due = s->have_must = false;
     s->pull_us = s->tell_us = YR_NEVER;
     s->tell_count = 0;
     yr_sync_pull_drop(sync, s->room, s);
@@ -578,14 +579,16 @@ static bool send_have(struct yr_room_sync *sync, struct yr_now now, struct yr_sy
     if (!yr_sync_member(s) || !yr_sync_view(sync, s->room, &view))
         return s->have_due = false;
     yr_room_log_digest(view.log, digest);
-    if (!answer && ((s->has_told && memcmp(s->told, digest, 32) == 0) ||
-                    (s->has_theirs && memcmp(s->theirs, digest, 32) == 0)))
+    if (!answer && !s->have_must &&
+        ((s->has_told && memcmp(s->told, digest, 32) == 0) ||
+         (s->has_theirs && memcmp(s->theirs, digest, 32) == 0)))
         return s->have_due = false; // he knows, or needs not
     yr_wr_u8(&wr, answer);
+    yr_wr_u64(&wr, yr_room_log_end(view.log));
     yr_wr_bytes(&wr, digest, sizeof digest);
     if (!yr_sync_end(sync, now, s->link, YR_FRAME_ROOM_HAVE, &wr))
         return false;
-    s->have_due = false;
+    s->have_due = s->have_must = false;
     if (answer)
         s->answer_due = false;
     s->has_told = true;

@@ -4,8 +4,9 @@
 #define FRAME_WANTS  1600
 #define CHAIN_LEN    24
 #define SUMS_LEN     (16 * 8)
-#define ROUND_US     (4 * YR_S)             // from one round that brings nothing to the next, ...
-#define ROUNDS       8                      // ... after so many at once
+#define ROUND_US     (4 * YR_S) // from one round that brings nothing to the next, ...
+#define ROUNDS       8          // ... after so many at once
+#define HE_FIRST_US  (2 * YR_S)
 #define VEC_WORK     32                     // all chains are hashed for it
 #define PROGRESS_MAX (12 * YR_ROOM_STALL_S) // seconds without a new record
 
@@ -273,6 +274,8 @@ static void finish(struct yr_room_sync *sync, struct yr_now now, struct yr_sync_
 
         if (other != NULL && (progress || other == s))
             other->have_due = true;
+        if (other == s && progress)
+            s->have_must = true; // he may be waiting for us to have asked
     }
     yr_sync_wake(sync, now.mono_us);
 }
@@ -310,6 +313,8 @@ static struct yr_sync_session *next_neighbour(struct yr_room_sync *sync, struct 
         at = YR_MAX(s->pull_us, s->pull_min_us);
         if (!may_tell_us(s) || !s->has_theirs)
             s->pull_us = YR_NEVER;
+        else if (s->serving) // he is asking
+            s->pull_us = YR_MAX(s->pull_us, now.mono_us + YR_S);
         else if (at > now.mono_us)
             yr_sync_wake(sync, at);
         else if (best == NULL || s->pull_us < best->pull_us)
@@ -641,10 +646,23 @@ static void after_forks(struct yr_room_sync *sync, struct yr_now now, struct yr_
     finish(sync, now, pull->from);
 }
 
+// Who has fewer records asks first: then the other often need not ask at all.
+static bool he_first(struct yr_room_sync *sync, const struct yr_sync_session *s, uint64_t count)
+{
+    struct yr_room_view view;
+    uint64_t own;
+
+    if (!yr_sync_member(s) || !yr_sync_view(sync, s->room, &view))
+        return false;
+    own = yr_room_log_end(view.log);
+    return count < own || (count == own && s->link->dir == 1);
+}
+
 enum yr_err yr_sync_on_have(struct yr_room_sync *sync, struct yr_now now, struct yr_sync_session *s,
                             struct yr_rd rd)
 {
     const uint8_t flags = yr_rd_u8(&rd);
+    const uint64_t count = yr_rd_u64(&rd);
     const uint8_t *digest = yr_rd_bytes(&rd, 32);
     struct yr_sync_pull *pull = pull_of(s);
     const bool first = !s->has_theirs;
@@ -665,7 +683,9 @@ enum yr_err yr_sync_on_have(struct yr_room_sync *sync, struct yr_now now, struct
         else
             finish(sync, now, s); // equal, after all
     } else if (!(again && s->futile > 0) && !same_as_theirs(sync, s))
-        yr_sync_pull_want(sync, s, now.mono_us + (first ? 0 : YR_ROOM_CALM_MS * YR_MS));
+        yr_sync_pull_want(sync, s,
+                          now.mono_us + (first ? 0 : YR_ROOM_CALM_MS * YR_MS) +
+                              (he_first(sync, s, count) ? HE_FIRST_US : 0));
     return YR_OK;
 }
 

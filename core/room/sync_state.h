@@ -127,7 +127,7 @@ struct yr_sync_session {
     bool told_removal;
     uint8_t removal[YR_REC_ID_LEN];
     /* what each has told the other of its log */
-    bool have_due, answer_due;
+    bool have_due, have_must, answer_due; /* must: although he could do without */
     bool has_told, has_theirs;
     uint8_t told[32], theirs[32];
     /* rounds */

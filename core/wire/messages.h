@@ -21,7 +21,7 @@
     X(ENV_ACK, 0x32, CHAT, "n x (status u8 | eid 16): what became of envelopes received")      \
     X(ROOM_TAGS, 0x40, ROOMS, "nonce 16 | n x tag 16: the sender's rooms, and padding")        \
     X(ROOM_OPEN, 0x41, ROOMS, "tag 16 | route u16 | mid 16 | sig 64: the sender is a member")  \
-    X(ROOM_HAVE, 0x42, ROOMS, "route u16 | flags u8 | digest 32: of all chains; 1: an answer") \
+    X(ROOM_HAVE, 0x42, ROOMS, "route u16 | flags u8 | count u64 | digest 32: of all chains")   \
     X(ROOM_ASK, 0x43, ROOMS, "route u16 | digest 32 | n x node u32: which chains are there")   \
     X(ROOM_VEC, 0x44, ROOMS, "route u16 | n x (node u32 | n u8 | sums or chains)")             \
     X(ROOM_WANT, 0x45, ROOMS, "route u16 | more u8 | n x (chain 8 | from u64 | to u64)")       \

@@ -241,6 +241,46 @@ static void assert_overhead(size_t members, size_t authors, size_t texts, size_t
     roomnet_clear(&net);
 }
 
+// A thousand members who have all said something.
+static void a_large_room_is_compared_part_by_part(void **state)
+{
+    static struct scribe crowd[1000];
+    uint64_t before, payload;
+    struct slip slip;
+
+    roomnet_init(&net, 2, 7);
+    for (size_t i = 0; i < YR_COUNT(crowd) - 2; i++) {
+        scribe_init(&crowd[i], &net.rng);
+        scribe_enter(&crowd[i], yr_room_log_id(net.mates[0]->keeper.log));
+        net.mates[0]->keeper.now = net.now;
+        scribe_add(&net.mates[0]->scribe, &net.mates[0]->keeper, &crowd[i], 10, NULL);
+        roomnet_run(&net, 200);
+        scribe_text(&crowd[i], &net.mates[0]->keeper, "here", NULL);
+    }
+    roomnet_link(&net, 0, 1, 10);
+    roomnet_run(&net, 60000);
+    roomnet_assert_equal(&net);
+    for (size_t missing = 1; missing <= 500; missing += 499) {
+        roomnet_unlink(&net, 0, 1);
+        for (size_t i = 0; i < missing; i++) {
+            scribe_text(&crowd[i], &net.mates[0]->keeper, "and here I say something", &slip);
+            scribe_keep(&net.mates[0]->keeper, &slip);
+            slip_clear(&slip);
+        }
+        before = sent_between(0, 1);
+        payload = mate_sent_bytes(net.mates[0], 1, YR_FRAME_ROOM_REC);
+        roomnet_link(&net, 0, 1, 10);
+        roomnet_run(&net, 60000);
+        roomnet_assert_equal(&net);
+        payload = mate_sent_bytes(net.mates[0], 1, YR_FRAME_ROOM_REC) - payload;
+        before = sent_between(0, 1) - before - payload;
+        printf("# 1,000 members, %zu with a new text: %llu bytes missing, +%llu\n", missing,
+               (unsigned long long)payload, (unsigned long long)before);
+        assert_true(before < (missing == 1 ? 4096 : payload / 4));
+    }
+    roomnet_clear(&net);
+}
+
 static void catching_up_costs_a_tenth_and_4_kib(void **state)
 {
     assert_overhead(2, 1, 1, 100);
@@ -585,8 +625,8 @@ static void a_stranger_who_knows_the_room_learns_nothing_of_it(void **state)
         assert_int_equal(mate_hears(net.mates[0], 2, YR_FRAME_ROOM_NEW, frame, 2 + slip.len),
                          YR_OK);
         slip_clear(&slip);
-        memset(frame, 0, 2 + 1 + 32); // a hash, to see what we ask
-        assert_int_equal(mate_hears(net.mates[0], 2, YR_FRAME_ROOM_HAVE, frame, 35), YR_OK);
+        memset(frame, 0, 43); // a hash, to see what we ask
+        assert_int_equal(mate_hears(net.mates[0], 2, YR_FRAME_ROOM_HAVE, frame, 43), YR_OK);
         roomnet_run(&net, 1000);
         memset(frame + 2, 0, 32 + 4);
         assert_int_equal(mate_hears(net.mates[0], 2, YR_FRAME_ROOM_ASK, frame, 38), YR_OK);
@@ -682,9 +722,14 @@ static void bad_frames_close_the_link(void **state)
     assert_int_equal(mate_hears(net.mates[0], 1, YR_FRAME_ROOM_GET, frame, 2 + 16 * 257),
                      YR_EPROTO);
     frame[0] = YR_ROOM_ROUTES_MAX; // no such route can be
-    assert_int_equal(mate_hears(net.mates[0], 1, YR_FRAME_ROOM_HAVE, frame, 35), YR_EPROTO);
+    assert_int_equal(mate_hears(net.mates[0], 1, YR_FRAME_ROOM_HAVE, frame, 43), YR_EPROTO);
     frame[0] = YR_ROOM_ROUTES_MAX - 1; // one that we may have closed
-    assert_int_equal(mate_hears(net.mates[0], 1, YR_FRAME_ROOM_HAVE, frame, 35), YR_OK);
+    assert_int_equal(mate_hears(net.mates[0], 1, YR_FRAME_ROOM_HAVE, frame, 43), YR_OK);
+
+    memset(frame, 0, 3 + 2 * 24); // everything, and then everything again
+    assert_int_equal(mate_hears(net.mates[0], 1, YR_FRAME_ROOM_WANT, frame, 3 + 2 * 24), YR_EPROTO);
+    frame[3 + 24] = 1;
+    assert_int_equal(mate_hears(net.mates[0], 1, YR_FRAME_ROOM_WANT, frame, 3 + 2 * 24), YR_OK);
 
     scribe_text(&net.mates[1]->scribe, &net.mates[1]->keeper, "word", &slip);
     memset(frame, 0, 2);
@@ -721,7 +766,7 @@ static size_t harm(struct seeded *rnd, uint8_t *frame, uint8_t *type)
     switch (*type) {
     case YR_FRAME_ROOM_HAVE:
         yr_wr_u8(&wr, (uint8_t)seeded_below(rnd, 2));
-        yr_random(&rnd->rng, yr_wr_room(&wr, 32), 32);
+        yr_random(&rnd->rng, yr_wr_room(&wr, 40), 40);
         break;
     case YR_FRAME_ROOM_ASK:
         yr_random(&rnd->rng, yr_wr_room(&wr, 32), 32);
@@ -885,6 +930,7 @@ int main(void)
         cmocka_unit_test(a_proof_serves_one_friend_in_one_direction),
         cmocka_unit_test(a_newcomer_gets_everything_from_who_added_him),
         cmocka_unit_test(equal_logs_take_100_bytes_and_one_round_trip),
+        cmocka_unit_test(a_large_room_is_compared_part_by_part),
         cmocka_unit_test(catching_up_costs_a_tenth_and_4_kib),
         cmocka_unit_test(all_get_all_whatever_comes_and_goes),
         cmocka_unit_test(a_partition_heals_in_two_comparisons),
