@@ -682,7 +682,9 @@ enum yr_err yr_sync_on_have(struct yr_room_sync *sync, struct yr_now now, struct
             after_forks(sync, now, pull);
         else
             finish(sync, now, s); // equal, after all
-    } else if (!(again && s->futile > 0) && !same_as_theirs(sync, s))
+    } else if (same_as_theirs(sync, s))
+        s->pull_us = YR_NEVER;
+    else if (!(again && s->futile > 0))
         yr_sync_pull_want(sync, s,
                           now.mono_us + (first ? 0 : YR_ROOM_CALM_MS * YR_MS) +
                               (he_first(sync, s, count) ? HE_FIRST_US : 0));

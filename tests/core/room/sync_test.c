@@ -480,7 +480,7 @@ static void what_a_full_channel_did_not_take_is_found_by_comparing(void **state)
 {
     roomnet_init(&net, 2, 4);
     roomnet_link(&net, 0, 1, 50);
-    roomnet_settle(&net);
+    roomnet_run(&net, 60000);
     net.wires[0][1].cap = 4000;
     for (size_t i = 0; i < 100; i++)
         mate_say(net.mates[0]);
