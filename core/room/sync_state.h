@@ -1,6 +1,7 @@
 /* core/room/sync_state.h: what the spreading of records is made of.  Private to core/room/sync*.c:
  *
- *     sync.c        links, rooms, sessions: tags, proofs, who is a member; turns and timers
+ *     sync.c        links, rooms, who may say what; turns and timers
+ *     sync_meet.c   sessions: which rooms both have, and who proves to be a member
  *     sync_pull.c   a round: compare, ask for what is missing, chain by chain; forks
  *     sync_serve.c  the other end of it: answers, as the channel has room
  *     sync_push.c   new records: at once, or announced; missing ancestors
@@ -229,6 +230,8 @@ void yr_sync_count(struct yr_room_sync *sync, enum yr_sync_count what);
 void yr_sync_wake(struct yr_room_sync *sync, yr_us at);
 /** An error of the machine where nobody could be told: tick will say it.  Others are ignored. */
 void yr_sync_fail(struct yr_room_sync *sync, enum yr_err err);
+/** No memory for what nobody will ask for again: tick will say so, and the owner begins anew. */
+void yr_sync_fail_whole(struct yr_room_sync *sync);
 /** The room as it is now; false: there is none. */
 bool yr_sync_view(struct yr_room_sync *sync, const struct yr_sync_room *room,
                   struct yr_room_view *out);
@@ -256,6 +259,23 @@ bool yr_sync_has(struct yr_room_sync *sync, struct yr_room_log *log, const uint8
                  size_t *len, struct yr_room_entry *entry);
 /** A list of ids (or mids): 1..max of 16 bytes, nothing else. */
 bool yr_sync_ids_ok(const struct yr_rd *rd, size_t max);
+
+/* ---- sync_meet.c ---- */
+
+/** Which rooms do both have?  Sessions begin and end accordingly. */
+void yr_sync_match(struct yr_room_sync *sync, struct yr_now now, struct yr_sync_link *link);
+/** False: the channel is full, or the friend has no pair secret. */
+bool yr_sync_send_tags(struct yr_room_sync *sync, struct yr_now now, struct yr_sync_link *link);
+YR_MUST_USE enum yr_err yr_sync_on_tags(struct yr_room_sync *sync, struct yr_now now,
+                                        struct yr_sync_link *link, struct yr_rd rd);
+bool yr_sync_send_open(struct yr_room_sync *sync, struct yr_now now, struct yr_sync_session *s);
+YR_MUST_USE enum yr_err yr_sync_on_open(struct yr_room_sync *sync, struct yr_now now,
+                                        struct yr_sync_link *link, struct yr_rd rd);
+/** What is he by the members there are now?  Tells the owner, and him, when that changed. */
+void yr_sync_judge(struct yr_room_sync *sync, struct yr_now now, struct yr_sync_session *s);
+/** Dead from here on; freed by the next. */
+void yr_sync_end_session(struct yr_room_sync *sync, struct yr_now now, struct yr_sync_session *s);
+void yr_sync_free_dead(struct yr_room_sync *sync, struct yr_sync_link *link);
 
 /* ---- sync_pull.c ---- */
 

@@ -690,6 +690,7 @@ static void what_one_may_not_take_is_not_asked_for_for_ever(void **state)
     roomnet_link(&net, 0, 1, 10);
     roomnet_run(&net, 600000);
     assert_true(net.frames < 200);
+    assert_int_equal(mate_sent(net.mates[0], 1, YR_FRAME_ROOM_WANT), 1);
     frames = net.frames;
     roomnet_run(&net, 24 * 3600000u);
     assert_int_equal(net.frames, frames);
