@@ -52,7 +52,7 @@ YR_MUST_USE enum yr_err yr_room_sync_new(struct yr_room_sync **out, struct yr_me
                                          const struct yr_rng *rng,
                                          const struct yr_room_sync_ops *ops);
 void yr_room_sync_free(struct yr_room_sync *sync);
-/** Forget all sessions. */
+/** Forget all links and rooms; the owner says them again (_rooms, _up).  Tells of no neighbour. */
 void yr_room_sync_reset(struct yr_room_sync *sync);
 
 /** The set of rooms, or our own part in one, changed: numbers are new, tags are told again. */
