@@ -12,6 +12,7 @@
 #define BEHIND_US    (5 * YR_S)    /* time for somebody to answer before we help ourselves */
 #define AGAIN_US     (60 * YR_S)   /* we have made too many; somebody else may, meanwhile */
 #define SEAL_WEEK_MS (7 * YR_DAY_MS)
+#define SEAL_LOST_MS (YR_DAY_MS / 24) /* a key that seems lost is not replaced more often */
 
 static uint64_t draw(struct yr_rooms *rooms)
 {
@@ -149,7 +150,8 @@ static enum yr_err look(struct yr_rooms *rooms, struct yr_room *room)
 
     room->look = false;
     room->look_us = rooms->now.mono_us + LOOK_US;
-    if ((err = yr_epochs_tick(room->epochs, rooms->now.wall_ms)) != YR_OK)
+    if ((err = yr_epochs_tick(room->epochs, rooms->now.wall_ms)) != YR_OK ||
+        (err = yr_room_wait_look(rooms, room)) != YR_OK)
         return err;
     yr_epochs_choose(room->epochs, rooms->now.wall_ms, &choice);
     if (choice.state != YR_EPOCH_BEHIND)
@@ -195,6 +197,7 @@ static enum yr_err tick_needkey(struct yr_rooms *rooms, struct yr_room *room)
 {
     struct yr_room_body body = {.kind = YR_ROOM_NEEDKEY, .known = true};
     struct yr_epoch_choice choice;
+    enum yr_err err = YR_OK;
 
     room->needkey_us = YR_NEVER;
     yr_epochs_choose(room->epochs, rooms->now.wall_ms, &choice);
@@ -203,7 +206,10 @@ static enum yr_err tick_needkey(struct yr_rooms *rooms, struct yr_room *room)
     enter(rooms, room, YR_ROOM_KEYLESS);
     memcpy(room->needed, choice.best, sizeof room->needed);
     body.epoch = choice.best;
-    return harmless(yr_room_publish(rooms, room, &body));
+    // Perhaps it was sealed to a key we no longer have: the answer shall not be.
+    if (rooms->now.wall_ms - room->seal_ms[0] >= SEAL_LOST_MS)
+        err = harmless(yr_room_seal_new(rooms, room));
+    return err == YR_OK ? harmless(yr_room_publish(rooms, room, &body)) : err;
 }
 
 static enum yr_err tick_answer(struct yr_rooms *rooms, struct yr_room *room)

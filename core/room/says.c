@@ -4,6 +4,7 @@
  *             -> its epoch is not open -> waits -> the epoch opens: in order of arrival, some at a
  *                                                  time -> chat
  *                                              -> it turns out to be not for us: forgotten
+ *                                              -> it is for us, and its key is lost: a line
  *             -> can never be opened -> a line that says so
  *
  * Chains of keys go one way, so nothing of an epoch is opened while earlier records of it wait. */
@@ -11,6 +12,7 @@
 
 #define WAITS_MAX 1024 /* epochs that content waits for; random ones cost their author his rate */
 #define STEP      64   /* records opened in one go: some milliseconds */
+#define LOST_MS   YR_DAY_MS /* until an epoch that is here and does not open is given up */
 
 /* ---- ours ---- */
 
@@ -132,24 +134,28 @@ static enum yr_err knew_us(struct yr_rooms *rooms, struct yr_room *room, const u
 }
 
 // Is this an epoch that is known, but made by somebody who did not know us as a member?  Its key is
-// told to us by a HIST, or never.
+// told to us by a HIST, or never.  *lost: it is for us, and has not opened since a day: keys are
+// told once, so it never will.
 static enum yr_err is_foreign(struct yr_rooms *rooms, struct yr_room *room,
-                              const uint8_t epoch[YR_EPOCH_ID_LEN], bool *out)
+                              const uint8_t epoch[YR_EPOCH_ID_LEN], bool *out, bool *lost)
 {
     uint8_t add[YR_REC_ID_LEN];
     struct yr_epoch_info info;
     bool knew;
     enum yr_err err;
 
-    *out = false;
+    *out = *lost = false;
     for (size_t i = 0; yr_epochs_info(room->epochs, i, &info); i++) {
         if (memcmp(info.id, epoch, YR_EPOCH_ID_LEN) != 0)
             continue;
-        if (info.readable || !info.whole ||
-            !yr_authority_adder(yr_room_log_authority(room->log), room->self, add))
+        if (info.readable || !info.whole)
             return YR_OK;
+        *lost = rooms->now.wall_ms - info.seen_ms >= LOST_MS;
+        if (!yr_authority_adder(yr_room_log_authority(room->log), room->self, add))
+            return YR_OK; // the founder is known to all
         if ((err = knew_us(rooms, room, info.maker, add, &knew)) == YR_OK)
             *out = !knew;
+        *lost = *lost && !*out;
         return err;
     }
     return YR_OK;
@@ -162,7 +168,7 @@ static bool grants_history(struct yr_room *room)
 
 enum yr_err yr_room_wait_look(struct yr_rooms *rooms, struct yr_room *room)
 {
-    bool foreign;
+    bool foreign, lost;
     enum yr_err err;
 
     for (size_t i = 0; i < room->wait_count; i++) {
@@ -173,12 +179,13 @@ enum yr_err yr_room_wait_look(struct yr_rooms *rooms, struct yr_room *room)
         }
         if (wait->what != YR_WAIT_IDLE || (!wait->counted && grants_history(room)))
             continue;
-        if ((err = is_foreign(rooms, room, wait->epoch, &foreign)) != YR_OK)
+        if ((err = is_foreign(rooms, room, wait->epoch, &foreign, &lost)) != YR_OK)
             return err;
-        if (foreign) {
+        wait->at = 0;
+        if (foreign)
             wait->what = YR_WAIT_DROPPING;
-            wait->at = 0;
-        }
+        else if (lost)
+            wait->what = YR_WAIT_LOST;
     }
     return YR_OK;
 }
@@ -276,7 +283,7 @@ enum yr_err yr_room_content(struct yr_rooms *rooms, struct yr_room *room,
                             const struct yr_room_entry *entry)
 {
     struct content c;
-    bool full = false, foreign = room->state == YR_ROOM_JOINING;
+    bool full = false, foreign = room->state == YR_ROOM_JOINING, lost;
     enum yr_err err;
 
     describe(&c, room, record, body, entry);
@@ -287,7 +294,7 @@ enum yr_err yr_room_content(struct yr_rooms *rooms, struct yr_room *room,
     if (err != YR_ENOENT)
         return err;
     if (!foreign && yr_room_wait_find(room, body->epoch) == NULL &&
-        (err = is_foreign(rooms, room, body->epoch, &foreign)) != YR_OK)
+        (err = is_foreign(rooms, room, body->epoch, &foreign, &lost)) != YR_OK)
         return err;
     if (foreign && !grants_history(room)) {
         yr_rooms_count(rooms, YR_ROOMS_NOT_FOR_US);
@@ -319,8 +326,14 @@ static enum yr_err resume(struct yr_rooms *rooms, struct yr_room *room, struct y
         yr_room_body_decode(&body, record.class, record.body, record.body_len) != YR_OK ||
         !body.known || body.kind != YR_ROOM_CONTENT)
         return YR_ECORRUPT;
+    describe(&c, room, &record, &body, &entry);
+    if (wait->what == YR_WAIT_LOST) {
+        yr_rooms_count(rooms, YR_ROOMS_UNREADABLE);
+        err = yr_chat_unreadable(rooms->chats, rooms->now, room->id, &c.said);
+        if (err != YR_OK)
+            return err;
+    }
     if (wait->what == YR_WAIT_OPENING) {
-        describe(&c, room, &record, &body, &entry);
         err = open_content(rooms, room, &c);
         *stuck = err == YR_ENOENT;
         if (err != YR_OK)
@@ -341,7 +354,7 @@ static enum yr_err resume(struct yr_rooms *rooms, struct yr_room *room, struct y
 
 static void ended(struct yr_rooms *rooms, struct yr_room *room, struct yr_wait *wait)
 {
-    if (wait->what == YR_WAIT_OPENING || !grants_history(room)) {
+    if (wait->what != YR_WAIT_DROPPING || !grants_history(room)) {
         drop_wait(rooms, room, wait);
         return;
     }

@@ -70,7 +70,7 @@ struct yr_inviter {
 struct yr_wait {
     uint8_t epoch[YR_EPOCH_ID_LEN];
     bool counted; /* it may be for us: what waits is not delivered */
-    enum { YR_WAIT_IDLE, YR_WAIT_OPENING, YR_WAIT_DROPPING } what;
+    enum { YR_WAIT_IDLE, YR_WAIT_OPENING, YR_WAIT_DROPPING, YR_WAIT_LOST } what;
     uint64_t at; /* DROPPING: how far */
 };
 

@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 #include "core/crypto/identity.h"
-#include "core/room/rooms.h"
+#include "core/room/state.h"
 #include "tests/support/rowbox.h"
 
 #define PEOPLE   6
@@ -587,6 +587,56 @@ static void who_asks_before_it_can_be_added_is_added_later(void **state)
     world_clear(&w);
 }
 
+/* ---- keys ---- */
+
+// Deletes as well as the disk does: the key that epoch secrets are sealed to.
+static void lose_seal(struct world *w, unsigned no, const uint8_t *id)
+{
+    struct yr_room *room = yr_rooms_find(w->people[no].rooms, id);
+
+    memset(room->seals[0].secret_key, 7, sizeof room->seals[0].secret_key);
+    room->seal_ms[0] -= YR_DAY_MS;
+}
+
+static void who_cannot_open_an_epoch_asks_and_reads_on(void **state)
+{
+    static struct world w;
+    uint8_t id[YR_ROOM_ID_LEN];
+
+    world_init(&w);
+    for (unsigned i = 1; i < 4; i++)
+        befriend(&w, 0, i);
+    found(&w, 0, "garden", id);
+    for (unsigned i = 1; i < 4; i++)
+        bring(&w, 0, i, id);
+    assert_int_equal(say(&w, 0, id, "all four"), YR_OK);
+    pass(&w, 15);
+    lose_seal(&w, 2, id);
+    assert_int_equal(yr_rooms_kick(w.people[0].rooms, w.now, id, w.people[3].id), YR_OK);
+    assert_int_equal(say(&w, 0, id, "lost on one of us"), YR_OK);
+    pass(&w, 3);
+    assert_true(has_room(&w, 2, id, YR_ROOM_KEYLESS));
+    assert_int_equal(texts(&w, 2, id), 1);
+    pass(&w, 120);
+    assert_true(has_room(&w, 2, id, YR_ROOM_ACTIVE));
+    assert_int_equal(say(&w, 0, id, "read again"), YR_OK);
+    assert_int_equal(say(&w, 2, id, "so it is"), YR_OK);
+    pass(&w, 15);
+    assert_int_equal(texts(&w, 0, id), 4);
+    assert_int_equal(texts(&w, 1, id), 4);
+    assert_int_equal(texts(&w, 2, id), 3);
+    assert_int_equal(texts(&w, 3, id), 1);
+    // What is lost stands as a line after a day, and no longer keeps receipts back.
+    w.now.mono_us += (yr_us)YR_DAY_MS * YR_MS;
+    w.now.wall_ms += YR_DAY_MS;
+    pass(&w, 30);
+    assert_int_equal(counter(&w, 2, "rooms.unreadable"), 1);
+    assert_false(yr_rooms_missing(
+        w.people[0].rooms, id, yr_room_own_seq(yr_rooms_find(w.people[0].rooms, id)),
+        yr_rooms_find(w.people[0].rooms, id)->incarnation, 0, (uint8_t[YR_MID_LEN]){0}));
+    world_clear(&w);
+}
+
 /* ---- quiet ---- */
 
 static void a_room_where_nothing_is_said_is_silent(void **state)
@@ -625,6 +675,7 @@ int main(void)
         cmocka_unit_test(rooms_are_bounded),
         cmocka_unit_test(who_was_not_invited_is_not_added),
         cmocka_unit_test(who_asks_before_it_can_be_added_is_added_later),
+        cmocka_unit_test(who_cannot_open_an_epoch_asks_and_reads_on),
         cmocka_unit_test(a_room_where_nothing_is_said_is_silent),
     };
 
