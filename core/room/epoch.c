@@ -122,22 +122,40 @@ enum yr_err yr_epoch_share_seal(const struct yr_epochs *s, uint8_t sealed[48],
     return err;
 }
 
-// Open a share with any of our keys, whose DH with eph is made only once.
-static bool share_open(const struct yr_epochs *s, uint8_t secret[32], const uint8_t sealed[48],
-                       const uint8_t id[YR_EPOCH_ID_LEN], const uint8_t eph[32],
-                       const uint8_t author[YR_MID_LEN], const struct yr_keypair *rx,
-                       size_t rx_count)
+// Our keys, and what each agrees upon with the ephemeral key of a record.  Made once for all its
+// shares: a record that has hundreds for us would else cost as many key agreements.
+struct opener {
+    const struct yr_keypair *rx;
+    size_t count;
+    const uint8_t *eph;
+    uint8_t dh[YR_ROOM_SEALS_MAX][32];
+};
+
+static void opener_init(struct opener *out, const uint8_t eph[32], const struct yr_keypair *rx,
+                        size_t rx_count)
 {
-    uint8_t dh[32], key[32];
+    out->rx = rx;
+    out->eph = eph;
+    out->count = 0;
+    for (size_t i = 0; i < YR_MIN(rx_count, YR_COUNT(out->dh)); i++) {
+        if (yr_dh(out->dh[i], rx[i].secret_key, eph) != YR_OK)
+            break; // of no use with any key
+        out->count++;
+    }
+}
+
+// Open a share with any of our keys.
+static bool share_open(const struct yr_epochs *s, uint8_t secret[32], const uint8_t sealed[48],
+                       const uint8_t id[YR_EPOCH_ID_LEN], const uint8_t author[YR_MID_LEN],
+                       const struct opener *opener)
+{
+    uint8_t key[32];
     bool done = false;
 
-    for (size_t i = 0; i < rx_count && !done; i++) {
-        if (yr_dh(dh, rx[i].secret_key, eph) != YR_OK)
-            break;
-        share_key(s, key, dh, id, eph, rx[i].public_key, author);
+    for (size_t i = 0; i < opener->count && !done; i++) {
+        share_key(s, key, opener->dh[i], id, opener->eph, opener->rx[i].public_key, author);
         done = yr_unseal_c(secret, key, no_nonce, NULL, 0, sealed, 48) == YR_OK;
     }
-    yr_wipe(dh, sizeof dh);
     yr_wipe(key, sizeof key);
     return done;
 }
@@ -445,13 +463,15 @@ static enum yr_err open_own_add(struct yr_epochs *s, struct yr_epoch *e,
                                 const struct yr_room_body *body, const struct yr_keypair *rx,
                                 size_t rx_count)
 {
+    struct opener opener;
     uint8_t es[32];
     enum yr_err err = YR_OK;
 
-    if (share_open(s, es, body->sealed, e->id, body->eph, e->author, rx, rx_count) &&
-        add_commits(e, es))
+    opener_init(&opener, body->eph, rx, rx_count);
+    if (share_open(s, es, body->sealed, e->id, e->author, &opener) && add_commits(e, es))
         err = install_add(s, e, es);
     yr_wipe(es, sizeof es);
+    yr_wipe(&opener, sizeof opener);
     return err;
 }
 
@@ -590,13 +610,17 @@ static void find_share(struct yr_epochs *s, const struct yr_epoch *e, struct yr_
                        const struct yr_room_body *body, const struct yr_keypair *rx,
                        size_t rx_count)
 {
+    struct opener opener = {.count = 0};
     uint8_t commit[32], es[32];
 
     for (size_t i = 0; i < body->list_count && !p->mine; i++) {
         const uint8_t *entry = body->list + i * (4 + 48);
 
-        if (memcmp(entry, s->self, 4) != 0 ||
-            !share_open(s, es, entry + 4, e->id, body->eph, e->author, rx, rx_count))
+        if (memcmp(entry, s->self, 4) != 0)
+            continue;
+        if (opener.eph == NULL)
+            opener_init(&opener, body->eph, rx, rx_count);
+        if (!share_open(s, es, entry + 4, e->id, e->author, &opener))
             continue;
         yr_epoch_commit(commit, es);
         if (yr_equal(commit, body->commit, sizeof commit)) {
@@ -605,6 +629,7 @@ static void find_share(struct yr_epochs *s, const struct yr_epoch *e, struct yr_
         }
     }
     yr_wipe(es, sizeof es);
+    yr_wipe(&opener, sizeof opener);
 }
 
 // Errors: YR_EPROTO: it cannot be.
@@ -795,19 +820,21 @@ enum yr_err yr_epochs_on_hist(struct yr_epochs *s, yr_ms now_ms,
                               const struct yr_room_record *record, const struct yr_room_body *body,
                               const struct yr_keypair *rx, size_t rx_count)
 {
+    struct opener opener;
     uint8_t root[32];
     enum yr_err err = YR_OK;
 
     if (s->hist_days == 0 || memcmp(body->mid, s->self, YR_MID_LEN) != 0)
         return YR_OK;
+    opener_init(&opener, body->eph, rx, rx_count);
     for (size_t i = 0; i < body->list_count && err == YR_OK; i++) {
         const uint8_t *entry = body->list + i * (YR_EPOCH_ID_LEN + 48);
 
-        if (share_open(s, root, entry + YR_EPOCH_ID_LEN, entry, body->eph, record->author, rx,
-                       rx_count))
+        if (share_open(s, root, entry + YR_EPOCH_ID_LEN, entry, record->author, &opener))
             err = grant(s, (uint64_t)now_ms, entry, root);
     }
     yr_wipe(root, sizeof root);
+    yr_wipe(&opener, sizeof opener);
     return err;
 }
 

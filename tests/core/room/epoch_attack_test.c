@@ -1,0 +1,132 @@
+/* Members and former members who do to the epochs what nobody honest would. */
+#include <time.h>
+
+#include "tests/core/room/epoch_world.h"
+
+#define DAY YR_DAY_MS
+
+/* A room of the first `members` people, who all know everything; the founder made an epoch. */
+static struct world *room_of(size_t members, unsigned hist_days)
+{
+    static struct world w;
+
+    world_init(&w, seeded_seed("epoch-attack", 3));
+    founded(&w, hist_days);
+    for (size_t i = 1; i < members; i++)
+        assert_non_null(act(&w, &w.p[0], YR_ROOM_ADD, &w.p[i], 75));
+    rekey(&w, &w.p[0]);
+    sync_all(&w);
+    return &w;
+}
+
+static struct yr_epoch_choice chosen(struct world *w, size_t who)
+{
+    struct yr_epoch_choice c;
+
+    yr_epochs_choose(w->p[who].epochs, w->now, &c);
+    return c;
+}
+
+// A REKEY by `p` for just these, which cites what it knows; `copies` shares for each.
+static struct held *rekey_for(struct world *w, struct person *p, struct person *const *to,
+                              size_t count, size_t copies, bool good)
+{
+    static uint8_t bytes[YR_ROOM_BODY_MAX], list[YR_ROOM_SEALED_MAX * (4 + 48)];
+    uint8_t es[32], commit[32], nonce[16], seed[32], id[YR_EPOCH_ID_LEN];
+    struct yr_room_body body = {.kind = YR_ROOM_REKEY, .parts = 1, .list = list};
+    struct yr_room_record record;
+    struct yr_keypair eph;
+    struct held *h;
+
+    yr_random(&w->rnd.rng, es, sizeof es);
+    yr_random(&w->rnd.rng, nonce, sizeof nonce);
+    yr_random(&w->rnd.rng, seed, sizeof seed);
+    yr_keypair_from_seed(&eph, seed);
+    yr_epoch_commit(commit, es);
+    yr_epoch_id_rekey(id, w->room_id, p->mid, nonce, commit);
+    for (size_t i = 0; i < count; i++)
+        for (size_t k = 0; k < copies; k++) {
+            uint8_t *entry = list + body.list_count++ * (4 + 48);
+
+            memcpy(entry, to[i]->mid, 4);
+            assert_int_equal(yr_epoch_share_seal(p->epochs, entry + 4, es, id, &eph,
+                                                 to[i]->rx[0].public_key, p->mid),
+                             YR_OK);
+            entry[10] ^= !good;
+        }
+    body.nonce = nonce;
+    body.commit = commit;
+    body.eph = eph.public_key;
+    draft(w, p, YR_CLASS_MESSAGE, &record);
+    record.dep_count = yr_authority_heads(p->authority, record.deps);
+    assert_int_equal(yr_room_body_encode(&body, bytes, sizeof bytes, &record.body_len), YR_OK);
+    record.body = bytes;
+    h = publish(w, p, &record);
+    p->knows[h - w->r] = true;
+    return h;
+}
+
+// All it needs is a present member that passes on what it signs.
+static void who_was_removed_makes_no_epoch_for_those_who_are_left(void **state)
+{
+    struct world *w = room_of(4, 0);
+    struct person *left[] = {&w->p[0], &w->p[1], &w->p[2]};
+    struct held *h;
+
+    assert_non_null(act(w, &w->p[0], YR_ROOM_REMOVE, &w->p[3], 0));
+    sync_all(w);
+    for (size_t n = 0; n < 2; n++) {
+        h = rekey_for(w, n == 0 ? &w->p[3] : &w->p[5], left, 3, 1, true);
+        for (size_t i = 0; i < 3; i++) {
+            assert_int_equal(receive(w, &w->p[i], h), YR_EPROTO);
+            assert_int_equal(chosen(w, i).state, YR_EPOCH_NONE);
+        }
+    }
+    h = rekey_for(w, &w->p[2], left, 3, 1, true); // as an honest one would
+    assert_int_equal(receive(w, &w->p[0], h), YR_OK);
+    assert_int_equal(chosen(w, 0).state, YR_EPOCH_READY);
+    world_end(w);
+}
+
+static double seconds(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static void hundreds_of_shares_for_one_member_cost_it_few_key_agreements(void **state)
+{
+    struct world *w = room_of(3, 0);
+    struct person *p = &w->p[1];
+    struct held *h = rekey_for(w, &w->p[2], &p, 1, YR_ROOM_SEALED_MAX, false);
+    uint8_t seed[32], dh[32];
+    double one, all;
+
+    for (size_t i = 0; i < 3; i++) {
+        yr_random(&w->rnd.rng, seed, sizeof seed);
+        yr_keypair_from_seed(&p->rx[i], seed);
+    }
+    p->rx_count = 3;
+    one = seconds();
+    for (size_t i = 0; i < 100; i++)
+        assert_int_equal(yr_dh(dh, p->rx[i % 3].secret_key, w->p[2].rx[0].public_key), YR_OK);
+    one = (seconds() - one) / 100;
+    all = seconds();
+    for (size_t i = 0; i < 5; i++)
+        assert_int_equal(receive(w, p, h), YR_EPROTO);
+    all = (seconds() - all) / 5;
+    if (all > 250 * one) // 3, and 768 trials
+        fail_msg("%.3f ms, as much as %.0f key agreements", 1e3 * all, all / one);
+    world_end(w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(who_was_removed_makes_no_epoch_for_those_who_are_left),
+        cmocka_unit_test(hundreds_of_shares_for_one_member_cost_it_few_key_agreements),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
