@@ -1024,8 +1024,10 @@ enum yr_err yr_epochs_tick(struct yr_epochs *s, yr_ms now_ms)
         const bool used = e == best || e == ours;
 
         gone = false;
-        if (used != (e->superseded_ms == 0)) {
+        if (used != (e->superseded_ms == 0) || e->superseded_ms > now || e->seen_ms > now) {
+            // a time to come: our clock was wrong, and nothing must wait until it is right
             e->superseded_ms = used ? 0 : now;
+            e->seen_ms = YR_MIN(e->seen_ms, now);
             err = yr_epoch_save(s, e);
         }
         if (!used && err == YR_OK)

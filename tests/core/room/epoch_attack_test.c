@@ -122,11 +122,38 @@ static void hundreds_of_shares_for_one_member_cost_it_few_key_agreements(void **
     world_end(w);
 }
 
+// A clock that was years ahead, and is set right.
+static void times_to_come_hold_up_nothing(void **state)
+{
+    struct world *w = room_of(2, 0);
+    struct person *p = &w->p[0];
+    const yr_ms right = w->now;
+    struct yr_epoch *old = yr_epoch_find(p->epochs, chosen(w, 0).id);
+
+    w->now = right + 3650 * DAY;
+    rekey(w, p);
+    assert_int_equal(yr_epochs_tick(p->epochs, w->now), YR_OK);
+    w->now = right;
+    assert_int_equal(yr_epochs_tick(p->epochs, w->now), YR_OK);
+    assert_int_equal(chosen(w, 0).state, YR_EPOCH_READY);
+    assert_true(yr_epochs_may_rekey(p->epochs, right + 60000));
+    yr_epochs_free(p->epochs);
+    epochs_open(w, p); // it is so in the rows, too
+    w->now = right + 7 * DAY;
+    assert_int_equal(chosen(w, 0).state, YR_EPOCH_DUE);
+    assert_int_equal(yr_epochs_tick(p->epochs, right + YR_ROOM_CHAINS_DAYS * DAY), YR_OK);
+    old = yr_epoch_find(p->epochs, chosen(w, 0).id);
+    for (size_t i = 0; i < p->epochs->count; i++)
+        assert_ptr_equal(p->epochs->list[i], old);
+    world_end(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(who_was_removed_makes_no_epoch_for_those_who_are_left),
         cmocka_unit_test(hundreds_of_shares_for_one_member_cost_it_few_key_agreements),
+        cmocka_unit_test(times_to_come_hold_up_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
