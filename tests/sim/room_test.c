@@ -610,6 +610,31 @@ static void seven_in_a_ring_write_and_agree(void **state)
     sim_free(w.sim);
 }
 
+static void an_old_copy_of_a_store_learns_what_it_wrote_and_goes_on(void **state)
+{
+    struct world w = {.count = 0};
+    const unsigned *n = w.node;
+    struct yr_memstore *copy;
+
+    three_in_room(&w, 13, 0);
+    assert_int_equal(say(&w, n[1], "before the copy").err, YR_OK);
+    run_same(&w, n, 3, 1);
+    copy = yr_memstore_copy(sim_store(w.sim, n[1]));
+    assert_int_equal(say(&w, n[1], "after the copy").err, YR_OK);
+    assert_int_equal(say(&w, n[0], "I heard").err, YR_OK);
+    assert_int_equal(say(&w, n[1], "and once more").err, YR_OK);
+    run_same(&w, n, 3, 4);
+    sim_crash(w.sim, n[1]);
+    yr_memstore_restore(sim_store(w.sim, n[1]), copy);
+    yr_memstore_free(copy);
+    sim_restart(w.sim, n[1]);
+    run_same(&w, n, 3, 4); // it is told what it said itself
+    assert_int_equal(say(&w, n[1], "as another log").err, YR_OK);
+    assert_int_equal(say(&w, n[2], "which we read").err, YR_OK);
+    run_same(&w, n, 3, 6);
+    sim_free(w.sim);
+}
+
 /* ---- a crash at any commit ---- */
 
 struct task {
@@ -795,6 +820,7 @@ int main(void)
         cmocka_unit_test(an_invitation_and_its_answer_survive_restarts),
         cmocka_unit_test(the_room_goes_on_without_its_founder),
         cmocka_unit_test(seven_in_a_ring_write_and_agree),
+        cmocka_unit_test(an_old_copy_of_a_store_learns_what_it_wrote_and_goes_on),
         cmocka_unit_test(a_crash_at_any_commit_loses_and_doubles_nothing),
         cmocka_unit_test(a_refused_allocation_loses_and_doubles_nothing),
     };
