@@ -1,11 +1,8 @@
 /* core/room/rooms.c: the set of rooms, their rows, and what is done when. */
 #include "core/room/state.h"
 
-#define ROW_VERSION 1
-#define ROW_MAX     4096
-#define ERASE_STEP  500         /* rows deleted in one go of a room that is gone */
-#define GONE_US     (60 * YR_S) /* neighbours with a link have heard by then that we left */
-#define LIST_MAX    (YR_COUNT(((struct yr_rooms *)0)->list))
+#define ERASE_STEP 500 /* rows deleted in one go of a room that is gone */
+#define LIST_MAX   (YR_COUNT(((struct yr_rooms *)0)->list))
 
 void yr_rooms_count(struct yr_rooms *rooms, enum yr_rooms_counter counter)
 {
@@ -80,201 +77,6 @@ void yr_mate_changed(struct yr_rooms *rooms, struct yr_room *room, const uint8_t
     tell(rooms, &event, room);
 }
 
-/* ---- rows ---- */
-
-static void write_invitation(struct yr_wr *wr, const struct yr_room *room)
-{
-    yr_wr_u8(wr, (uint8_t)room->inviter_count);
-    for (size_t i = 0; i < room->inviter_count; i++) {
-        yr_wr_bytes(wr, room->inviters[i].id, YR_ID_LEN);
-        yr_wr_bytes(wr, room->inviters[i].mid, YR_MID_LEN);
-    }
-    yr_wr_u16(wr, (uint16_t)room->create_len);
-    yr_wr_bytes(wr, room->create, room->create_len);
-    yr_wr_u32(wr, room->invited_members);
-}
-
-void yr_room_store(struct yr_rooms *rooms, struct yr_room *room)
-{
-    uint8_t row[ROW_MAX];
-    struct yr_wr wr = yr_wr_init(row, sizeof row);
-
-    yr_wr_u8(&wr, ROW_VERSION);
-    yr_wr_u8(&wr, (uint8_t)room->state);
-    yr_wr_u8(&wr, (uint8_t)(room->mentions_only | room->leaving << 1 | room->forgotten << 2 |
-                            room->erasing << 3 | room->purging << 4));
-    yr_wr_u32(&wr, room->order);
-    yr_wr_u64(&wr, (uint64_t)room->created_ms);
-    yr_wr_u64(&wr, (uint64_t)room->muted_until_ms);
-    yr_wr_u64(&wr, (uint64_t)room->left_ms);
-    yr_wr_bytes(&wr, room->self, YR_MID_LEN);
-    yr_wr_bytes(&wr, room->sign_pk, 32);
-    yr_wr_bytes(&wr, room->sign_sk, 64);
-    yr_wr_bytes(&wr, room->incarnation, YR_INCARNATION_LEN);
-    yr_wr_u64(&wr, room->own_delivered);
-    yr_wr_u64(&wr, room->own_read);
-    write_invitation(&wr, room);
-    yr_wr_text16(&wr, room->name);
-    yr_wr_text16(&wr, room->topic);
-    YR_ASSERT(yr_wr_ok(&wr));
-    yr_rows_put(rooms->rows, YR_TABLE_ROOM, NULL, 0, room->id, YR_ROOM_ID_LEN, row, yr_wr_len(&wr));
-    yr_wipe(row, sizeof row);
-    room->dirty = false;
-}
-
-static void read_invitation(struct yr_rd *rd, struct yr_room *room)
-{
-    room->inviter_count = yr_rd_u8(rd);
-    if (room->inviter_count > YR_ROOM_INVITERS)
-        rd->bad = true;
-    for (size_t i = 0; i < room->inviter_count && !rd->bad; i++) {
-        yr_rd_copy(rd, room->inviters[i].id, YR_ID_LEN);
-        yr_rd_copy(rd, room->inviters[i].mid, YR_MID_LEN);
-    }
-    room->create_len = yr_rd_u16(rd);
-    if (room->create_len > sizeof room->create)
-        rd->bad = true;
-    if (!rd->bad)
-        yr_rd_copy(rd, room->create, room->create_len);
-    room->invited_members = yr_rd_u32(rd);
-}
-
-static enum yr_err decode_room(struct yr_room *room, const uint8_t *row, size_t len)
-{
-    struct yr_rd rd = yr_rd_init(row, len);
-    const uint8_t version = yr_rd_u8(&rd), state = yr_rd_u8(&rd), flags = yr_rd_u8(&rd);
-
-    room->mentions_only = (flags & 1) != 0;
-    room->leaving = (flags & 2) != 0;
-    room->forgotten = (flags & 4) != 0;
-    room->erasing = (flags & 8) != 0;
-    room->purging = (flags & 16) != 0;
-    room->order = yr_rd_u32(&rd);
-    room->created_ms = (yr_ms)yr_rd_u64(&rd);
-    room->muted_until_ms = (yr_ms)yr_rd_u64(&rd);
-    room->left_ms = (yr_ms)yr_rd_u64(&rd);
-    yr_rd_copy(&rd, room->self, YR_MID_LEN);
-    yr_rd_copy(&rd, room->sign_pk, 32);
-    yr_rd_copy(&rd, room->sign_sk, 64);
-    yr_rd_copy(&rd, room->incarnation, YR_INCARNATION_LEN);
-    room->own_delivered = yr_rd_u64(&rd);
-    room->own_read = yr_rd_u64(&rd);
-    read_invitation(&rd, room);
-    yr_rd_text16(&rd, room->name, sizeof room->name);
-    yr_rd_text16(&rd, room->topic, sizeof room->topic);
-    if (!yr_rd_done(&rd) || version != ROW_VERSION || state > YR_ROOM_GONE)
-        return YR_ECORRUPT;
-    room->state = (enum yr_room_state)state;
-    return YR_OK;
-}
-
-void yr_room_store_seals(struct yr_rooms *rooms, const struct yr_room *room)
-{
-    uint8_t row[YR_ROOM_SEALS_MAX * 40];
-    struct yr_wr wr = yr_wr_init(row, sizeof row);
-
-    for (size_t i = 0; i < room->seal_count; i++) {
-        yr_wr_u64(&wr, (uint64_t)room->seal_ms[i]);
-        yr_wr_bytes(&wr, room->seals[i].secret_key, 32);
-    }
-    YR_ASSERT(yr_wr_ok(&wr));
-    yr_rows_put(rooms->rows, YR_TABLE_ROOMSEAL, NULL, 0, room->id, YR_ROOM_ID_LEN, row,
-                yr_wr_len(&wr));
-    yr_wipe(row, sizeof row);
-}
-
-static enum yr_err load_seals(struct yr_rooms *rooms, struct yr_room *room)
-{
-    uint8_t row[YR_ROOM_SEALS_MAX * 40 + 64], seed[32];
-    struct yr_rd rd;
-    size_t len;
-    enum yr_err err = yr_rows_get(rooms->rows, YR_TABLE_ROOMSEAL, NULL, 0, room->id, YR_ROOM_ID_LEN,
-                                  row, sizeof row, &len);
-
-    if (err != YR_OK)
-        return err == YR_ENOENT ? YR_OK : err;
-    rd = yr_rd_init(row, len);
-    while (yr_rd_left(&rd) > 0 && room->seal_count < YR_ROOM_SEALS_MAX) {
-        room->seal_ms[room->seal_count] = (yr_ms)yr_rd_u64(&rd);
-        yr_rd_copy(&rd, seed, sizeof seed);
-        yr_keypair_from_seed(&room->seals[room->seal_count++], seed);
-    }
-    yr_wipe(row, sizeof row);
-    yr_wipe(seed, sizeof seed);
-    return yr_rd_done(&rd) ? YR_OK : YR_ECORRUPT;
-}
-
-void yr_guest_store(struct yr_rooms *rooms, const struct yr_room *room,
-                    const struct yr_guest *guest)
-{
-    uint8_t row[512];
-    struct yr_wr wr = yr_wr_init(row, sizeof row);
-
-    yr_wr_u8(&wr, ROW_VERSION);
-    yr_wr_u8(&wr, (uint8_t)(guest->invited | guest->asked << 1 | guest->known << 2));
-    yr_wr_bytes(&wr, guest->mid, YR_MID_LEN);
-    yr_wr_bytes(&wr, guest->sign_pk, 32);
-    yr_wr_bytes(&wr, guest->seal_pk, 32);
-    yr_wr_bytes(&wr, guest->join_sig, YR_SIG_LEN);
-    yr_wr_text16(&wr, guest->nick);
-    YR_ASSERT(yr_wr_ok(&wr));
-    yr_rows_put(rooms->rows, YR_TABLE_ROOMFRIEND, room->id, YR_ROOM_ID_LEN, guest->id, YR_ID_LEN,
-                row, yr_wr_len(&wr));
-}
-
-static enum yr_err decode_guest(struct yr_guest *guest, const uint8_t *row, size_t len)
-{
-    struct yr_rd rd = yr_rd_init(row, len);
-    const uint8_t version = yr_rd_u8(&rd), flags = yr_rd_u8(&rd);
-
-    guest->invited = (flags & 1) != 0;
-    guest->asked = (flags & 2) != 0;
-    guest->known = (flags & 4) != 0;
-    yr_rd_copy(&rd, guest->mid, YR_MID_LEN);
-    yr_rd_copy(&rd, guest->sign_pk, 32);
-    yr_rd_copy(&rd, guest->seal_pk, 32);
-    yr_rd_copy(&rd, guest->join_sig, YR_SIG_LEN);
-    yr_rd_text16(&rd, guest->nick, sizeof guest->nick);
-    return yr_rd_done(&rd) && version == ROW_VERSION ? YR_OK : YR_ECORRUPT;
-}
-
-static enum yr_err load_guests(struct yr_rooms *rooms, struct yr_room *room)
-{
-    struct yr_row at = {.suffix_len = 0};
-    enum yr_seek how = YR_SEEK_GE;
-    struct yr_guest *guest;
-    uint8_t row[512];
-    enum yr_err err;
-
-    for (;; how = YR_SEEK_GT) {
-        err = yr_rows_seek(rooms->rows, YR_TABLE_ROOMFRIEND, room->id, YR_ROOM_ID_LEN, how, &at,
-                           row, sizeof row);
-        if (err != YR_OK)
-            return err == YR_ENOENT ? YR_OK : err;
-        if (at.suffix_len != YR_ID_LEN)
-            return YR_ECORRUPT;
-        if ((err = yr_room_guest_add(rooms, room, at.suffix, &guest)) != YR_OK ||
-            (err = decode_guest(guest, row, at.value_len)) != YR_OK)
-            return err;
-    }
-}
-
-// Every row of (table, room).
-static enum yr_err delete_rows(struct yr_rooms *rooms, const struct yr_room *room,
-                               enum yr_table table)
-{
-    struct yr_row at = {.suffix_len = 0};
-    enum yr_seek how = YR_SEEK_GE;
-    enum yr_err err;
-
-    for (;; how = YR_SEEK_GT) {
-        err = yr_rows_seek(rooms->rows, table, room->id, YR_ROOM_ID_LEN, how, &at, NULL, 0);
-        if (err != YR_OK)
-            return err == YR_ENOENT ? YR_OK : err;
-        yr_rows_del(rooms->rows, table, room->id, YR_ROOM_ID_LEN, at.suffix, at.suffix_len);
-    }
-}
-
 /* ---- one room's life ---- */
 
 static void close_room(struct yr_rooms *rooms, struct yr_room *room)
@@ -299,7 +101,7 @@ static void free_room(struct yr_rooms *rooms, struct yr_room *room)
     yr_free_secret(rooms->mem, room);
 }
 
-static struct yr_room *new_room(struct yr_rooms *rooms, const uint8_t id[YR_ROOM_ID_LEN])
+struct yr_room *yr_room_new(struct yr_rooms *rooms, const uint8_t id[YR_ROOM_ID_LEN])
 {
     struct yr_room *room = yr_alloc_secret(rooms->mem, YR_MEM_ROOM, sizeof *room);
 
@@ -316,7 +118,7 @@ struct yr_room *yr_rooms_enter(struct yr_rooms *rooms, const uint8_t id[YR_ROOM_
 {
     struct yr_room *room;
 
-    if (rooms->count == LIST_MAX || (room = new_room(rooms, id)) == NULL)
+    if (rooms->count == LIST_MAX || (room = yr_room_new(rooms, id)) == NULL)
         return NULL;
     room->order = rooms->next_order++;
     room->created_ms = rooms->now.wall_ms;
@@ -339,31 +141,6 @@ void yr_rooms_remove(struct yr_rooms *rooms, struct yr_room *room)
     rooms->version++;
     rooms->renumber = true;
     free_room(rooms, room);
-}
-
-// A record of ours that is in the log; told to others when it is durable.
-static enum yr_err remember(struct yr_rooms *rooms, const struct yr_room *room,
-                            const struct yr_room_record *record)
-{
-    enum yr_err err = yr_room_grow(rooms, &rooms->unspread, &rooms->unspread_cap,
-                                   rooms->unspread_count, sizeof *rooms->unspread, SIZE_MAX / 64);
-    struct yr_unspread *one;
-
-    if (err != YR_OK)
-        return err;
-    one = &rooms->unspread[rooms->unspread_count++];
-    memcpy(one->room, room->id, sizeof one->room);
-    memcpy(one->id, record->id, sizeof one->id);
-    one->token = 0; // known once all rows of it are put: yr_rooms_settle
-    return YR_OK;
-}
-
-static bool number_of(const struct yr_rooms *rooms, const struct yr_room *room, size_t *out)
-{
-    for (*out = 0; *out < rooms->synced_count; (*out)++)
-        if (rooms->synced[*out] == room)
-            return true;
-    return false;
 }
 
 // Another copy of us has written under this incarnation: this store is an old one.
@@ -421,8 +198,8 @@ static enum yr_err accepted(void *ctx, struct yr_now now, const struct yr_room_r
     if (room->log == NULL) // the CREATE, while the log is being made
         return YR_OK;
     if (own)
-        err = remember(rooms, room, record);
-    else if (number_of(rooms, room, &i))
+        err = yr_room_remember(rooms, room, record);
+    else if (yr_room_number(rooms, room, &i))
         yr_room_sync_spread(rooms->sync, now, i, record, entry->slot);
     if (err == YR_OK && !own && memcmp(record->author, room->self, YR_MID_LEN) == 0 &&
         memcmp(record->incarnation, room->incarnation, YR_INCARNATION_LEN) == 0)
@@ -431,7 +208,7 @@ static enum yr_err accepted(void *ctx, struct yr_now now, const struct yr_room_r
         err = yr_room_seen(rooms, room, record, entry);
     if (err == YR_OK)
         err = act(rooms, room, record, body, entry);
-    if (err == YR_OK && record->class == YR_CLASS_CONTROL && number_of(rooms, room, &i))
+    if (err == YR_OK && record->class == YR_CLASS_CONTROL && yr_room_number(rooms, room, &i))
         yr_room_sync_members(rooms->sync, now, i);
     return err;
 }
@@ -475,7 +252,8 @@ static enum yr_err open_loaded(struct yr_rooms *rooms, struct yr_room *room)
         (err = yr_chat_open_room(rooms->chats, room->id, room->self, nick_of(rooms))) != YR_OK)
         return err;
     if ((err = yr_room_mates_load(rooms, room)) != YR_OK ||
-        (err = load_guests(rooms, room)) != YR_OK || (err = load_seals(rooms, room)) != YR_OK)
+        (err = yr_guests_load(rooms, room)) != YR_OK ||
+        (err = yr_room_load_seals(rooms, room)) != YR_OK)
         return err;
     if (room->state == YR_ROOM_GONE && !room->leaving)
         return YR_OK;
@@ -489,48 +267,13 @@ static enum yr_err open_loaded(struct yr_rooms *rooms, struct yr_room *room)
     return yr_room_receipts_load(rooms, room);
 }
 
-static int by_order(const void *a, const void *b)
-{
-    const struct yr_room *const *x = a, *const *y = b;
-
-    return ((*x)->order > (*y)->order) - ((*x)->order < (*y)->order);
-}
-
-static enum yr_err load_rows(struct yr_rooms *rooms)
-{
-    struct yr_row at = {.suffix_len = 0};
-    enum yr_seek how = YR_SEEK_GE;
-    uint8_t row[ROW_MAX];
-    enum yr_err err;
-
-    for (;; how = YR_SEEK_GT) {
-        struct yr_room *room;
-        err = yr_rows_seek(rooms->rows, YR_TABLE_ROOM, NULL, 0, how, &at, row, sizeof row);
-        if (err != YR_OK)
-            break;
-        err = YR_ECORRUPT;
-        if (rooms->count == LIST_MAX || at.suffix_len != YR_ROOM_ID_LEN)
-            break;
-        err = YR_ENOMEM;
-        if ((room = new_room(rooms, at.suffix)) == NULL)
-            break;
-        rooms->list[rooms->count++] = room;
-        if ((err = decode_room(room, row, at.value_len)) != YR_OK)
-            break;
-        rooms->next_order = YR_MAX(rooms->next_order, room->order + 1);
-    }
-    yr_wipe(row, sizeof row);
-    return err == YR_ENOENT ? YR_OK : err;
-}
-
 enum yr_err yr_rooms_start(struct yr_rooms *rooms, struct yr_now now)
 {
     enum yr_err err;
 
     rooms->now = now;
-    if ((err = load_rows(rooms)) != YR_OK)
+    if ((err = yr_rooms_load(rooms)) != YR_OK)
         return err;
-    qsort(rooms->list, rooms->count, sizeof *rooms->list, by_order);
     for (size_t i = 0; i < rooms->count; i++)
         if ((err = open_loaded(rooms, rooms->list[i])) != YR_OK)
             return err;
@@ -557,73 +300,7 @@ void yr_rooms_reset(struct yr_rooms *rooms)
     yr_wipe(rooms->body, sizeof rooms->body);
 }
 
-/* ---- spreading ---- */
-
-static bool sync_room(void *ctx, size_t i, struct yr_room_view *out)
-{
-    struct yr_rooms *rooms = ctx;
-    struct yr_room *room;
-
-    if (i >= rooms->synced_count)
-        return false;
-    room = rooms->synced[i];
-    out->log = room->log;
-    out->self = room->self;
-    out->sign_sk = room->sign_sk;
-    return true;
-}
-
-static enum yr_err sync_frame(void *ctx, unsigned slot, uint8_t type, const uint8_t *body,
-                              size_t len)
-{
-    struct yr_rooms *rooms = ctx;
-
-    return rooms->ops.frame(rooms->ops.ctx, slot, type, body, len);
-}
-
-static const uint8_t *sync_pair(void *ctx, unsigned slot, uint8_t *out_dir)
-{
-    struct yr_rooms *rooms = ctx;
-
-    return rooms->ops.pair(rooms->ops.ctx, slot, out_dir);
-}
-
-static enum yr_err sync_record(void *ctx, struct yr_now now, size_t room, unsigned slot,
-                               const uint8_t *bytes, size_t len, enum yr_put *what, bool *forged)
-{
-    struct yr_rooms *rooms = ctx;
-
-    YR_ASSERT(room < rooms->synced_count);
-    return yr_room_log_put(rooms->synced[room]->log, now, bytes, len, slot, what, forged);
-}
-
-// A friend has proved who he is in a room, or is there no longer.
-static void sync_neighbour(void *ctx, struct yr_now now, size_t number, unsigned slot,
-                           const uint8_t mid[YR_MID_LEN], bool on)
-{
-    struct yr_rooms *rooms = ctx;
-    struct yr_room *room;
-    struct yr_rooms_friend friend;
-    struct yr_guest *guest;
-
-    (void)now;
-    YR_ASSERT(number < rooms->synced_count);
-    room = rooms->synced[number];
-    rooms->version++;
-    if (!on || !rooms->ops.friend_at(rooms->ops.ctx, slot, &friend))
-        return;
-    if (room->leaving && room->gone_us == YR_NEVER)
-        room->gone_us = rooms->now.mono_us + GONE_US;
-    guest = yr_room_guest(room, friend.id);
-    if (guest == NULL && yr_room_guest_add(rooms, room, friend.id, &guest) != YR_OK)
-        return; // names are not worth more
-    if (guest->known && memcmp(guest->mid, mid, YR_MID_LEN) == 0)
-        return;
-    guest->known = true;
-    memcpy(guest->mid, mid, YR_MID_LEN);
-    yr_guest_store(rooms, room, guest);
-    yr_mate_changed(rooms, room, mid, false);
-}
+/* ---- what follows a change ---- */
 
 // Neighbours are told at once: one that is told only of a room that is here again would not know
 // that it ever was not, and go on with a session we no longer have.
@@ -655,8 +332,8 @@ static enum yr_err finish(struct yr_rooms *rooms, struct yr_room *room)
     yr_wipe(room->seals, sizeof room->seals);
     room->seal_count = 0;
     yr_rows_del(rooms->rows, YR_TABLE_ROOMSEAL, NULL, 0, room->id, YR_ROOM_ID_LEN);
-    if ((err = delete_rows(rooms, room, YR_TABLE_ROOMCHAIN)) != YR_OK ||
-        (err = delete_rows(rooms, room, YR_TABLE_ROOMWAIT)) != YR_OK)
+    if ((err = yr_room_delete_rows(rooms, room, YR_TABLE_ROOMCHAIN)) != YR_OK ||
+        (err = yr_room_delete_rows(rooms, room, YR_TABLE_ROOMWAIT)) != YR_OK)
         return err;
     room->rekey_us = room->needkey_us = room->answer_us = room->receipt_us = YR_NEVER;
     room->retry_us = room->look_us = YR_NEVER;
@@ -690,145 +367,6 @@ enum yr_err yr_rooms_settle(struct yr_rooms *rooms)
     return YR_OK;
 }
 
-enum yr_err yr_rooms_up(struct yr_rooms *rooms, struct yr_now now, unsigned slot)
-{
-    struct yr_rooms_friend friend;
-    enum yr_err err = YR_OK;
-
-    rooms->now = now;
-    if (!rooms->running)
-        return YR_OK;
-    rooms->version++;
-    yr_room_sync_up(rooms->sync, now, slot);
-    if (!rooms->ops.friend_at(rooms->ops.ctx, slot, &friend))
-        return YR_OK;
-    for (size_t i = 0; i < rooms->count && err == YR_OK; i++)
-        if (rooms->list[i]->state == YR_ROOM_JOINING)
-            err = yr_room_ask(rooms, rooms->list[i]);
-    return err == YR_OK ? yr_rooms_settle(rooms) : err;
-}
-
-void yr_rooms_down(struct yr_rooms *rooms, struct yr_now now, unsigned slot)
-{
-    rooms->now = now;
-    rooms->version++;
-    if (rooms->running)
-        yr_room_sync_down(rooms->sync, now, slot);
-}
-
-void yr_rooms_space(struct yr_rooms *rooms, struct yr_now now, unsigned slot)
-{
-    rooms->now = now;
-    if (rooms->running)
-        yr_room_sync_space(rooms->sync, now, slot);
-}
-
-enum yr_err yr_rooms_frame(struct yr_rooms *rooms, struct yr_now now, unsigned slot, uint8_t type,
-                           const uint8_t *body, size_t len)
-{
-    enum yr_err err, settled;
-
-    rooms->now = now;
-    if (!rooms->running)
-        return YR_OK;
-    err = yr_room_sync_frame(rooms->sync, now, slot, type, body, len);
-    settled = yr_rooms_settle(rooms);
-    return settled != YR_OK ? settled : err;
-}
-
-void yr_rooms_unfriend(struct yr_rooms *rooms, struct yr_now now, const uint8_t id[YR_ID_LEN])
-{
-    rooms->now = now;
-    for (size_t i = 0; i < rooms->count; i++) {
-        struct yr_room *room = rooms->list[i];
-        struct yr_guest *guest = yr_room_guest(room, id);
-        if (guest == NULL)
-            continue;
-        yr_rows_del(rooms->rows, YR_TABLE_ROOMFRIEND, room->id, YR_ROOM_ID_LEN, id, YR_ID_LEN);
-        *guest = room->guests[--room->guest_count];
-        yr_wipe(&room->guests[room->guest_count], sizeof *guest);
-        rooms->version++;
-    }
-}
-
-/* ---- our own records ---- */
-
-enum yr_err yr_room_put(struct yr_rooms *rooms, struct yr_room *room, struct yr_room_record *record)
-{
-    enum yr_put what;
-    bool forged;
-    size_t len;
-    enum yr_err err =
-        yr_room_record_encode(record, room->sign_sk, rooms->out, sizeof rooms->out, &len);
-
-    if (err != YR_OK)
-        return err;
-    err = yr_room_log_put(room->log, rooms->now, rooms->out, len, YR_ROOM_OWN, &what, &forged);
-    if (err != YR_OK)
-        return err;
-    switch (what) {
-    case YR_PUT_NEW:
-    case YR_PUT_KNOWN: return YR_OK;
-    case YR_PUT_HELD: return YR_EAGAIN;
-    case YR_PUT_REFUSED:
-    case YR_PUT_LATE:
-    case YR_PUT_OLDER: break;
-    }
-    return YR_EDENIED;
-}
-
-enum yr_err yr_room_publish(struct yr_rooms *rooms, struct yr_room *room,
-                            const struct yr_room_body *body)
-{
-    struct yr_room_record record;
-    size_t len;
-    enum yr_err err = yr_room_body_encode(body, rooms->body, YR_ROOM_BODY_MAX, &len);
-
-    if (err != YR_OK)
-        return err;
-    yr_room_log_prepare(room->log, rooms->now, yr_room_kind_class(body->kind), room->self,
-                        room->incarnation, false, &record);
-    record.body = rooms->body;
-    record.body_len = len;
-    return yr_room_put(rooms, room, &record);
-}
-
-static enum yr_err spread(struct yr_rooms *rooms, const struct yr_unspread *one)
-{
-    struct yr_room *room = yr_rooms_find(rooms, one->room);
-    struct yr_room_record record;
-    struct yr_room_entry entry;
-    size_t number, len;
-    enum yr_err err;
-
-    if (room == NULL || !number_of(rooms, room, &number))
-        return YR_OK;
-    err = yr_room_log_get(room->log, one->id, rooms->in, sizeof rooms->in, &len, &entry);
-    if (err != YR_OK) // a state record may have been replaced by now
-        return err == YR_ENOENT ? YR_OK : err;
-    if (yr_room_record_decode(&record, rooms->in, len) != YR_OK)
-        return YR_ECORRUPT;
-    yr_room_sync_spread(rooms->sync, rooms->now, number, &record, YR_ROOM_OWN);
-    return YR_OK;
-}
-
-enum yr_err yr_rooms_release(struct yr_rooms *rooms, struct yr_now now, uint64_t durable)
-{
-    enum yr_err err = YR_OK;
-    size_t done = 0;
-
-    rooms->now = now;
-    while (done < rooms->unspread_count && err == YR_OK && rooms->unspread[done].token != 0 &&
-           rooms->unspread[done].token <= durable)
-        err = spread(rooms, &rooms->unspread[done++]);
-    if (done > 0) {
-        rooms->unspread_count -= done;
-        memmove(rooms->unspread, rooms->unspread + done,
-                rooms->unspread_count * sizeof *rooms->unspread);
-    }
-    return err;
-}
-
 /* ---- time ---- */
 
 // One step of taking away what a room has left behind.
@@ -852,8 +390,8 @@ static enum yr_err erase_some(struct yr_rooms *rooms, struct yr_room *room)
     }
     if (err != YR_OK || room->erasing || room->purging || room->leaving || !room->forgotten)
         return err;
-    if ((err = delete_rows(rooms, room, YR_TABLE_ROOMMEMBER)) != YR_OK ||
-        (err = delete_rows(rooms, room, YR_TABLE_ROOMFRIEND)) != YR_OK)
+    if ((err = yr_room_delete_rows(rooms, room, YR_TABLE_ROOMMEMBER)) != YR_OK ||
+        (err = yr_room_delete_rows(rooms, room, YR_TABLE_ROOMFRIEND)) != YR_OK)
         return err;
     yr_rooms_remove(rooms, room);
     return YR_OK;
@@ -972,11 +510,7 @@ enum yr_err yr_rooms_new(struct yr_rooms **out, struct yr_mem *mem, struct yr_ro
                          const struct yr_rooms_ops *ops)
 {
     struct yr_rooms *rooms = yr_alloc_secret(mem, YR_MEM_ROOM, sizeof *rooms);
-    struct yr_room_sync_ops sync_ops = {.frame = sync_frame,
-                                        .room = sync_room,
-                                        .pair = sync_pair,
-                                        .record = sync_record,
-                                        .neighbour = sync_neighbour};
+    struct yr_room_sync_ops sync_ops = yr_rooms_sync_ops;
     enum yr_err err;
 
     if (rooms == NULL)

@@ -11,8 +11,11 @@
  * or the present one is old; a new key for epoch secrets every week; the question for a key that is
  * missing; receipts.  Nothing of this asks anybody to be first: who comes second sees it is done.
  *
- *     rooms.c     the set of rooms, its rows, what is done when
- *     join.c      invitations, asking to join, adding
+ *     rooms.c     the set of rooms, what is done when
+ *     room_rows.c their rows
+ *     spread.c    links, and when what is ours is spread
+ *     join.c      how rooms begin: invitations, asking to join, adding
+ *     acts.c      leaving, removing, ranks, settings
  *     control.c   control records: what they change, and the lines that say so
  *     keys.c      epochs: making them, asking for them, opening what waited for them
  *     says.c      content, ours and others'

@@ -181,6 +181,8 @@ struct yr_room *yr_rooms_find(struct yr_rooms *rooms, const uint8_t id[YR_ROOM_I
 /** A room whose commands may be given: ACTIVE or KEYLESS.  Errors: YR_ENOENT; YR_EDENIED: GONE. */
 YR_MUST_USE enum yr_err yr_rooms_active(struct yr_rooms *rooms, const uint8_t id[YR_ROOM_ID_LEN],
                                         struct yr_room **out);
+/** One that is in no list.  NULL: no memory. */
+struct yr_room *yr_room_new(struct yr_rooms *rooms, const uint8_t id[YR_ROOM_ID_LEN]);
 /** A new one at the end of the list.  NULL: no memory, or no place. */
 struct yr_room *yr_rooms_enter(struct yr_rooms *rooms, const uint8_t id[YR_ROOM_ID_LEN]);
 /** Forget it, rows too; its log is not loaded. */
@@ -200,11 +202,29 @@ YR_MUST_USE enum yr_err yr_rooms_settle(struct yr_rooms *rooms);
 YR_MUST_USE enum yr_err yr_room_let_go(struct yr_rooms *rooms, struct yr_room *room);
 /** Take away all that a room that is GONE has left, at once; a forgotten one with itself. */
 YR_MUST_USE enum yr_err yr_room_clear(struct yr_rooms *rooms, struct yr_room *room);
+
+/* ---- room_rows.c ---- */
+
+/** Fill the list with what is stored of all rooms; their parts are not opened. */
+YR_MUST_USE enum yr_err yr_rooms_load(struct yr_rooms *rooms);
 void yr_room_store(struct yr_rooms *rooms, struct yr_room *room);
 void yr_room_store_seals(struct yr_rooms *rooms, const struct yr_room *room);
+YR_MUST_USE enum yr_err yr_room_load_seals(struct yr_rooms *rooms, struct yr_room *room);
 void yr_guest_store(struct yr_rooms *rooms, const struct yr_room *room,
                     const struct yr_guest *guest);
+YR_MUST_USE enum yr_err yr_guests_load(struct yr_rooms *rooms, struct yr_room *room);
+/** Every row of (table, room). */
+YR_MUST_USE enum yr_err yr_room_delete_rows(struct yr_rooms *rooms, const struct yr_room *room,
+                                            enum yr_table table);
 
+/* ---- spread.c ---- */
+
+extern const struct yr_room_sync_ops yr_rooms_sync_ops;
+/** A record of ours is in the log; it is told to others when it is durable.  Errors: YR_ENOMEM. */
+YR_MUST_USE enum yr_err yr_room_remember(struct yr_rooms *rooms, const struct yr_room *room,
+                                         const struct yr_room_record *record);
+/** The number under which a room is spread; false: it is not. */
+bool yr_room_number(const struct yr_rooms *rooms, const struct yr_room *room, size_t *out);
 /** Sign, store and act on a record of ours whose body is set; it is spread once durable.  record:
  *  from yr_room_log_prepare.  Errors: YR_EAGAIN: too many at once; YR_EDENIED: the log refuses it;
  *  of the machine. */

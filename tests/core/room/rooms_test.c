@@ -659,6 +659,8 @@ static void a_room_where_nothing_is_said_is_silent(void **state)
         frames += w.people[i].frames;
     }
     pass(&w, 300);
+    for (unsigned i = 0; i < PEOPLE; i++) // nor is there anything to do
+        assert_true(yr_rooms_deadline(w.people[i].rooms) > w.now.mono_us + YR_MIN_US);
     for (unsigned i = 0; i < PEOPLE; i++)
         frames -= w.people[i].frames;
     assert_int_equal(frames, 0);
