@@ -1,7 +1,8 @@
 /* chat_int.h: what the parts of `yaari chat` share.
  *
  *     chat.c           life, terminal, the loop, the connection
- *     chat_conv.c      conversations: who they are with, what was shown, what is unread
+ *     chat_conv.c      conversations: who they are with, what was said, what is read
+ *     chat_show.c      conversations on the screen
  *     chat_room.c      what a conversation with many has beside: state, members, invitations
  *     chat_event.c     events of the node as lines
  *     chat_command.c   slash commands: the table, moving and texts
@@ -41,7 +42,6 @@ struct yr_talk_room {
     unsigned mentions; /* among what is unread */
     bool mentions_only;
     char due_id[32]; /* the message that due_at is about */
-    yr_ms read_at;   /* monotonic: when the node was asked for it last */
 };
 
 /** A friend, a room, or the note to self. */
@@ -155,15 +155,12 @@ json_t *yr_talk_conv_message(const struct yr_talk_conv *conv, const char *id);
 json_t *yr_talk_conv_last(struct yr_talk *chat, struct yr_talk_conv *conv, bool own);
 
 /** The last messages of a conversation, or those before the first one in memory, remembered; an
- * array owned by the caller; NULL: it was said why. */
-json_t *yr_talk_conv_fetch(struct yr_talk *chat, struct yr_talk_conv *conv, size_t limit);
+ *  array owned by the caller; NULL: it was said why.  lines: in a room, its own lines too, as who
+ *  came and went belongs to what was said. */
+json_t *yr_talk_conv_fetch(struct yr_talk *chat, struct yr_talk_conv *conv, size_t limit,
+                           bool lines);
 json_t *yr_talk_conv_fetch_earlier(struct yr_talk *chat, struct yr_talk_conv *conv, size_t limit);
 
-/** Print messages, oldest first, with a line for each new day.  numbered: as %N. */
-void yr_talk_conv_show(struct yr_talk *chat, struct yr_talk_conv *conv, const json_t *messages,
-                       bool numbered);
-/** Make it the current one; show its header, and its history or what is unread of it. */
-void yr_talk_conv_open(struct yr_talk *chat, struct yr_talk_conv *conv);
 /** The next message is of today, as everybody knows: it needs no line that says so. */
 void yr_talk_conv_today(const struct yr_talk *chat, struct yr_talk_conv *conv);
 /** "bob (online, verified)". */
@@ -172,6 +169,13 @@ void yr_talk_conv_describe(const struct yr_talk_conv *conv, struct yr_buf *out);
 void yr_talk_conv_mark(struct yr_talk *chat, struct yr_talk_conv *conv);
 /** The next one with something unread behind the current; NULL: none. */
 struct yr_talk_conv *yr_talk_conv_next_unread(const struct yr_talk *chat);
+/* ---- chat_show.c ---- */
+
+/** Print messages, oldest first, with a line for each new day.  numbered: as %N. */
+void yr_talk_conv_show(struct yr_talk *chat, struct yr_talk_conv *conv, const json_t *messages,
+                       bool numbered);
+/** Make it the current one; show its header, and its history or what is unread of it. */
+void yr_talk_conv_open(struct yr_talk *chat, struct yr_talk_conv *conv);
 /** Prompt and history of the current one. */
 void yr_talk_conv_prompt(struct yr_talk *chat);
 

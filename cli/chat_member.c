@@ -91,7 +91,7 @@ void yr_talk_say_member(struct yr_talk *chat, const struct yr_talk_conv *conv, c
     struct yr_buf line = {0};
 
     yr_talk_member_name(&line, member);
-    yr_buf_adds(&line, " is ");
+    yr_buf_adds(&line, ": ");
     add_standing(&line, member);
     yr_buf_adds(&line, ", calls itself ");
     yr_add_name(&line, yr_json_str(member, "nick", ""));

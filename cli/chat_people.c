@@ -34,7 +34,7 @@ void yr_talk_run_log(struct yr_talk *chat, const char *args)
     }
     if (conv == NULL)
         return;
-    messages = yr_talk_conv_fetch(chat, conv, (size_t)count);
+    messages = yr_talk_conv_fetch(chat, conv, (size_t)count, true);
     yr_talk_conv_today(chat, conv);
     if (messages != NULL)
         yr_talk_conv_show(chat, conv, messages, numbers);

@@ -14,7 +14,6 @@
 
 #define SNIPPET    32    /* columns of a text that is talked about */
 #define OVERDUE_MS 30000 /* where somebody is reached, one has a text long before */
-#define READ_MS    5000  /* as old may be what is known of who is reached */
 
 /* ---- what is known of it ---- */
 
@@ -235,7 +234,6 @@ static void copy_record(struct yr_talk_room *room, const json_t *record)
     room->online = yr_json_int(record, "online", 0);
     room->waiting = yr_json_int(record, "waiting", 0);
     room->mentions_only = yr_json_bool(record, "mentions_only", false);
-    room->read_at = yr_talk_now();
 }
 
 struct yr_talk_conv *yr_talk_room_update(struct yr_talk *chat, const json_t *record)
@@ -347,22 +345,31 @@ void yr_talk_counts(struct yr_buf *out, const json_t *message)
         yr_buf_addf(out, ", read by %lld", read);
 }
 
+/** Texts of a room go over friends who are in it: is one of them online? */
+static bool is_reached(const struct yr_talk *chat, const struct yr_talk_conv *conv)
+{
+    const json_t *member;
+    size_t i;
+
+    json_array_foreach(conv->room->people, i, member)
+    {
+        const char *id = yr_json_str(member, "friend_id", NULL);
+        const struct yr_talk_conv *friend = id != NULL ? yr_talk_conv_by_id(chat, id) : NULL;
+
+        if (friend != NULL && friend->online)
+            return true;
+    }
+    return false;
+}
+
 void yr_talk_room_sent(struct yr_talk *chat, struct yr_talk_conv *conv, const json_t *message)
 {
-    const struct yr_talk_room *room = conv->room;
-
-    if (strcmp(yr_json_str(message, "state", ""), "accepted") != 0)
+    if (strcmp(yr_json_str(message, "state", ""), "accepted") != 0 ||
+        json_array_size(conv->room->people) <= 1)
         return;
-    if (yr_talk_now() - room->read_at > READ_MS && !yr_talk_room_read(chat, conv))
-        return;
-    if (room->members <= 1)
-        return;
-    if (room->online <= 1 && !conv->told) {
+    if (!conv->told && !is_reached(chat, conv)) {
         conv->told = true;
-        yr_talk_say(chat,
-                    "not delivered yet: no member of %s is reached now; it goes out as soon as "
-                    "one is",
-                    conv->shown);
+        yr_talk_say(chat, "not delivered yet: no friend who is in %s is online", conv->shown);
     }
     if (conv->due_at > 0)
         return;
