@@ -153,7 +153,7 @@ enum yr_err yr_node_room_command(struct yr_node *n, const struct yr_cmd *cmd, st
 
 uint64_t yr_node_rooms_version(const struct yr_node *n)
 {
-    return yr_rooms_version(n->rooms);
+    return yr_rooms_version(n->rooms) + n->friends_version; // friends have names in rooms
 }
 
 bool yr_node_room_at(struct yr_node *n, size_t i, struct yr_room_info *out)

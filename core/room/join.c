@@ -261,6 +261,16 @@ static void note_inviter(struct yr_room *room, const uint8_t id[YR_ID_LEN],
     memcpy(room->inviters[0].mid, mid, YR_MID_LEN);
 }
 
+// Was just this said by this friend last?
+static bool is_known(const struct yr_room *room, const uint8_t friend[YR_ID_LEN],
+                     const struct yr_plain *plain)
+{
+    return room->inviter_count > 0 && memcmp(room->inviters[0].id, friend, YR_ID_LEN) == 0 &&
+           memcmp(room->inviters[0].mid, plain->mid, YR_MID_LEN) == 0 &&
+           room->invited_members == plain->members && strlen(room->name) == plain->text_len &&
+           memcmp(room->name, plain->text, plain->text_len) == 0;
+}
+
 static size_t open_invitations(const struct yr_rooms *rooms)
 {
     size_t count = 0;
@@ -303,6 +313,8 @@ static enum yr_err invited(struct yr_rooms *rooms, const uint8_t friend[YR_ID_LE
     }
     if (room->state == YR_ROOM_GONE)
         room->inviter_count = 0;
+    if (room->state == YR_ROOM_INVITED && is_known(room, friend, plain))
+        return YR_OK;
     note_inviter(room, friend, plain->mid);
     if (room->state == YR_ROOM_JOINING) { // one more who may add us
         yr_room_store(rooms, room);

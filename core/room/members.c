@@ -184,6 +184,8 @@ enum yr_err yr_room_seen(struct yr_rooms *rooms, struct yr_room *room,
         return YR_OK;
     mate->forked = mate->dirty = room->mates_dirty = true;
     yr_mate_changed(rooms, room, record->author, false);
+    if (memcmp(record->author, room->self, YR_MID_LEN) == 0)
+        return yr_room_note(rooms, room, "another copy of you has written here");
     yr_room_label(rooms, room, record->author, label);
     return yr_room_note(rooms, room, "%s has signed two histories", label);
 }

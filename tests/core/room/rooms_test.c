@@ -637,6 +637,41 @@ static void who_cannot_open_an_epoch_asks_and_reads_on(void **state)
     world_clear(&w);
 }
 
+static void keys_are_new_every_week(void **state)
+{
+    static struct world w;
+    uint8_t id[YR_ROOM_ID_LEN], before[32];
+    const uint8_t *seal_pk;
+    struct yr_room *rooms[3];
+    uint64_t before_made = 0, made = 0;
+
+    world_init(&w);
+    befriend(&w, 0, 1);
+    befriend(&w, 1, 2);
+    found(&w, 0, "garden", id);
+    bring(&w, 0, 1, id);
+    bring(&w, 1, 2, id);
+    pass(&w, 5);
+    for (unsigned i = 0; i < 3; i++) {
+        rooms[i] = yr_rooms_find(w.people[i].rooms, id);
+        before_made += counter(&w, i, "rooms.rekeys");
+    }
+    assert_true(yr_room_log_keys(rooms[0]->log, rooms[2]->self, NULL, &seal_pk));
+    memcpy(before, seal_pk, sizeof before);
+    w.now.mono_us += 7 * (yr_us)YR_DAY_MS * YR_MS;
+    w.now.wall_ms += 7 * YR_DAY_MS;
+    pass(&w, 60);
+    for (unsigned i = 0; i < 3; i++)
+        made += counter(&w, i, "rooms.rekeys");
+    assert_in_range(made - before_made, 1, 2); // not by everybody
+    assert_true(yr_room_log_keys(rooms[0]->log, rooms[2]->self, NULL, &seal_pk));
+    assert_memory_not_equal(seal_pk, before, sizeof before);
+    assert_int_equal(say(&w, 2, id, "a new week"), YR_OK);
+    pass(&w, 2);
+    assert_int_equal(texts(&w, 0, id), 1);
+    world_clear(&w);
+}
+
 /* ---- quiet ---- */
 
 static void a_room_where_nothing_is_said_is_silent(void **state)
@@ -678,6 +713,7 @@ int main(void)
         cmocka_unit_test(who_was_not_invited_is_not_added),
         cmocka_unit_test(who_asks_before_it_can_be_added_is_added_later),
         cmocka_unit_test(who_cannot_open_an_epoch_asks_and_reads_on),
+        cmocka_unit_test(keys_are_new_every_week),
         cmocka_unit_test(a_room_where_nothing_is_said_is_silent),
     };
 
