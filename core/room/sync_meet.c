@@ -22,7 +22,7 @@ static void silence(struct yr_room_sync *sync, struct yr_now now, struct yr_sync
     s->pull_us = s->tell_us = YR_NEVER;
     s->tell_count = 0;
     yr_sync_pull_drop(sync, s->room, s);
-    yr_sync_push_drop(s->room, s->link->slot);
+    yr_sync_push_drop(s);
     yr_sync_serve_clear(sync, s);
     if (was)
         tell_neighbour(sync, now, s, false);

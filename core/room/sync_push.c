@@ -1,6 +1,7 @@
 #include "core/room/sync_state.h"
 
 #define REGET_MIN_US YR_S
+#define RIVAL_MAX    3 /* records a rival brings alone until he is the one */
 
 /* ---- authors and their trees ---- */
 
@@ -27,28 +28,41 @@ static size_t author_of(struct yr_room_sync *sync, struct yr_sync_room *room,
     }
     memcpy(room->authors[room->author_count].mid, mid, YR_MID_LEN);
     room->authors[room->author_count].via = YR_SYNC_NOBODY;
+    room->authors[room->author_count].rival = YR_SYNC_NOBODY;
     return room->author_count++;
 }
 
-static bool is_lazy(const struct yr_sync_session *s, size_t author)
+static bool has_bit(const uint8_t *bits, size_t author)
 {
-    return author < YR_SYNC_AUTHORS && (s->lazy[author / 8] >> (author % 8) & 1) != 0;
+    return author < YR_SYNC_AUTHORS && (bits[author / 8] >> (author % 8) & 1) != 0;
+}
+
+static void set_bit(uint8_t *bits, size_t author, bool on)
+{
+    const uint8_t bit = (uint8_t)(1u << (author % 8));
+
+    if (author < YR_SYNC_AUTHORS)
+        bits[author / 8] = (uint8_t)(on ? bits[author / 8] | bit : bits[author / 8] & ~bit);
 }
 
 void yr_sync_eager(struct yr_room_sync *sync, struct yr_sync_session *s,
                    const uint8_t author[YR_MID_LEN])
 {
-    const size_t i = author_of(sync, s->room, author, false);
-
-    if (i < YR_SYNC_AUTHORS)
-        s->lazy[i / 8] &= (uint8_t) ~(1u << (i % 8));
+    set_bit(s->lazy, author_of(sync, s->room, author, false), false);
 }
 
-void yr_sync_push_drop(struct yr_sync_room *room, unsigned slot)
+void yr_sync_push_drop(struct yr_sync_session *s)
 {
-    for (size_t i = 0; i < room->author_count; i++)
-        if (room->authors[i].via == slot)
+    struct yr_sync_room *room = s->room;
+
+    memset(s->lazy, 0, sizeof s->lazy);
+    memset(s->refused, 0, sizeof s->refused);
+    for (size_t i = 0; i < room->author_count; i++) {
+        if (room->authors[i].via == s->link->slot)
             room->authors[i].via = YR_SYNC_NOBODY;
+        if (room->authors[i].rival == s->link->slot)
+            room->authors[i].rival = YR_SYNC_NOBODY;
+    }
 }
 
 enum yr_err yr_sync_on_prune(struct yr_room_sync *sync, struct yr_now now,
@@ -64,10 +78,8 @@ enum yr_err yr_sync_on_prune(struct yr_room_sync *sync, struct yr_now now,
     while (yr_rd_left(&rd) > 0) {
         const uint8_t *mid = yr_rd_bytes(&rd, YR_MID_LEN);
         const bool member = yr_authority_rank(yr_room_log_authority(view.log), mid) > 0;
-        const size_t i = author_of(sync, s->room, mid, member);
 
-        if (i < YR_SYNC_AUTHORS)
-            s->lazy[i / 8] |= (uint8_t)(1u << (i % 8));
+        set_bit(s->lazy, author_of(sync, s->room, mid, member), true);
     }
     return YR_OK;
 }
@@ -77,16 +89,18 @@ static bool send_prunes(struct yr_room_sync *sync, struct yr_now now, struct yr_
 {
     const struct yr_sync_room *room = s->room;
     struct yr_wr wr = yr_sync_begin(sync, s);
-    size_t count = 0;
+    size_t refused[YR_ROOM_TELL_MAX], count = 0;
 
     for (size_t i = room->author_count; i-- > 0 && count < YR_ROOM_TELL_MAX;)
         if (room->authors[i].via != YR_SYNC_NOBODY && room->authors[i].via != s->link->slot &&
             memcmp(room->authors[i].mid, s->mid, YR_MID_LEN) != 0) { // his own come straight
             yr_wr_bytes(&wr, room->authors[i].mid, YR_MID_LEN);
-            count++;
+            refused[count++] = i;
         }
     if (count > 0 && !yr_sync_end(sync, now, s->link, YR_FRAME_ROOM_PRUNE, &wr))
         return false;
+    for (size_t i = 0; i < count; i++)
+        set_bit(s->refused, refused[i], true);
     s->prune_due = false;
     return count > 0;
 }
@@ -165,6 +179,15 @@ static void forget_heard(struct yr_sync_room *room, struct yr_sync_heard *heard)
 static bool told_by(const struct yr_sync_heard *heard, unsigned slot)
 {
     for (size_t i = 0; heard != NULL && i < heard->count; i++)
+        if (heard->slots[i] == slot)
+            return true;
+    return false;
+}
+
+// Was this friend asked for it?
+static bool was_grafted(const struct yr_sync_heard *heard, unsigned slot)
+{
+    for (size_t i = 0; heard != NULL && i < heard->tried; i++)
         if (heard->slots[i] == slot)
             return true;
     return false;
@@ -433,7 +456,7 @@ void yr_room_sync_spread(struct yr_room_sync *sync, struct yr_now now, size_t in
         if (sync->pulled || s->behind || s->serving || s->ask_count > 0) {
             s->behind = true; // logs will be compared
             yr_sync_wake(sync, now.mono_us);
-        } else if (is_lazy(s, author))
+        } else if (has_bit(s->lazy, author))
             tell(sync, now, s, record->id);
         else
             push(sync, now, s, record);
@@ -442,14 +465,47 @@ void yr_room_sync_spread(struct yr_room_sync *sync, struct yr_now now, size_t in
     active(sync, now, room);
 }
 
-// Who brought a record first is the one whose copies we want; others need only announce.
-static void came_first(struct yr_room_sync *sync, struct yr_sync_session *s,
-                       const uint8_t author[YR_MID_LEN])
+// Ask him to announce this author's records only.
+static void refuse(struct yr_room_sync *sync, struct yr_now now, struct yr_sync_session *s,
+                   const uint8_t author[YR_MID_LEN])
 {
-    const size_t i = author_of(sync, s->room, author, true);
+    if (!may_be_asked(s) || !send_id(sync, now, s, YR_FRAME_ROOM_PRUNE, author))
+        return;
+    set_bit(s->refused, author_of(sync, s->room, author, false), true);
+    yr_sync_count(sync, YR_SYNC_N_PRUNE);
+}
 
-    if (i < YR_SYNC_AUTHORS)
-        s->room->authors[i].via = s->link->slot;
+static void choose(struct yr_sync_session *s, size_t author)
+{
+    struct yr_sync_author *a = &s->room->authors[author];
+
+    a->via = s->link->slot;
+    a->rival = YR_SYNC_NOBODY;
+    set_bit(s->refused, author, false);
+}
+
+// Who brought an author's record first is the one whose copies we want; others need only announce.
+// He stays the one: two who overtake each other would else be refused both, each for the other.
+static void came_first(struct yr_room_sync *sync, struct yr_sync_session *s,
+                       const uint8_t author[YR_MID_LEN], bool grafted)
+{
+    const unsigned slot = s->link->slot;
+    const size_t i = author_of(sync, s->room, author, true);
+    struct yr_sync_author *a;
+
+    if (i == YR_SYNC_AUTHORS)
+        return;
+    a = &s->room->authors[i];
+    if (grafted || a->via == YR_SYNC_NOBODY) {
+        choose(s, i);
+    } else if (a->via == slot) {
+        a->rival = YR_SYNC_NOBODY;
+    } else if (!has_bit(s->refused, i)) { // else it left before he heard of that
+        a->rival_count = a->rival == slot ? a->rival_count + 1 : 1;
+        a->rival = slot;
+        if (a->rival_count == RIVAL_MAX)
+            choose(s, i);
+    }
 }
 
 static void came_again(struct yr_room_sync *sync, struct yr_now now, struct yr_sync_session *s,
@@ -458,21 +514,31 @@ static void came_again(struct yr_room_sync *sync, struct yr_now now, struct yr_s
     struct yr_sync_room *room = s->room;
     const bool own = room->has_self && memcmp(room->self, author, YR_MID_LEN) == 0;
     const size_t i = author_of(sync, room, author, !own);
+    struct yr_sync_author *a;
 
     yr_sync_count(sync, YR_SYNC_N_DUPLICATE);
-    if (!own && i == YR_SYNC_AUTHORS)
+    if (own) {
+        refuse(sync, now, s, author);
         return;
-    if (!own && room->authors[i].via == YR_SYNC_NOBODY)
-        room->authors[i].via = s->link->slot;
-    else if (own || room->authors[i].via != s->link->slot) {
-        if (may_be_asked(s) && send_id(sync, now, s, YR_FRAME_ROOM_PRUNE, author))
-            yr_sync_count(sync, YR_SYNC_N_PRUNE);
+    }
+    if (i == YR_SYNC_AUTHORS)
+        return;
+    a = &room->authors[i];
+    if (a->via == YR_SYNC_NOBODY) {
+        choose(s, i);
+    } else if (a->via != s->link->slot) {
+        refuse(sync, now, s, author);
+    } else if (a->rival != YR_SYNC_NOBODY) { // the one has it as well: he goes on to be
+        struct yr_sync_session *rival = yr_sync_find(sync, room, a->rival);
+        a->rival = YR_SYNC_NOBODY;
+        if (rival != NULL)
+            refuse(sync, now, rival, author);
     }
 }
 
 static void judge_record(struct yr_room_sync *sync, struct yr_now now, struct yr_sync_session *s,
                          const uint8_t id[YR_SYNC_ID], const uint8_t author[YR_MID_LEN],
-                         bool pushed, bool before, enum yr_put what)
+                         bool pushed, bool before, bool grafted, enum yr_put what)
 {
     switch (what) {
     case YR_PUT_HELD:
@@ -482,11 +548,11 @@ static void judge_record(struct yr_room_sync *sync, struct yr_now now, struct yr
         if (pushed && before)
             came_again(sync, now, s, author);
         else if (pushed)
-            came_first(sync, s, author);
+            came_first(sync, s, author, grafted);
         return;
     case YR_PUT_NEW:
         if (pushed)
-            came_first(sync, s, author);
+            came_first(sync, s, author, grafted);
         return;
     case YR_PUT_KNOWN:
         if (pushed)
@@ -510,7 +576,7 @@ enum yr_err yr_sync_on_record(struct yr_room_sync *sync, struct yr_now now,
     enum yr_put what = YR_PUT_REFUSED;
     struct yr_room_record record;
     uint8_t id[YR_SYNC_ID], author[YR_MID_LEN];
-    bool forged = false, before;
+    bool forged = false, before, grafted;
     enum yr_err err = yr_room_record_decode(&record, bytes, len);
 
     if (err == YR_EVERSION)
@@ -521,6 +587,7 @@ enum yr_err yr_sync_on_record(struct yr_room_sync *sync, struct yr_now now,
     memcpy(id, record.id, sizeof id); // `bytes` and all that is lent from them may go
     memcpy(author, record.author, sizeof author);
     before = was_seen(room, id);
+    grafted = was_grafted(heard_of(room, id), slot);
     if (!yr_sync_spend(sync, now, s->link, 1)) { // too many that we could not use
         yr_sync_pull_want(sync, s, now.mono_us + YR_S);
         return YR_OK;
@@ -537,6 +604,6 @@ enum yr_err yr_sync_on_record(struct yr_room_sync *sync, struct yr_now now,
     forget_heard(room, heard_of(room, id));
     if (!pushed)
         yr_sync_pull_heard(s, now, what == YR_PUT_NEW);
-    judge_record(sync, now, s, id, author, pushed, before, what);
+    judge_record(sync, now, s, id, author, pushed, before, grafted, what);
     return YR_OK;
 }

@@ -30,10 +30,12 @@ enum yr_standing {
     YR_STANDING_FALSE   /* his proof turned out to be none */
 };
 
-/** An author, and the friend over whom his records reach us first. */
+/** An author, and the friend over whom his records reach us: who stays the one as long as he brings
+ *  them.  A rival has brought the newest ones before him. */
 struct yr_sync_author {
     uint8_t mid[YR_MID_LEN];
-    unsigned via;
+    unsigned via, rival;
+    unsigned rival_count; /* in a row, none of which `via` has brought yet */
 };
 
 /** A record that was announced. */
@@ -153,7 +155,8 @@ struct yr_sync_session {
     /* new records */
     bool behind;    /* some were not told him: compare when there is nothing else to send */
     bool prune_due; /* tell whose records reach us already */
-    uint8_t lazy[YR_SYNC_AUTHORS / 8];
+    uint8_t lazy[YR_SYNC_AUTHORS / 8];    /* authors whose records he wants announced only */
+    uint8_t refused[YR_SYNC_AUTHORS / 8]; /* ... whose records he was asked to announce only */
     uint8_t tell[YR_ROOM_TELL_MAX][YR_SYNC_ID];
     size_t tell_count;
     yr_us tell_us;
@@ -349,8 +352,9 @@ bool yr_sync_push_due(const struct yr_sync_session *s, struct yr_now now);
 /** Announcements nobody followed up, ancestors that are missing, the comparison when all is quiet.
  */
 void yr_sync_push_turn(struct yr_room_sync *sync, struct yr_now now, struct yr_sync_room *room);
-/** Nobody's records come over this friend any more. */
-void yr_sync_push_drop(struct yr_sync_room *room, unsigned slot);
+/** Nobody's records come over this friend any more, and what each has asked of the other is void.
+ */
+void yr_sync_push_drop(struct yr_sync_session *s);
 /** This author's records, from now on, at once. */
 void yr_sync_eager(struct yr_room_sync *sync, struct yr_sync_session *s,
                    const uint8_t author[YR_MID_LEN]);

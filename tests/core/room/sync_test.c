@@ -454,6 +454,32 @@ static void a_lost_parent_is_replaced_by_who_announces(void **state)
     roomnet_clear(&net);
 }
 
+static void two_who_overtake_each_other_are_not_both_refused(void **state)
+{
+    unsigned via = 9;
+
+    roomnet_init(&net, 4, 2); // 0 - 1 - 3, 0 - 2 - 3
+    roomnet_link(&net, 0, 1, 10);
+    roomnet_link(&net, 1, 3, 10);
+    roomnet_link(&net, 0, 2, 20);
+    roomnet_link(&net, 2, 3, 10);
+    roomnet_settle(&net);
+    net.wires[3][2].delay_us = 200 * 1000; // what 3 asks of 2 comes late
+    mate_say(net.mates[0]);                // over 1 first
+    roomnet_run(&net, 40);
+    net.wires[0][1].delay_us = 40 * 1000;
+    mate_say(net.mates[0]); // over 2 first, who does not know yet that he need not
+    roomnet_settle(&net);
+    net.wires[3][2].delay_us = net.wires[0][1].delay_us = 10 * 1000;
+    mate_say(net.mates[0]);
+    roomnet_run(&net, 80);
+    roomnet_assert_equal(&net);
+    assert_int_equal(roomnet_counter(&net, "room.sync.graft"), 0);
+    assert_true(yr_room_sync_via(net.mates[3]->sync, 0, net.mates[0]->scribe.mid, &via));
+    assert_int_equal(via, 1);
+    roomnet_clear(&net);
+}
+
 static void missing_ancestors_are_asked_for(void **state)
 {
     struct slip first, second;
@@ -939,6 +965,7 @@ int main(void)
         cmocka_unit_test(a_tree_carries_each_record_once),
         cmocka_unit_test(a_mesh_settles_into_trees),
         cmocka_unit_test(a_lost_parent_is_replaced_by_who_announces),
+        cmocka_unit_test(two_who_overtake_each_other_are_not_both_refused),
         cmocka_unit_test(missing_ancestors_are_asked_for),
         cmocka_unit_test(what_a_full_channel_did_not_take_is_found_by_comparing),
         cmocka_unit_test(a_quiet_room_says_nothing),
