@@ -24,6 +24,7 @@
 #define TEXT_LEN    100
 #define ORDER_MAX   400
 #define PATIENCE_MS 60000
+#define COUNTS_MAX  512
 
 static void die(const char *what)
 {
@@ -110,14 +111,28 @@ static void say(struct member *m)
     order(m, &cmd);
 }
 
-static void tell_bytes(struct member *m)
+static void tell_count(const struct member *m, const char *name, uint64_t value)
 {
-    struct yr_host_stats stats;
     char text[ORDER_MAX];
 
-    yr_host_stats(m->host, &stats);
-    snprintf(text, sizeof text, "bytes %llu\n", (unsigned long long)stats.tx_bytes);
+    snprintf(text, sizeof text, "count %s %llu\n", name, (unsigned long long)value);
     tell(m, text);
+}
+
+static void tell_counts(const struct member *m)
+{
+    struct yr_host_stats stats;
+    struct yr_counter counter;
+
+    yr_host_stats(m->host, &stats);
+    tell_count(m, "host.tx_bytes", stats.tx_bytes);
+    tell_count(m, "host.tx_packets", stats.tx_packets);
+    tell_count(m, "host.commits", stats.commits);
+    tell_count(m, "host.wakeups", stats.wakeups);
+    tell_count(m, "host.cpu_us", (uint64_t)clock() * 1000000 / CLOCKS_PER_SEC);
+    for (size_t i = 0; (counter = yr_node_counter(yr_host_node(m->host), i)).name != NULL; i++)
+        tell_count(m, counter.name, counter.value);
+    tell(m, "counted\n");
 }
 
 static void closed(void *ctx)
@@ -144,8 +159,8 @@ static void obey(struct member *m, const char *line)
         invite_friend(m, line + 7);
     } else if (strcmp(line, "say") == 0) {
         say(m);
-    } else if (strcmp(line, "bytes") == 0) {
-        tell_bytes(m);
+    } else if (strcmp(line, "count") == 0) {
+        tell_counts(m);
     } else {
         yr_host_close(m->host, closed, m);
     }
@@ -262,10 +277,10 @@ static void run_member(const char *folder, const char *nick, int fd)
 static struct child {
     int fd;
     pid_t pid;
-    char line[4 * ORDER_MAX];
+    char line[16 * ORDER_MAX];
     size_t line_len;
     size_t ready, online, members, seen;
-    uint64_t bytes;
+    size_t counted;
     char link[ORDER_MAX];
 } children[MEMBERS_MAX];
 static size_t count;
@@ -282,6 +297,36 @@ static void tell_child(size_t i, const char *text)
         die("a member has gone");
 }
 
+/* Sums over all members of what they count, by name. */
+static struct count {
+    char name[64];
+    uint64_t value, before;
+} counts[COUNTS_MAX];
+static size_t count_count;
+
+static struct count *count_of(const char *name, size_t len)
+{
+    struct count *c = counts;
+
+    while (c < counts + count_count && (strncmp(c->name, name, len) != 0 || c->name[len] != '\0'))
+        c++;
+    if (c == counts + count_count) {
+        if (count_count++ == COUNTS_MAX || len >= sizeof c->name)
+            die("too many counters");
+        memcpy(c->name, name, len);
+    }
+    return c;
+}
+
+static void add_count(const char *line)
+{
+    const char *space = strchr(line, ' ');
+
+    if (space == NULL)
+        die("no count");
+    count_of(line, (size_t)(space - line))->value += strtoull(space + 1, NULL, 10);
+}
+
 static void heard(struct child *c, const char *line)
 {
     if (strcmp(line, "ready") == 0) {
@@ -295,8 +340,10 @@ static void heard(struct child *c, const char *line)
     } else if (strncmp(line, "seen ", 5) == 0) {
         c->seen++;
         times[time_count++] = strtoull(line + 5, NULL, 10);
-    } else if (strncmp(line, "bytes ", 6) == 0) {
-        c->bytes = strtoull(line + 6, NULL, 10);
+    } else if (strncmp(line, "count ", 6) == 0) {
+        add_count(line + 6);
+    } else if (strcmp(line, "counted") == 0) {
+        c->counted = 1;
     }
 }
 
@@ -374,27 +421,34 @@ static bool all_seen(size_t want)
     return time_count == want;
 }
 
-static bool bytes_told(size_t want)
+static bool all_counted(size_t want)
 {
     size_t n = 0;
 
     for (size_t i = 0; i < count; i++)
-        n += children[i].bytes > 0;
+        n += children[i].counted;
     return n == want;
 }
 
-static uint64_t all_bytes(void)
+// What was counted since this was called last.
+static void take_counts(void)
 {
-    uint64_t sum = 0;
-
-    for (size_t i = 0; i < count; i++) {
-        children[i].bytes = 0;
-        tell_child(i, "bytes");
+    for (size_t i = 0; i < count_count; i++) {
+        counts[i].before = counts[i].value;
+        counts[i].value = 0;
     }
-    wait_until(bytes_told, count, "no figures");
-    for (size_t i = 0; i < count; i++)
-        sum += children[i].bytes;
-    return sum;
+    for (size_t i = 0; i < count; i++) {
+        children[i].counted = 0;
+        tell_child(i, "count");
+    }
+    wait_until(all_counted, count, "no figures");
+}
+
+static double counted(const char *name)
+{
+    const struct count *c = count_of(name, strlen(name));
+
+    return (double)(c->value - c->before);
 }
 
 static void befriend(size_t a, size_t b, size_t *links)
@@ -457,6 +511,14 @@ static double form(void)
     return (double)(now_us() - begin) / 1e6;
 }
 
+static void print_counts(size_t deliveries)
+{
+    for (size_t i = 0; i < count_count; i++)
+        if (counts[i].value != counts[i].before)
+            fprintf(stderr, "%-32s %10.0f %8.3f per delivery\n", counts[i].name,
+                    counted(counts[i].name), counted(counts[i].name) / (double)deliveries);
+}
+
 static int by_value(const void *a, const void *b)
 {
     const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
@@ -487,7 +549,8 @@ static double commit_ms(const char *folder)
 static void talk(size_t texts, double *p50, double *p99, double *bytes)
 {
     static uint64_t last[TEXTS_MAX];
-    const uint64_t before = all_bytes();
+
+    take_counts();
 
     for (size_t i = 0; i < texts; i++) {
         time_count = 0;
@@ -498,7 +561,10 @@ static void talk(size_t texts, double *p50, double *p99, double *bytes)
         usleep(2000);
     }
     sleep(12); // what follows a text belongs to its cost: acknowledgements, receipts
-    *bytes = (double)(all_bytes() - before) / (double)(texts * (count - 1));
+    take_counts();
+    *bytes = counted("host.tx_bytes") / (double)(texts * (count - 1));
+    if (getenv("BENCH_COUNTS") != NULL)
+        print_counts(texts * (count - 1));
     qsort(last, texts, sizeof *last, by_value);
     *p50 = (double)last[texts / 2] / 1000;
     *p99 = (double)last[texts * 99 / 100] / 1000;
