@@ -133,6 +133,35 @@ enum yr_err yr_room_needkey(struct yr_rooms *rooms, struct yr_room *room,
 
 /* ---- time ---- */
 
+// What may fail for now.
+static enum yr_err harmless(enum yr_err err)
+{
+    return err == YR_EAGAIN || err == YR_EDENIED ? YR_OK : err;
+}
+
+// Our keys for epoch secrets.  What is sealed to one stays in the log of every member: it is closed
+// to who takes our keys only when that one is gone.
+static enum yr_err tick_seals(struct yr_rooms *rooms, struct yr_room *room)
+{
+    const yr_ms now = rooms->now.wall_ms;
+    size_t count = room->seal_count;
+    enum yr_err err = YR_OK;
+
+    for (size_t i = 0; i < count; i++)
+        room->seal_ms[i] = YR_MIN(room->seal_ms[i], now); // our clock was wrong
+    if (count > 0 && now - room->seal_ms[0] >= SEAL_WEEK_MS)
+        err = harmless(yr_room_seal_new(rooms, room));
+    for (count = room->seal_count; count > 1; count--)
+        if (now - room->seal_ms[count - 2] < YR_ROOM_RX_DAYS * YR_DAY_MS)
+            break;
+    if (err != YR_OK || count == room->seal_count)
+        return err;
+    yr_wipe(&room->seals[count], (room->seal_count - count) * sizeof *room->seals);
+    room->seal_count = count;
+    yr_room_store_seals(rooms, room);
+    return YR_OK;
+}
+
 static void enter(struct yr_rooms *rooms, struct yr_room *room, enum yr_room_state state)
 {
     if (room->state == state)
@@ -170,12 +199,6 @@ static enum yr_err look(struct yr_rooms *rooms, struct yr_room *room)
         room->rekey_us = rooms->now.mono_us + wait_us;
     }
     return YR_OK;
-}
-
-// What may fail for now.
-static enum yr_err harmless(enum yr_err err)
-{
-    return err == YR_EAGAIN || err == YR_EDENIED ? YR_OK : err;
 }
 
 static enum yr_err tick_rekey(struct yr_rooms *rooms, struct yr_room *room)
@@ -245,9 +268,8 @@ enum yr_err yr_room_keys_tick(struct yr_rooms *rooms, struct yr_room *room)
     if (room->state != YR_ROOM_ACTIVE && room->state != YR_ROOM_KEYLESS)
         return YR_OK;
     if (room->look || now >= room->look_us) {
-        if ((err = look(rooms, room)) == YR_OK && room->seal_count > 0 &&
-            rooms->now.wall_ms - room->seal_ms[0] >= SEAL_WEEK_MS)
-            err = harmless(yr_room_seal_new(rooms, room));
+        if ((err = look(rooms, room)) == YR_OK)
+            err = tick_seals(rooms, room);
     }
     if (err == YR_OK && room->profile)
         err = tell_profile(rooms, room);

@@ -1,0 +1,141 @@
+/* A member of a room who does, with its own keys, what yaari never would.  B.9.3, C3. */
+#include "tests/support/test.h"
+
+#include "core/node/state.h"
+#include "core/room/state.h"
+#include "tests/support/sim/sim.h"
+
+#define MINUTE (60 * YR_S)
+
+struct world {
+    struct sim *sim;
+    unsigned alice, bob, carol;
+    uint8_t room[YR_ID_LEN];
+};
+
+static struct yr_cmd in_room(const struct world *w, enum yr_cmd_kind kind)
+{
+    struct yr_cmd cmd = {.kind = kind};
+
+    memcpy(cmd.conv, w->room, YR_ID_LEN);
+    return cmd;
+}
+
+static struct yr_rooms *rooms_of(const struct world *w, unsigned node)
+{
+    struct yr_rooms *rooms = sim_node(w->sim, node)->rooms;
+
+    rooms->now = sim_now(w->sim, node);
+    return rooms;
+}
+
+static struct yr_room *room_at(const struct world *w, unsigned node)
+{
+    struct yr_room *room = yr_rooms_find(rooms_of(w, node), w->room);
+
+    assert_non_null(room);
+    return room;
+}
+
+struct wait {
+    const struct world *w;
+    unsigned node;
+    enum yr_room_state state;
+};
+
+static bool is_state(struct sim *sim, void *ctx)
+{
+    const struct wait *wait = ctx;
+    struct yr_room_info info;
+
+    return yr_node_room(sim_node(sim, wait->node), wait->w->room, &info) == YR_OK &&
+           info.state == wait->state;
+}
+
+static void run_state(const struct world *w, unsigned node, enum yr_room_state state)
+{
+    struct wait wait = {w, node, state};
+
+    assert_true(sim_run_until(w->sim, 2 * MINUTE, is_state, &wait));
+}
+
+static void invite(const struct world *w, unsigned a, unsigned b)
+{
+    struct yr_cmd cmd = in_room(w, YR_CMD_ROOM_INVITE);
+
+    memcpy(cmd.who, sim_id(w->sim, b), YR_ID_LEN);
+    assert_int_equal(sim_do(w->sim, a, &cmd).err, YR_OK);
+    run_state(w, b, YR_ROOM_INVITED);
+}
+
+static void bring(const struct world *w, unsigned a, unsigned b)
+{
+    struct yr_cmd cmd = in_room(w, YR_CMD_ROOM_JOIN);
+
+    invite(w, a, b);
+    assert_int_equal(sim_do(w->sim, b, &cmd).err, YR_OK);
+    run_state(w, b, YR_ROOM_ACTIVE);
+}
+
+// alice is a friend of both, and makes a room with bob.
+static struct world two_of_three(uint64_t seed, unsigned hist_days)
+{
+    struct sim_opts opts = sim_opts_default(seed);
+    struct yr_cmd cmd = {
+        .kind = YR_CMD_ROOM_NEW, .text = "garden", .text_len = 6, .number = hist_days};
+    struct world w = {.sim = sim_new(&opts)};
+    struct yr_event done;
+
+    w.alice = sim_add(w.sim, "alice");
+    w.bob = sim_add(w.sim, "bob");
+    w.carol = sim_add(w.sim, "carol");
+    sim_befriend(w.sim, w.alice, w.bob);
+    sim_befriend(w.sim, w.alice, w.carol);
+    done = sim_do(w.sim, w.alice, &cmd);
+    assert_int_equal(done.err, YR_OK);
+    memcpy(w.room, done.conv, YR_ID_LEN);
+    bring(&w, w.alice, w.bob);
+    return w;
+}
+
+// Whoever takes a device opens with its keys for epoch secrets what these were sealed to.
+static void a_key_for_epochs_is_replaced_each_week_and_gone_two_weeks_later(void **state)
+{
+    struct world w = two_of_three(1, 0);
+    const struct yr_room *room = room_at(&w, w.bob);
+    uint8_t first[32];
+
+    memcpy(first, room->seals[0].public_key, sizeof first);
+    for (unsigned week = 1; week <= 6; week++) {
+        const unsigned nodes[] = {w.alice, w.bob, w.carol};
+        yr_ms now;
+
+        for (size_t i = 0; i < 3; i++)
+            sim_skew(w.sim, nodes[i], week * 8 * YR_DAY_MS);
+        sim_run(w.sim, 61 * MINUTE);
+        room = room_at(&w, w.bob);
+        now = sim_now(w.sim, w.bob).wall_ms;
+        assert_true(now - room->seal_ms[0] < YR_DAY_MS);
+        assert_int_equal(room->seal_count, YR_MIN(week + 1, 3));
+        for (size_t i = 1; i < room->seal_count; i++)
+            assert_true(now - room->seal_ms[i - 1] < YR_ROOM_RX_DAYS * YR_DAY_MS);
+    }
+    assert_memory_not_equal(room->seals[2].public_key, first, sizeof first);
+    sim_crash(w.sim, w.bob);
+    sim_restart(w.sim, w.bob);
+    assert_int_equal(room_at(&w, w.bob)->seal_count, 3);
+    sim_skew(w.sim, w.bob, 0); // a clock that was wrong
+    sim_run(w.sim, 61 * MINUTE);
+    room = room_at(&w, w.bob);
+    for (size_t i = 0; i < room->seal_count; i++)
+        assert_true(room->seal_ms[i] <= sim_now(w.sim, w.bob).wall_ms);
+    sim_free(w.sim);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_key_for_epochs_is_replaced_each_week_and_gone_two_weeks_later),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
