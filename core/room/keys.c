@@ -80,6 +80,9 @@ enum yr_err yr_room_keyed(struct yr_rooms *rooms, struct yr_room *room)
     yr_epochs_choose(room->epochs, rooms->now.wall_ms, &choice);
     if (choice.state == YR_EPOCH_READY || choice.state == YR_EPOCH_DUE)
         return YR_OK;
+    // Else whoever makes epochs that we cannot open would have one of ours for every text.
+    if (choice.usable && !yr_epochs_may_rekey(room->epochs, rooms->now.wall_ms))
+        return YR_OK;
     if ((err = yr_room_rekey(rooms, room)) != YR_OK)
         return err;
     yr_epochs_choose(room->epochs, rooms->now.wall_ms, &choice);

@@ -37,6 +37,13 @@ static struct yr_room *room_at(const struct world *w, unsigned node)
     return room;
 }
 
+// The test has written records of this node.
+static void done_at(const struct world *w, unsigned node)
+{
+    assert_int_equal(yr_rooms_settle(rooms_of(w, node)), YR_OK);
+    sim_drain(w->sim, node);
+}
+
 struct wait {
     const struct world *w;
     unsigned node;
@@ -75,6 +82,15 @@ static void bring(const struct world *w, unsigned a, unsigned b)
     invite(w, a, b);
     assert_int_equal(sim_do(w->sim, b, &cmd).err, YR_OK);
     run_state(w, b, YR_ROOM_ACTIVE);
+}
+
+static void say(const struct world *w, unsigned node, const char *text)
+{
+    struct yr_cmd cmd = in_room(w, YR_CMD_SEND);
+
+    cmd.body = text;
+    cmd.body_len = strlen(text);
+    assert_int_equal(sim_do(w->sim, node, &cmd).err, YR_OK);
 }
 
 // alice is a friend of both, and makes a room with bob.
@@ -132,10 +148,68 @@ static void a_key_for_epochs_is_replaced_each_week_and_gone_two_weeks_later(void
     sim_free(w.sim);
 }
 
+static const uint8_t *no_key(void *ctx, const uint8_t mid[YR_MID_LEN])
+{
+    (void)ctx, (void)mid;
+    return NULL;
+}
+
+// An epoch that nobody can open.
+static void shut_out(const struct world *w, unsigned evil)
+{
+    struct yr_rooms *rooms = rooms_of(w, evil);
+    struct yr_room *room = room_at(w, evil);
+    struct yr_room_record record;
+    struct yr_rekey rekey;
+    size_t len;
+
+    assert_int_equal(yr_epochs_rekey(room->epochs, &rekey), YR_OK);
+    assert_int_equal(rekey.parts, 1);
+    yr_room_log_prepare(room->log, rooms->now, YR_CLASS_MESSAGE, room->self, room->incarnation,
+                        true, &record);
+    assert_int_equal(yr_epochs_rekey_part(room->epochs, &rekey, 0, no_key, NULL, rooms->body, &len,
+                                          record.deps, &record.dep_count),
+                     YR_OK);
+    record.body = rooms->body;
+    record.body_len = len;
+    assert_int_equal(yr_room_put(rooms, room, &record), YR_OK);
+    yr_rekey_clear(&rekey);
+    done_at(w, evil);
+}
+
+static uint64_t rekeys(const struct world *w, unsigned node)
+{
+    return rooms_of(w, node)->counters[YR_ROOMS_REKEYS];
+}
+
+static void who_is_shut_out_again_and_again_writes_on_and_makes_few_epochs(void **state)
+{
+    struct world w = two_of_three(2, 0);
+    struct yr_epoch_choice choice;
+    uint64_t before;
+
+    sim_run(w.sim, 2 * MINUTE);
+    before = rekeys(&w, w.alice);
+    for (size_t i = 0; i < 20; i++) {
+        shut_out(&w, w.bob);
+        sim_run(w.sim, YR_S);
+        yr_epochs_choose(room_at(&w, w.alice)->epochs, sim_now(w.sim, w.alice).wall_ms, &choice);
+        assert_int_equal(choice.state, YR_EPOCH_BEHIND);
+        say(&w, w.alice, "here I am");
+        sim_run(w.sim, YR_S);
+    }
+    assert_in_range(rekeys(&w, w.alice) - before, 1, 2);
+    sim_run(w.sim, 10 * MINUTE);
+    yr_epochs_choose(room_at(&w, w.alice)->epochs, sim_now(w.sim, w.alice).wall_ms, &choice);
+    assert_int_equal(choice.state, YR_EPOCH_READY);
+    sim_free(w.sim);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_key_for_epochs_is_replaced_each_week_and_gone_two_weeks_later),
+        cmocka_unit_test(who_is_shut_out_again_and_again_writes_on_and_makes_few_epochs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
