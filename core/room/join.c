@@ -525,6 +525,7 @@ static enum yr_err asked(struct yr_rooms *rooms, const uint8_t friend[YR_ID_LEN]
 {
     struct yr_room *room = yr_rooms_find(rooms, plain->room);
     struct yr_guest *guest = room != NULL ? yr_room_guest(room, friend) : NULL;
+    uint8_t mid[YR_MID_LEN];
 
     if (guest == NULL || room->log == NULL || room->epochs == NULL || !guest->invited ||
         plain->text_len > YR_NICK_MAX ||
@@ -535,12 +536,20 @@ static enum yr_err asked(struct yr_rooms *rooms, const uint8_t friend[YR_ID_LEN]
     }
     if (guest->known && is_member(room, guest->mid))
         return YR_OK;
+    yr_room_mid(mid, room->id, plain->sign_pk);
+    // What a newcomer signs is in its ADD for all to read: of whoever was added it proves nothing
+    // any more.  If it is this friend, added by somebody else, it will prove that as a neighbour.
+    if (yr_room_mate(room, mid) != NULL &&
+        !(guest->known && memcmp(guest->mid, mid, YR_MID_LEN) == 0)) {
+        yr_rooms_count(rooms, YR_ROOMS_JOIN_BAD);
+        return YR_OK;
+    }
     memcpy(guest->sign_pk, plain->sign_pk, 32);
     memcpy(guest->seal_pk, plain->seal_pk, 32);
     memcpy(guest->join_sig, plain->join_sig, YR_SIG_LEN);
     memcpy(guest->nick, plain->text, plain->text_len);
     guest->nick[plain->text_len] = '\0';
-    yr_room_mid(guest->mid, room->id, guest->sign_pk);
+    memcpy(guest->mid, mid, sizeof mid);
     guest->known = guest->asked = true; // it holds the key of this mid: the signature says so
     yr_guest_store(rooms, room, guest);
     return add(rooms, room, guest);

@@ -205,11 +205,55 @@ static void who_is_shut_out_again_and_again_writes_on_and_makes_few_epochs(void 
     sim_free(w.sim);
 }
 
+// The answer of a newcomer to its inviter is in the ADD, for every member to read.
+static void an_answer_to_an_invitation_is_good_for_nobody_else(void **state)
+{
+    for (unsigned left = 0; left < 2; left++) {
+        struct world w = two_of_three(3 + left, 0);
+        struct yr_cmd leave = in_room(&w, YR_CMD_ROOM_LEAVE), join = in_room(&w, YR_CMD_ROOM_JOIN);
+        const unsigned dave = sim_add(w.sim, "dave");
+        struct yr_plain plain = {.type = YR_PLAIN_ROOM_JOIN, .known = true, .room = w.room};
+        uint8_t bobs[YR_MID_LEN];
+        struct yr_guest *bob, *guest;
+        struct yr_room *room;
+        unsigned slot;
+
+        sim_befriend(w.sim, w.alice, dave);
+        if (left) {
+            assert_int_equal(sim_do(w.sim, w.bob, &leave).err, YR_OK);
+            run_state(&w, w.bob, YR_ROOM_GONE);
+            sim_run(w.sim, MINUTE);
+        }
+        invite(&w, w.alice, dave);
+        room = room_at(&w, w.alice);
+        bob = yr_room_guest(room, sim_id(w.sim, w.bob));
+        assert_non_null(bob);
+        memcpy(bobs, bob->mid, sizeof bobs);
+        plain.sign_pk = bob->sign_pk;
+        plain.seal_pk = bob->seal_pk;
+        plain.join_sig = bob->join_sig;
+        plain.text = (const uint8_t *)"dave";
+        plain.text_len = 4;
+        assert_true(room->owner->ops.slot_of(room->owner->ops.ctx, sim_id(w.sim, dave), &slot));
+        assert_int_equal(yr_rooms_plain(room->owner, sim_now(w.sim, w.alice), slot, &plain), YR_OK);
+        sim_drain(w.sim, w.alice);
+        guest = yr_room_guest(room, sim_id(w.sim, dave));
+        assert_non_null(guest);
+        assert_false(guest->known && memcmp(guest->mid, bobs, sizeof bobs) == 0);
+        assert_int_equal(room->member_count, 2 - left);
+        assert_int_equal(sim_do(w.sim, dave, &join).err, YR_OK);
+        run_state(&w, dave, YR_ROOM_ACTIVE);
+        assert_int_equal(room_at(&w, w.alice)->member_count, 3 - left);
+        sim_free(w.sim);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_key_for_epochs_is_replaced_each_week_and_gone_two_weeks_later),
         cmocka_unit_test(who_is_shut_out_again_and_again_writes_on_and_makes_few_epochs),
+        cmocka_unit_test(an_answer_to_an_invitation_is_good_for_nobody_else),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
