@@ -91,11 +91,20 @@ enum yr_err yr_room_keyed(struct yr_rooms *rooms, struct yr_room *room)
 
 /* ---- records that came ---- */
 
+// Keys of the time before we came are given by who added us.  From any other member they could be
+// made up, and keep out the right ones or, in numbers, the epochs that are here.
+static bool by_inviter(struct yr_room *room, const struct yr_room_record *record)
+{
+    const struct yr_mate *self = yr_room_mate(room, room->self);
+
+    return self != NULL && memcmp(self->adder, record->author, YR_MID_LEN) == 0;
+}
+
 enum yr_err yr_room_keys(struct yr_rooms *rooms, struct yr_room *room,
                          const struct yr_room_record *record, const struct yr_room_body *body)
 {
     uint8_t id[YR_EPOCH_ID_LEN];
-    enum yr_err err;
+    enum yr_err err = YR_OK;
 
     if (body->kind == YR_ROOM_ADD)
         err = yr_epochs_on_add(room->epochs, rooms->now.wall_ms, record, body, room->seals,
@@ -103,7 +112,7 @@ enum yr_err yr_room_keys(struct yr_rooms *rooms, struct yr_room *room,
     else if (body->kind == YR_ROOM_REKEY)
         err = yr_epochs_on_rekey(room->epochs, rooms->now.wall_ms, record, body, room->seals,
                                  room->seal_count);
-    else
+    else if (by_inviter(room, record))
         err = yr_epochs_on_hist(room->epochs, rooms->now.wall_ms, record, body, room->seals,
                                 room->seal_count);
     if (err == YR_EPROTO) {

@@ -2,6 +2,7 @@
 #include "tests/support/test.h"
 
 #include "core/node/state.h"
+#include "core/room/epoch_state.h"
 #include "core/room/state.h"
 #include "tests/support/sim/sim.h"
 
@@ -248,12 +249,63 @@ static void an_answer_to_an_invitation_is_good_for_nobody_else(void **state)
     }
 }
 
+static size_t epochs_at(const struct world *w, unsigned node)
+{
+    struct yr_epoch_info info;
+    size_t n = 0;
+
+    while (yr_epochs_info(room_at(w, node)->epochs, n, &info))
+        n++;
+    return n;
+}
+
+static void history_is_given_by_who_added_the_newcomer_alone(void **state)
+{
+    struct world w = two_of_three(5, 7);
+    uint8_t list[YR_ROOM_EPOCHS_MAX * (YR_EPOCH_ID_LEN + 48)], seed[32] = {9}, root[32] = {1};
+    struct yr_room_body body = {.kind = YR_ROOM_HIST, .known = true, .list = list};
+    struct yr_keypair eph;
+    const struct yr_room *carols;
+    struct yr_room_info info;
+    struct yr_room *bobs;
+    size_t before;
+
+    say(&w, w.alice, "before carol");
+    bring(&w, w.alice, w.carol);
+    sim_run(w.sim, 10 * YR_S);
+    before = epochs_at(&w, w.carol);
+    carols = room_at(&w, w.carol);
+    bobs = room_at(&w, w.bob);
+    yr_keypair_from_seed(&eph, seed);
+    body.eph = eph.public_key;
+    body.mid = carols->self;
+    for (size_t n = 0; n < 40; n++) {
+        body.list_count = 0;
+        for (size_t i = 0; i < YR_ROOM_EPOCHS_MAX; i++) {
+            uint8_t *entry = list + body.list_count++ * (YR_EPOCH_ID_LEN + 48);
+
+            yr_random(bobs->owner->rng, entry, YR_EPOCH_ID_LEN);
+            assert_int_equal(yr_epoch_share_seal(bobs->epochs, entry + YR_EPOCH_ID_LEN, root, entry,
+                                                 &eph, carols->seals[0].public_key, bobs->self),
+                             YR_OK);
+        }
+        assert_int_equal(yr_room_publish(rooms_of(&w, w.bob), bobs, &body), YR_OK);
+        done_at(&w, w.bob);
+        sim_run(w.sim, YR_S);
+    }
+    assert_int_equal(epochs_at(&w, w.carol), before);
+    assert_int_equal(yr_node_room(sim_node(w.sim, w.carol), w.room, &info), YR_OK);
+    assert_int_equal(info.members, 3);
+    sim_free(w.sim);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_key_for_epochs_is_replaced_each_week_and_gone_two_weeks_later),
         cmocka_unit_test(who_is_shut_out_again_and_again_writes_on_and_makes_few_epochs),
         cmocka_unit_test(an_answer_to_an_invitation_is_good_for_nobody_else),
+        cmocka_unit_test(history_is_given_by_who_added_the_newcomer_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
