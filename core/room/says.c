@@ -270,12 +270,16 @@ static enum yr_err open_content(struct yr_rooms *rooms, struct yr_room *room,
 
 static enum yr_err take_own(struct yr_rooms *rooms, struct yr_room *room, const struct content *c)
 {
+    enum yr_err err;
+
     YR_ASSERT(rooms->saying_len <= sizeof rooms->plain);
     memcpy(rooms->plain, rooms->saying, rooms->saying_len);
     room->look = true; // the epoch is one message older
     room->raise = true;
-    return yr_chat_take(rooms->chats, rooms->now, room->id, &c->said, rooms->plain,
-                        rooms->saying_len);
+    err =
+        yr_chat_take(rooms->chats, rooms->now, room->id, &c->said, rooms->plain, rooms->saying_len);
+    yr_wipe(rooms->plain, rooms->saying_len);
+    return err;
 }
 
 enum yr_err yr_room_content(struct yr_rooms *rooms, struct yr_room *room,
