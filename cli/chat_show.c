@@ -194,6 +194,11 @@ void yr_talk_conv_open(struct yr_talk *chat, struct yr_talk_conv *conv)
                         UNREAD_SHOWN_MAX);
         yr_talk_conv_show(chat, conv, messages, false);
         conv->opened = conv->opened || messages != NULL;
+        if (messages != NULL && !conv->to_mark) { // deleted, or read elsewhere
+            conv->unread = 0;
+            if (conv->room != NULL)
+                conv->room->mentions = 0;
+        }
         json_decref(messages);
     }
     yr_edit_use_history(chat->edit, conv != NULL ? &conv->history : NULL);

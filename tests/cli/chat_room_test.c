@@ -437,6 +437,36 @@ static void the_bell_rings_for_what_is_meant_for_me(void **state)
     memset(&cli.config, 0, sizeof cli.config);
 }
 
+static void what_was_deleted_unread_is_unread_no_longer(void **state)
+{
+    struct yr_talk_conv *conv = enter_other();
+
+    event("message", with(message("1", ZED, "zed", "@alice"), "mention", json_true()));
+    assert_int_equal(conv->unread, 1);
+    yr_talk_conv_open(&chat, conv); // the node knows of nothing unread
+    assert_int_equal(conv->unread, 0);
+    assert_int_equal(conv->room->mentions, 0);
+    yr_buf_cut(&chat.screen, 0);
+}
+
+static void when_many_came_and_went_all_that_is_unread_is_shown_still(void **state)
+{
+    json_t *list = json_array();
+    struct yr_talk_conv *conv;
+
+    for (int i = 0; i < 40; i++)
+        json_array_append_new(list, line("l", "somebody left"));
+    answers("message.list", json_pack("{s:o}", "messages", list));
+    conv = enter_other();
+    event("message", message("1", ZED, "zed", "hi"));
+    node.said[0] = '\0';
+    yr_talk_conv_open(&chat, conv);
+    // once with the room's own lines, and once without
+    assert_non_null(strstr(node.said, "message.list {\"all\":true,"));
+    assert_true(asked("message.list {\"limit\":"));
+    yr_buf_cut(&chat.screen, 0);
+}
+
 /* ---- coming and going ---- */
 
 static void an_invitation_is_a_line_with_its_number(void **state)
@@ -728,6 +758,8 @@ int main(void)
         TEST(a_muted_room_is_not_told_of),
         TEST(where_only_mentions_count_the_rest_is_not_told_of),
         TEST(the_bell_rings_for_what_is_meant_for_me),
+        TEST(what_was_deleted_unread_is_unread_no_longer),
+        TEST(when_many_came_and_went_all_that_is_unread_is_shown_still),
         TEST(an_invitation_is_a_line_with_its_number),
         TEST(being_removed_is_told_wherever_one_is),
         TEST(a_room_that_is_renamed_is_told_and_named_in_the_prompt),

@@ -93,6 +93,40 @@ def test_a_room_forms_in_three_chats(chain):
         z.see("^yaari: not allowed to a member of #garden$")
 
 
+def test_invitations_wait_and_are_declined(chain):
+    alice, bob, zed = chain
+    for name in ("garden", "yard", "shed"):
+        bob.ok("room", "new", name, "--members", "alice")
+    wait_for(lambda: len(alice.json("request", "list")) == 3)
+    with Chat(alice, "bob") as a:
+        number = a.see(r"^-- bob invites you to #garden: /accept (\d+)$").group(1)
+        a.see(r"^-- bob invites you to #shed: /accept \d+$")
+        a.enter("/accept")
+        a.see(rf"^-- {number}: bob invites you to #garden, members: 1$")
+        a.enter("/to +garden")
+        a.see(r"^alice@default → #garden \(invited by bob\)")
+        a.enter("too early")
+        a.see("^yaari: invited to #garden, but no member yet$")
+        a.settle("^#garden> too early$")
+        a.send(CTRL_C)
+        a.enter("/members")
+        a.see("^-- who is in #garden is for its members to know$")
+        a.enter(f"/reject {number}")
+        a.see("^-- the invitation to #garden is gone$")
+        alice.ok("room", "leave", "+yard")  # elsewhere
+        a.see("^-- the invitation to #yard is gone$")
+        bob.ok("room", "invite", "+garden", "alice")
+        a.see(r"(^-- bob invites you to #garden: /accept \d+$(.|\n)*){2}")
+        a.enter("/join garden")
+        a.see("^-- you are in #garden now$", 30)
+        bob.ok("room", "kick", "+garden", "alice")
+        a.see("^-- you are no longer a member of #garden; what was said stays readable$", 30)
+        bob.ok("room", "invite", "+garden", "alice")
+        a.see(r"(^-- bob invites you to #garden: /accept \d+$(.|\n)*){3}", 30)
+        a.enter("/join #garden")
+        a.see("(^-- you are in #garden now$(.|\n)*){2}", 30)
+
+
 def test_replies_edits_reactions_and_deletions(garden):
     alice, bob, zed = garden
     with Chat(alice, "+garden") as a, Chat(zed, "+garden") as z:
