@@ -242,6 +242,15 @@ static const char *nick_of(struct yr_rooms *rooms)
     return rooms->ops.nick(rooms->ops.ctx);
 }
 
+// Power may have failed before the others were told.
+static bool profile_due(struct yr_rooms *rooms, struct yr_room *room)
+{
+    const struct yr_mate *self = yr_room_mate(room, room->self);
+
+    return room->state != YR_ROOM_JOINING &&
+           (self == NULL || !self->profiled || strcmp(self->nick, nick_of(rooms)) != 0);
+}
+
 static enum yr_err open_loaded(struct yr_rooms *rooms, struct yr_room *room)
 {
     enum yr_err err;
@@ -264,6 +273,7 @@ static enum yr_err open_loaded(struct yr_rooms *rooms, struct yr_room *room)
     if ((err = yr_room_refresh(rooms, room, true)) != YR_OK ||
         (err = yr_room_says_load(rooms, room)) != YR_OK)
         return err;
+    room->profile = profile_due(rooms, room);
     return yr_room_receipts_load(rooms, room);
 }
 
@@ -464,11 +474,14 @@ static yr_us room_deadline(const struct yr_room *room)
         return room->leaving ? room->gone_us : YR_NEVER;
     if (room->log == NULL)
         return YR_NEVER;
-    if (yr_room_says_due(room) || room->profile || room->raise)
+    if (yr_room_says_due(room))
         return 0;
-    due = YR_MIN(yr_room_log_deadline(room->log), yr_room_keys_deadline(room));
-    due = YR_MIN(due, room->receipt_us);
-    return YR_MIN(due, room->retry_us);
+    due = YR_MIN(yr_room_log_deadline(room->log), room->retry_us);
+    if (room->state != YR_ROOM_ACTIVE && room->state != YR_ROOM_KEYLESS)
+        return due; // the rest is what members do
+    if (room->raise)
+        return 0;
+    return YR_MIN(due, YR_MIN(yr_room_keys_deadline(room), room->receipt_us));
 }
 
 yr_us yr_rooms_deadline(const struct yr_rooms *rooms)

@@ -37,8 +37,10 @@ struct sim_node {
     yr_ms skew_ms;
     struct yr_addr addr;
     unsigned moves;
-    int drop;      // first byte of packets that are lost; -1: none
-    yr_us tick_at; // of the tick in the heap; YR_NEVER: none
+    int drop;       // first byte of packets that are lost; -1: none
+    yr_us tick_at;  // of the tick in the heap; YR_NEVER: none
+    yr_us storm_us; // when its last 1,000 ticks began
+    unsigned ticks;
     struct yr_event done[DONE_KEPT];
 };
 
@@ -50,7 +52,9 @@ struct recorded {
 struct sim {
     struct sim_opts opts;
     yr_us time;
-    uint64_t seq, hash, packets, test_draws, strangers;
+    uint64_t seq, hash, packets, bytes, test_draws, strangers;
+    void (*watch)(void *, unsigned, const struct yr_event *);
+    void *watch_ctx;
     struct happening *heap;
     size_t count, cap;
     struct sim_node *nodes[SIM_NODES_MAX];
@@ -267,6 +271,7 @@ static void carry(struct sim *sim, struct sim_node *from, const struct yr_addr *
         sim->strangers += yr_addr_eq(to, &nobody);
         return;
     }
+    sim->bytes += len;
     if (from->drop == bytes[0] || sim->cut[from->index][dst] ||
         draw(sim, STREAM_LINK, entity, 0) % 1000 < l->loss)
         return;
@@ -287,8 +292,10 @@ static void broadcast(struct sim *sim, struct sim_node *from, const uint8_t *byt
             deliver(sim, i, &from->addr, bytes, len, sim->time + YR_MS);
 }
 
-static void keep_event(struct sim_node *sn, const struct yr_event *event)
+static void keep_event(struct sim *sim, struct sim_node *sn, const struct yr_event *event)
 {
+    if (sim->watch != NULL)
+        sim->watch(sim->watch_ctx, sn->index, event);
     if (event->kind == YR_EV_DONE)
         sn->done[event->ticket % DONE_KEPT] = *event;
 }
@@ -320,7 +327,7 @@ static void drain(struct sim *sim, struct sim_node *sn)
             yr_memstore_submit_keyfile(sn->store, fx.token, fx.slot, fx.slot_bytes);
             ask_commit(sim, sn);
             break;
-        case YR_FX_EVENT: keep_event(sn, &fx.event); break;
+        case YR_FX_EVENT: keep_event(sim, sn, &fx.event); break;
         }
     }
     if (sn->node == NULL)
@@ -368,6 +375,10 @@ static void happen(struct sim *sim, const struct happening *h)
         if (sn->tick_at != h->at)
             return; // an earlier one took its place
         sn->tick_at = YR_NEVER;
+        if (++sn->ticks % 1000 == 0) { // I15
+            check(sim->time - sn->storm_us > 10 * YR_MS, "a node ticks without end");
+            sn->storm_us = sim->time;
+        }
         yr_node_tick(sn->node, sim_now(sim, h->node));
         break;
     }
@@ -396,6 +407,12 @@ bool sim_run_until(struct sim *sim, yr_us limit_us, bool (*until)(struct sim *, 
 void sim_run(struct sim *sim, yr_us duration_us)
 {
     sim_run_until(sim, duration_us, NULL, NULL);
+}
+
+void sim_watch(struct sim *sim, void (*event)(void *, unsigned, const struct yr_event *), void *ctx)
+{
+    sim->watch = event;
+    sim->watch_ctx = ctx;
 }
 
 /* ---- nodes ---- */
@@ -655,6 +672,11 @@ struct yr_event sim_do(struct sim *sim, unsigned node, const struct yr_cmd *cmd)
 }
 
 /* ---- replay ---- */
+
+uint64_t sim_bytes(const struct sim *sim)
+{
+    return sim->bytes;
+}
 
 size_t sim_recorded(const struct sim *sim)
 {

@@ -93,11 +93,17 @@ const struct yr_event *sim_done(const struct sim *sim, unsigned node, uint64_t t
 /** Command and run until it is done; fails the test if it is not within `limit_us`. */
 struct yr_event sim_do(struct sim *sim, unsigned node, const struct yr_cmd *cmd);
 
+/** From now on this is told every event of every node, in the middle of a run. */
+void sim_watch(struct sim *sim,
+               void (*event)(void *ctx, unsigned node, const struct yr_event *event), void *ctx);
+
 /** Run for this long, or until `until` says so; true if it did. */
 void sim_run(struct sim *sim, yr_us duration_us);
 bool sim_run_until(struct sim *sim, yr_us limit_us, bool (*until)(struct sim *sim, void *ctx),
                    void *ctx);
 
+/** Bytes that nodes have given the network to carry to nodes. */
+uint64_t sim_bytes(const struct sim *sim);
 /** Packets recorded so far, and one of them sent to `node` again, from an address of nobody's. */
 size_t sim_recorded(const struct sim *sim);
 void sim_replay(struct sim *sim, size_t i, unsigned node);
