@@ -84,7 +84,7 @@ static enum yr_err refresh_mate(struct yr_rooms *rooms, struct yr_room *room,
     enum yr_err err = yr_room_mate_add(rooms, room, member->mid, &mate);
 
     if (err != YR_OK || mate->rank == member->rank)
-        return err;
+        return err == YR_EFULL ? YR_OK : err; // more than any honest room has
     if (mate->rank == 0) {
         room->member_count++;
         mate->from_seq = yr_room_own_seq(room);
@@ -238,7 +238,7 @@ static enum yr_err take_add(struct yr_rooms *rooms, struct yr_room *room,
     enum yr_err err = yr_room_mate_add(rooms, room, mid, &mate);
 
     if (err != YR_OK)
-        return err;
+        return err == YR_EFULL ? YR_OK : err;
     memcpy(mate->adder, record->author, YR_MID_LEN);
     yr_mate_heard(rooms, room, mate, record->hlc); // it had just asked
     if (!mate->profiled && body->text_len <= YR_NICK_MAX) {

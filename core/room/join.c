@@ -85,12 +85,16 @@ enum yr_err yr_room_seal_new(struct yr_rooms *rooms, struct yr_room *room)
     return yr_room_publish(rooms, room, &body);
 }
 
-static size_t taken(const struct yr_rooms *rooms)
+// Those with a conversation: not the invitations, unless to a room we were in before.
+static size_t taken(const struct yr_rooms *rooms, const struct yr_room *but)
 {
     size_t count = 0;
 
-    for (size_t i = 0; i < rooms->count; i++)
-        count += rooms->list[i]->state != YR_ROOM_INVITED && !rooms->list[i]->forgotten;
+    for (size_t i = 0; i < rooms->count; i++) {
+        const struct yr_room *room = rooms->list[i];
+        count += room != but && !room->forgotten &&
+                 (room->state != YR_ROOM_INVITED || room->left_ms != 0);
+    }
     return count;
 }
 
@@ -135,7 +139,7 @@ enum yr_err yr_rooms_make(struct yr_rooms *rooms, struct yr_now now, const char 
         return YR_ESIZE;
     if (hist_days > YR_ROOM_HIST_DAYS)
         return YR_EINVAL;
-    if (taken(rooms) >= YR_ROOMS_MAX)
+    if (taken(rooms, NULL) >= YR_ROOMS_MAX)
         return YR_EFULL;
     if ((room = yr_rooms_enter(rooms, none)) == NULL)
         return YR_ENOMEM;
@@ -396,7 +400,7 @@ enum yr_err yr_rooms_join(struct yr_rooms *rooms, struct yr_now now,
         reachable |= rooms->ops.slot_of(rooms->ops.ctx, room->inviters[i].id, &slot);
     if (!reachable)
         return YR_ENOFRIEND;
-    if (taken(rooms) >= YR_ROOMS_MAX)
+    if (taken(rooms, room) >= YR_ROOMS_MAX)
         return YR_EFULL;
     if ((err = clear_rest(rooms, room)) != YR_OK)
         return err;
