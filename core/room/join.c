@@ -139,7 +139,7 @@ enum yr_err yr_rooms_make(struct yr_rooms *rooms, struct yr_now now, const char 
         return YR_ESIZE;
     if (hist_days > YR_ROOM_HIST_DAYS)
         return YR_EINVAL;
-    if (taken(rooms, NULL) >= YR_ROOMS_MAX)
+    if (taken(rooms, NULL) >= YR_ROOMS_MAX || rooms->count == YR_COUNT(rooms->list))
         return YR_EFULL;
     if ((room = yr_rooms_enter(rooms, none)) == NULL)
         return YR_ENOMEM;
@@ -246,14 +246,16 @@ static bool good_create(const struct yr_plain *plain, struct yr_room_record *rec
            yr_room_record_verify(record, body.sign_pk) == YR_OK;
 }
 
-// Put this friend first among those who may add us.
-static void note_inviter(struct yr_room *room, const uint8_t id[YR_ID_LEN],
+// Put this friend first among those who may add us.  True: he was not one of them, as this member.
+static bool note_inviter(struct yr_room *room, const uint8_t id[YR_ID_LEN],
                          const uint8_t mid[YR_MID_LEN])
 {
     size_t at = 0;
+    bool is_new;
 
     while (at < room->inviter_count && memcmp(room->inviters[at].id, id, YR_ID_LEN) != 0)
         at++;
+    is_new = at == room->inviter_count || memcmp(room->inviters[at].mid, mid, YR_MID_LEN) != 0;
     if (at == room->inviter_count) {
         if (at == YR_ROOM_INVITERS)
             at--;
@@ -263,6 +265,28 @@ static void note_inviter(struct yr_room *room, const uint8_t id[YR_ID_LEN],
     memmove(&room->inviters[1], &room->inviters[0], at * sizeof *room->inviters);
     memcpy(room->inviters[0].id, id, YR_ID_LEN);
     memcpy(room->inviters[0].mid, mid, YR_MID_LEN);
+    return is_new;
+}
+
+static enum yr_err ask(struct yr_rooms *rooms, const struct yr_room *room,
+                       const struct yr_inviter *inviter)
+{
+    const char *nick = rooms->ops.nick(rooms->ops.ctx);
+    uint8_t sig[YR_SIG_LEN];
+    struct yr_plain plain = {.type = YR_PLAIN_ROOM_JOIN,
+                             .known = true,
+                             .room = room->id,
+                             .sign_pk = room->sign_pk,
+                             .seal_pk = room->seals[0].public_key,
+                             .join_sig = sig,
+                             .text = (const uint8_t *)nick,
+                             .text_len = strlen(nick)};
+    unsigned slot;
+
+    if (!rooms->ops.slot_of(rooms->ops.ctx, inviter->id, &slot))
+        return YR_OK;
+    yr_room_join_sign(sig, room->sign_sk, room->id, room->sign_pk, plain.seal_pk, inviter->mid);
+    return rooms->ops.tell(rooms->ops.ctx, slot, &plain);
 }
 
 // Was just this said by this friend last?
@@ -289,6 +313,7 @@ static enum yr_err invited(struct yr_rooms *rooms, const uint8_t friend[YR_ID_LE
 {
     struct yr_room_record record;
     struct yr_room *room;
+    bool is_new;
     enum yr_err err;
 
     if (!good_create(plain, &record) || plain->text_len > YR_ROOM_NAME_MAX ||
@@ -319,11 +344,10 @@ static enum yr_err invited(struct yr_rooms *rooms, const uint8_t friend[YR_ID_LE
         room->inviter_count = 0;
     if (room->state == YR_ROOM_INVITED && is_known(room, friend, plain))
         return YR_OK;
-    note_inviter(room, friend, plain->mid);
+    is_new = note_inviter(room, friend, plain->mid);
     if (room->state == YR_ROOM_JOINING) { // one more who may add us
         yr_room_store(rooms, room);
-        room->asked_us = 0;
-        return yr_room_ask(rooms, room);
+        return is_new ? ask(rooms, room, &room->inviters[0]) : yr_room_ask(rooms, room);
     }
     room->state = YR_ROOM_INVITED;
     memcpy(room->create, plain->create, plain->create_len);
@@ -338,30 +362,14 @@ static enum yr_err invited(struct yr_rooms *rooms, const uint8_t friend[YR_ID_LE
 
 enum yr_err yr_room_ask(struct yr_rooms *rooms, struct yr_room *room)
 {
-    struct yr_plain plain = {.type = YR_PLAIN_ROOM_JOIN, .known = true};
-    const char *nick = rooms->ops.nick(rooms->ops.ctx);
-    uint8_t sig[YR_SIG_LEN];
-    unsigned slot;
-    enum yr_err err;
+    enum yr_err err = YR_OK;
 
     if (room->asked_us != 0 && rooms->now.mono_us < room->asked_us + ASK_US)
         return YR_OK;
     room->asked_us = YR_MAX(rooms->now.mono_us, 1u);
-    plain.room = room->id;
-    plain.sign_pk = room->sign_pk;
-    plain.seal_pk = room->seals[0].public_key;
-    plain.join_sig = sig;
-    plain.text = (const uint8_t *)nick;
-    plain.text_len = strlen(nick);
-    for (size_t i = 0; i < room->inviter_count; i++) {
-        if (!rooms->ops.slot_of(rooms->ops.ctx, room->inviters[i].id, &slot))
-            continue;
-        yr_room_join_sign(sig, room->sign_sk, room->id, room->sign_pk, plain.seal_pk,
-                          room->inviters[i].mid);
-        if ((err = rooms->ops.tell(rooms->ops.ctx, slot, &plain)) != YR_OK)
-            return err;
-    }
-    return YR_OK;
+    for (size_t i = 0; i < room->inviter_count && err == YR_OK; i++)
+        err = ask(rooms, room, &room->inviters[i]);
+    return err;
 }
 
 // What is left of the time when we were in this room before.

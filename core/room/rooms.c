@@ -108,6 +108,7 @@ struct yr_room *yr_room_new(struct yr_rooms *rooms, const uint8_t id[YR_ROOM_ID_
     if (room == NULL)
         return NULL;
     room->owner = rooms;
+    room->unkept = UINT64_MAX;
     memcpy(room->id, id, YR_ROOM_ID_LEN);
     room->rekey_us = room->needkey_us = room->answer_us = room->receipt_us = YR_NEVER;
     room->retry_us = room->look_us = room->gone_us = YR_NEVER;
@@ -198,7 +199,7 @@ static enum yr_err accepted(void *ctx, struct yr_now now, const struct yr_room_r
     if (room->log == NULL) // the CREATE, while the log is being made
         return YR_OK;
     if (own)
-        err = yr_room_remember(rooms, room, record);
+        err = yr_room_remember(rooms, room, record, entry);
     else if (yr_room_number(rooms, room, &i))
         yr_room_sync_spread(rooms->sync, now, i, record, entry->slot);
     if (err == YR_OK && !own && memcmp(record->author, room->self, YR_MID_LEN) == 0 &&
@@ -428,13 +429,12 @@ static enum yr_err tick_room(struct yr_rooms *rooms, struct yr_room *room)
 {
     enum yr_err err;
 
-    if (room->state == YR_ROOM_GONE) {
-        if (room->leaving && rooms->now.mono_us >= room->gone_us &&
-            (err = yr_room_let_go(rooms, room)) != YR_OK)
-            return err;
-        return room->erasing || room->purging || room->forgotten ? erase_some(rooms, room) : YR_OK;
-    }
-    if (room->log == NULL)
+    if (room->leaving && rooms->now.mono_us >= room->gone_us &&
+        (err = yr_room_let_go(rooms, room)) != YR_OK)
+        return err;
+    if (room->erasing || room->purging || room->forgotten) // invited again meanwhile, perhaps
+        return erase_some(rooms, room);
+    if (room->log == NULL || room->state == YR_ROOM_GONE)
         return YR_OK;
     if ((err = yr_room_log_tick(room->log, rooms->now)) != YR_OK)
         return err;

@@ -17,6 +17,7 @@ static bool sync_room(void *ctx, size_t i, struct yr_room_view *out)
     out->log = room->log;
     out->self = room->self;
     out->sign_sk = room->sign_sk;
+    out->unkept = room->unkept;
     return true;
 }
 
@@ -64,9 +65,10 @@ static void sync_neighbour(void *ctx, struct yr_now now, size_t number, unsigned
     guest = yr_room_guest(room, friend.id);
     if (guest == NULL && yr_room_guest_add(rooms, room, friend.id, &guest) != YR_OK)
         return; // names are not worth more
-    if (guest->known && memcmp(guest->mid, mid, YR_MID_LEN) == 0)
+    if (guest->known && !guest->invited && memcmp(guest->mid, mid, YR_MID_LEN) == 0)
         return;
     guest->known = true;
+    guest->invited = guest->asked = false; // he is in, whoever added him
     memcpy(guest->mid, mid, YR_MID_LEN);
     yr_guest_store(rooms, room, guest);
     yr_mate_changed(rooms, room, mid, false);
@@ -143,8 +145,8 @@ void yr_rooms_unfriend(struct yr_rooms *rooms, struct yr_now now, const uint8_t 
 
 /* ---- our own records ---- */
 
-enum yr_err yr_room_remember(struct yr_rooms *rooms, const struct yr_room *room,
-                             const struct yr_room_record *record)
+enum yr_err yr_room_remember(struct yr_rooms *rooms, struct yr_room *room,
+                             const struct yr_room_record *record, const struct yr_room_entry *entry)
 {
     enum yr_err err = yr_room_grow(rooms, &rooms->unspread, &rooms->unspread_cap,
                                    rooms->unspread_count, sizeof *rooms->unspread, SIZE_MAX / 64);
@@ -155,6 +157,8 @@ enum yr_err yr_room_remember(struct yr_rooms *rooms, const struct yr_room *room,
     one = &rooms->unspread[rooms->unspread_count++];
     memcpy(one->room, room->id, sizeof one->room);
     memcpy(one->id, record->id, sizeof one->id);
+    one->arrival = entry->arrival != 0 ? entry->arrival : yr_room_log_end(room->log) + 1;
+    room->unkept = YR_MIN(room->unkept, one->arrival);
     one->token = 0; // known once all rows of it are put: yr_rooms_settle
     return YR_OK;
 }
@@ -226,6 +230,18 @@ static enum yr_err spread(struct yr_rooms *rooms, const struct yr_unspread *one)
     return YR_OK;
 }
 
+// What is not durable yet, after some of it has become so.
+static void note_unkept(struct yr_rooms *rooms)
+{
+    for (size_t i = 0; i < rooms->count; i++)
+        rooms->list[i]->unkept = UINT64_MAX;
+    for (size_t i = 0; i < rooms->unspread_count; i++) {
+        struct yr_room *room = yr_rooms_find(rooms, rooms->unspread[i].room);
+        if (room != NULL)
+            room->unkept = YR_MIN(room->unkept, rooms->unspread[i].arrival);
+    }
+}
+
 enum yr_err yr_rooms_release(struct yr_rooms *rooms, struct yr_now now, uint64_t durable)
 {
     enum yr_err err = YR_OK;
@@ -239,6 +255,7 @@ enum yr_err yr_rooms_release(struct yr_rooms *rooms, struct yr_now now, uint64_t
         rooms->unspread_count -= done;
         memmove(rooms->unspread, rooms->unspread + done,
                 rooms->unspread_count * sizeof *rooms->unspread);
+        note_unkept(rooms);
     }
     return err;
 }

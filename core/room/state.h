@@ -107,6 +107,7 @@ struct yr_room {
     uint8_t name_set[YR_REC_ID_LEN], topic_set[YR_REC_ID_LEN]; /* the SETs they come from */
 
     struct yr_room_log *log;
+    uint64_t unkept;          /* arrival of our first record that is not durable; UINT64_MAX */
     struct yr_epochs *epochs; /* while we are a member, or about to be */
 
     struct yr_mate *mates; /* by mid */
@@ -138,6 +139,7 @@ struct yr_room {
 /** A record of ours that waits to be durable. */
 struct yr_unspread {
     uint8_t room[YR_ROOM_ID_LEN], id[16];
+    uint64_t arrival; /* of a state record that which comes next */
     uint64_t token;
 };
 
@@ -221,8 +223,9 @@ YR_MUST_USE enum yr_err yr_room_delete_rows(struct yr_rooms *rooms, const struct
 
 extern const struct yr_room_sync_ops yr_rooms_sync_ops;
 /** A record of ours is in the log; it is told to others when it is durable.  Errors: YR_ENOMEM. */
-YR_MUST_USE enum yr_err yr_room_remember(struct yr_rooms *rooms, const struct yr_room *room,
-                                         const struct yr_room_record *record);
+YR_MUST_USE enum yr_err yr_room_remember(struct yr_rooms *rooms, struct yr_room *room,
+                                         const struct yr_room_record *record,
+                                         const struct yr_room_entry *entry);
 /** The number under which a room is spread; false: it is not. */
 bool yr_room_number(const struct yr_rooms *rooms, const struct yr_room *room, size_t *out);
 /** Sign, store and act on a record of ours whose body is set; it is spread once durable.  record:

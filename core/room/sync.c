@@ -41,6 +41,7 @@ void yr_sync_fail_whole(struct yr_room_sync *sync)
 bool yr_sync_view(struct yr_room_sync *sync, const struct yr_sync_room *room,
                   struct yr_room_view *out)
 {
+    out->unkept = UINT64_MAX;
     return !room->gone && sync->ops.room(sync->ops.ctx, room->index, out) && out->log != NULL &&
            memcmp(yr_room_log_id(out->log), room->id, YR_ROOM_ID_LEN) == 0;
 }

@@ -428,6 +428,17 @@ static enum yr_err read_front(struct yr_room_sync *sync, struct yr_room_log *log
     return yr_room_log_at(log, arrival, sync->record, sizeof sync->record, len, &entry);
 }
 
+// Is the record in sync->record one of ours that may yet be lost?  It is spread when it is durable.
+static bool is_unkept(const struct yr_room_sync *sync, const struct yr_room_view *view,
+                      uint64_t arrival, size_t len)
+{
+    struct yr_room_record record;
+
+    return view->unkept != UINT64_MAX && arrival >= view->unkept && view->self != NULL &&
+           yr_room_record_decode(&record, sync->record, len) == YR_OK &&
+           memcmp(record.author, view->self, YR_MID_LEN) == 0;
+}
+
 static bool send_record(struct yr_room_sync *sync, struct yr_now now, struct yr_sync_session *s,
                         uint8_t type, size_t len)
 {
@@ -438,8 +449,9 @@ static bool send_record(struct yr_room_sync *sync, struct yr_now now, struct yr_
 }
 
 static bool send_range(struct yr_room_sync *sync, struct yr_now now, struct yr_sync_session *s,
-                       struct yr_room_log *log)
+                       const struct yr_room_view *view)
 {
+    struct yr_room_log *log = view->log;
     bool sent = false;
 
     while (s->range_count > 0 && !sent) {
@@ -447,12 +459,12 @@ static bool send_range(struct yr_room_sync *sync, struct yr_now now, struct yr_s
         size_t len;
         const enum yr_err err = fill(sync, log, r) ? read_front(sync, log, r, &len) : YR_ENOENT;
 
-        if (err == YR_OK) {
+        if (err == YR_OK && !is_unkept(sync, view, next_arrival(r), len)) {
             if (!send_record(sync, now, s, YR_FRAME_ROOM_REC, len))
                 return false; // the same again when there is room
             yr_sync_count(sync, YR_SYNC_N_SERVED);
             sent = true;
-        } else if (err != YR_ENOENT) {
+        } else if (err != YR_OK && err != YR_ENOENT) {
             yr_sync_fail(sync, err);
             end_ranges(sync, s);
             return false;
@@ -496,8 +508,9 @@ enum yr_err yr_sync_on_get(struct yr_room_sync *sync, struct yr_now now, struct 
 }
 
 static bool send_get(struct yr_room_sync *sync, struct yr_now now, struct yr_sync_session *s,
-                     struct yr_room_log *log)
+                     const struct yr_room_view *view)
 {
+    struct yr_room_log *log = view->log;
     bool sent = false;
 
     while (s->get_count > 0 && !sent) {
@@ -506,7 +519,8 @@ static bool send_get(struct yr_room_sync *sync, struct yr_now now, struct yr_syn
         struct yr_room_record record;
         size_t len;
 
-        if (yr_sync_has(sync, log, get.id, &len, &entry) && may_have(s, log, entry.id)) {
+        if (yr_sync_has(sync, log, get.id, &len, &entry) && may_have(s, log, entry.id) &&
+            !is_unkept(sync, view, entry.arrival > 0 ? entry.arrival : UINT64_MAX, len)) {
             if (!send_record(sync, now, s, get.graft ? YR_FRAME_ROOM_NEW : YR_FRAME_ROOM_REC, len))
                 return false;
             yr_sync_count(sync, YR_SYNC_N_SERVED);
@@ -590,7 +604,7 @@ bool yr_sync_serve_step(struct yr_room_sync *sync, struct yr_now now, struct yr_
         return send_page(sync, now, s, view.log);
     if (s->ask_count > 0)
         return send_vec(sync, now, s, view.log);
-    if (s->get_count > 0 && send_get(sync, now, s, view.log))
+    if (s->get_count > 0 && send_get(sync, now, s, &view))
         return true;
-    return s->serving && send_range(sync, now, s, view.log);
+    return s->serving && send_range(sync, now, s, &view);
 }
