@@ -81,15 +81,18 @@ class Room:
         valid = sorted((self.ops[i] for i in ids if self.valid[i]), key=lambda o: (o.depth, o.id))
         # What authors have left for each operation by the revocations of higher ranks.
         most = {o.id: self.view[o.id].get(o.a, 0) for o in valid}
+        rulings = [o for o in valid if o.t in ("remove", "role")]
         void, settled = set(), set()
+        eff, rank = self.judge_again(valid, void, most)
         for level in range(FOUNDER, 49, -1):
-            eff, rank = self.judge_again(valid, void, most)
-            due = [r for r in valid if r.id in eff - settled and r.t in ("remove", "role")
+            due = [r for r in rulings if r.id in eff and r.id not in settled
                    and rank[r.id] >= level]
+            cut = False
             for r in due:
                 settled.add(r.id)
                 if any(self.overrules(g, r, rank[g.id], level) for g in valid if g.id in eff):
                     void.add(r.id)
+                    cut = True
                     continue
                 if not self.revokes(r):
                     continue
@@ -101,7 +104,9 @@ class Room:
                     most[x.id] = min(most[x.id], left)
                     if not self.allowed_again(x, most[x.id], self.view[x.id].get(x.tgt, 0)):
                         void.add(x.id)
-        eff, rank = self.judge_again(valid, void, most)
+                    cut = True
+            if cut:
+                eff, rank = self.judge_again(valid, void, most)
         st, sets = self.materialize(eff)
         self.cache[ids] = st, sets, frozenset(eff), rank
         return self.cache[ids]
