@@ -494,6 +494,7 @@ enum yr_err yr_room_sync_frame(struct yr_room_sync *sync, struct yr_now now, uns
         err = yr_sync_on_open(sync, now, link, yr_rd_init(body, len));
     else
         err = on_routed(sync, now, link, type, yr_rd_init(body, len));
+    (void)settle(sync, now); // whoever was removed by this gets nothing more
     if (err == YR_OK)
         pump(sync, now, link);
     leave(sync, now);

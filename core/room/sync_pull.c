@@ -567,8 +567,12 @@ static void after_walk(struct yr_room_sync *sync, struct yr_now now, struct yr_s
 static struct yr_sync_pull *begin_told(struct yr_room_sync *sync, struct yr_now now,
                                        struct yr_sync_session *s)
 {
-    struct yr_sync_pull *pull;
+    struct yr_sync_pull *pull = s->room->pull;
 
+    if (s->round_us > now.mono_us + ROUNDS * ROUND_US)
+        return NULL; // he says so again and again
+    if (pull != NULL && pull->from != s)
+        yr_sync_pull_want(sync, pull->from, now.mono_us);
     yr_sync_pull_drop(sync, s->room, NULL);
     if ((pull = begin(sync, now, s)) == NULL)
         return NULL;

@@ -437,6 +437,15 @@ static void push(struct yr_room_sync *sync, struct yr_now now, struct yr_sync_se
     s->behind = true;
 }
 
+// Has he been removed by what came just now, and not been judged yet?
+static bool is_removed(struct yr_room_sync *sync, const struct yr_sync_session *s)
+{
+    struct yr_room_view view;
+
+    return s->room->judge_due && yr_sync_view(sync, s->room, &view) &&
+           yr_authority_rank(yr_room_log_authority(view.log), s->mid) == 0;
+}
+
 void yr_room_sync_spread(struct yr_room_sync *sync, struct yr_now now, size_t index,
                          const struct yr_room_record *record, unsigned from)
 {
@@ -451,7 +460,8 @@ void yr_room_sync_spread(struct yr_room_sync *sync, struct yr_now now, size_t in
     for (unsigned slot = 0; slot < YR_FRIENDS_MAX; slot++) {
         struct yr_sync_session *s = yr_sync_find(sync, room, slot);
 
-        if (s == NULL || slot == from || !yr_sync_member(s) || told_by(heard, slot))
+        if (s == NULL || slot == from || !yr_sync_member(s) || told_by(heard, slot) ||
+            is_removed(sync, s))
             continue;
         if (sync->pulled || s->behind || s->serving || s->ask_count > 0) {
             s->behind = true; // logs will be compared
@@ -536,6 +546,15 @@ static void came_again(struct yr_room_sync *sync, struct yr_now now, struct yr_s
     }
 }
 
+// Whoever was never added takes no place in the table from those who were.
+static bool is_author(struct yr_room_sync *sync, const struct yr_sync_room *room,
+                      const uint8_t mid[YR_MID_LEN])
+{
+    struct yr_room_view view;
+
+    return yr_sync_view(sync, room, &view) && yr_room_log_keys(view.log, mid, NULL, NULL);
+}
+
 static void judge_record(struct yr_room_sync *sync, struct yr_now now, struct yr_sync_session *s,
                          const uint8_t id[YR_SYNC_ID], const uint8_t author[YR_MID_LEN],
                          bool pushed, bool before, bool grafted, enum yr_put what)
@@ -545,6 +564,7 @@ static void judge_record(struct yr_room_sync *sync, struct yr_now now, struct yr
         s->room->lost_us = YR_MIN(s->room->lost_us, now.mono_us + YR_ROOM_GRAFT_MS * YR_MS);
         yr_sync_wake(sync, s->room->lost_us);
         see(s->room, id);
+        pushed = pushed && is_author(sync, s->room, author);
         if (pushed && before)
             came_again(sync, now, s, author);
         else if (pushed)

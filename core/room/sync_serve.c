@@ -411,11 +411,13 @@ static void end_ranges(struct yr_room_sync *sync, struct yr_sync_session *s)
     s->serving = false;
 }
 
-// The record at the front of a range into sync->record behind the route.
+// The record at the front of the first range into sync->record behind the route.
 static enum yr_err read_front(struct yr_room_sync *sync, struct yr_room_log *log,
-                              const struct yr_sync_range *r, size_t *len)
+                              const struct yr_sync_session *s, size_t *len)
 {
+    const struct yr_sync_range *r = &s->ranges[0];
     struct yr_room_entry entry;
+    enum yr_err err;
     const uint64_t arrival = next_arrival(r);
 
     if (arrival == UINT64_MAX) {
@@ -425,7 +427,8 @@ static enum yr_err read_front(struct yr_room_sync *sync, struct yr_room_log *log
                                           : yr_room_log_state(log, r->key.mid, kind, sync->record,
                                                               sizeof sync->record, len);
     }
-    return yr_room_log_at(log, arrival, sync->record, sizeof sync->record, len, &entry);
+    err = yr_room_log_at(log, arrival, sync->record, sizeof sync->record, len, &entry);
+    return err == YR_OK && !may_have(s, log, entry.id) ? YR_ENOENT : err; // the other of a fork
 }
 
 // Is the record in sync->record one of ours that may yet be lost?  It is spread when it is durable.
@@ -457,7 +460,7 @@ static bool send_range(struct yr_room_sync *sync, struct yr_now now, struct yr_s
     while (s->range_count > 0 && !sent) {
         struct yr_sync_range *r = &s->ranges[0];
         size_t len;
-        const enum yr_err err = fill(sync, log, r) ? read_front(sync, log, r, &len) : YR_ENOENT;
+        const enum yr_err err = fill(sync, log, r) ? read_front(sync, log, s, &len) : YR_ENOENT;
 
         if (err == YR_OK && !is_unkept(sync, view, next_arrival(r), len)) {
             if (!send_record(sync, now, s, YR_FRAME_ROOM_REC, len))
