@@ -16,8 +16,8 @@ A trace: {"invite_min": n, "hist_days": n, "events": [[name, ...], ...]}; mids a
 The answer: what these gave, in their order, separated by blanks.
 
 Properties: who is covered by an epoch that was honestly made can read it; nobody else can, even if
-it kept all it ever had and works together with others like it; who is out for a sender, reads nothing
-of what that sender sends; what a member has processed cannot be opened with what it has kept; when
+it kept all it ever had and works together with others like it; what opens was said by somebody whom
+the epoch covers; who is out for a sender, reads nothing of what that sender sends; what a member has processed cannot be opened with what it has kept; when
 everybody knows everything, all choose one epoch after some of them made new ones, and not many.
 """
 import json
@@ -325,7 +325,7 @@ class World:
         self.rng = rng = random.Random(seed)
         self.room, self.nodes, self.recs, self.counts = authority.Room(10), {}, {}, {}
         self.ms, self.serial = 1000 * DAY, 0
-        self.sent, self.rekeys, self.key_of = [], 0, {}
+        self.sent, self.rekeys, self.key_of, self.covers = [], 0, {}, {}
         self.history = rng.random() < .4
         self.cited = rng.choice([CITED, 2])  # few: there are more heads than that
         self.evil = set(rng.sample("BCDEFGH", rng.choice([0, 0, 1, 2])))
@@ -409,6 +409,7 @@ class World:
         if e is None or e is not best:
             return
         rec.parent, rec.epoch = e.id, "E" + rec.id
+        self.covers[rec.epoch] = membership(self.room, rec.op.anc | {rec.id})[1]
         rec.index = e.adds.get(node.who, 0)
         if node.who in self.evil and self.rng.random() < .2:
             rec.index = self.rng.randrange(3)
@@ -417,7 +418,7 @@ class World:
         node, epoch = self.node(a), "E" + self.ident()
         heads = self.heads(a, base)
         _, covers = membership(self.room, frozenset(node.ops if base is None else base))
-        if a not in covers:
+        if a not in covers and a not in self.evil:
             return
         best = node.cite() if cite and base is None else None
         cited = [] if best is None or best.add is not None else [best.maker]
@@ -431,6 +432,7 @@ class World:
         for m in recipients or ():  # who has no business to be among them
             members, openers = members + [m], {**openers, m: self.newest_key(a, m)}
         self.rekeys += 1
+        self.covers[epoch] = covers if a in covers else frozenset()
         for p in range(parts):
             to = members[p::parts]
             rec = Rec(self.ident(), a, "rekey", deps[p::parts] or heads[:1], epoch=epoch, part=p,
@@ -491,6 +493,8 @@ class World:
             return self.op(a, "set", None, 1)
         if what < .63 and self.rank(a):
             return self.rekey(a)
+        if what < .66 and a in self.evil and rng.random() < .4:
+            return self.rekey(a)  # whether it is a member or not
         if what < .66 and a in self.evil:
             ids = sorted(self.room.ops)
             base = closure(self.room, rng.sample(ids, rng.randrange(1, len(ids) + 1)))
@@ -506,6 +510,12 @@ class World:
             return None
         if what < .69:
             return self.node(a).restart()
+        if what < .72 and a in self.evil:  # in an epoch that others have told it of
+            epoch = rng.choice(sorted(self.covers) or [None])
+            index = sum(r.author == a and r.kind == "msg" and r.epoch == epoch
+                        for r in self.recs.values())
+            return epoch and self.publish(Rec(self.ident(), a, "msg", self.heads(a)[:4], epoch=epoch,
+                                              index=index))
         b = rng.choice(sorted(self.nodes))
         return a != b and self.sync(a, b, one_way=rng.random() < .2)
 
@@ -524,7 +534,7 @@ def held(world, forgetful):
     content, adds, granted = {}, {}, {}
     for rec in sorted(world.recs.values(), key=lambda r: r.id[8:]):
         if rec.kind == "rekey":
-            for m in rec.openers:
+            for m in [rec.author, *rec.openers]:
                 content.setdefault(rec.epoch, set()).add(m)
                 adds.setdefault(rec.epoch, set()).add(m)
         elif rec.kind == "hist" and rec.author not in forgetful:
@@ -570,6 +580,11 @@ def keeps(node, rec, seen=()):
 def check(world, bad):
     content, granted = held(world, world.evil)
     good = honest_epochs(world)
+    for who, node in world.nodes.items():
+        for i in () if who in world.evil else node.opened:
+            rec = world.recs[i]
+            if not node.epochs[rec.epoch].granted:
+                bad["foreign"] += rec.author not in world.covers[rec.epoch]
     for rec, covers, past, ops in world.sent:
         if not covers & world.evil:
             grants = {m for m, hist in granted.get(rec.epoch, ()) if hist not in past}
@@ -587,7 +602,7 @@ def check(world, bad):
 
 
 def fuzz(count, first=0):
-    bad = dict.fromkeys(("secret", "removed", "unread", "forward", "settle", "many"), 0)
+    bad = dict.fromkeys(("secret", "foreign", "removed", "unread", "forward", "settle", "many"), 0)
     tally = dict.fromkeys(("messages", "read", "rekeys", "evil", "heads"), 0)
     for seed in range(first, first + count):
         world = World(seed)
