@@ -599,7 +599,11 @@ static enum yr_err complete(struct yr_epochs *s, struct yr_epoch *e, struct yr_e
         e->partial = false;
         e->whole = e->fresh = true;
         e->seen_ms = now_ms;
-        err = p->mine ? yr_epoch_install(s, e, p->es, members, count) : yr_epoch_save(s, e);
+        if (p->mine)
+            err = yr_epoch_install(s, e, p->es, members, count);
+        else if (s->hist_days == 0 || // else it may be granted yet
+                 (err = yr_epoch_put_members(s, e, members, count)) == YR_OK)
+            err = yr_epoch_save(s, e);
     }
     yr_free(s->mem, members);
     return err;

@@ -298,8 +298,8 @@ static enum yr_err get_tree(struct yr_epochs *s, const struct yr_epoch *e, enum 
     return err;
 }
 
-static enum yr_err put_members(struct yr_epochs *s, const struct yr_epoch *e,
-                               const struct yr_room_member *members, size_t count)
+enum yr_err yr_epoch_put_members(struct yr_epochs *s, const struct yr_epoch *e,
+                                 const struct yr_room_member *members, size_t count)
 {
     uint8_t *row = yr_alloc(s->mem, YR_MEM_ROOM, count * YR_MID_LEN);
     enum yr_err err = YR_ENOMEM;
@@ -338,7 +338,8 @@ enum yr_err yr_epoch_install(struct yr_epochs *s, struct yr_epoch *e, const uint
 {
     enum yr_err err;
 
-    if ((err = put_members(s, e, members, count)) != YR_OK || (err = put_roots(s, e, es)) != YR_OK)
+    if ((err = yr_epoch_put_members(s, e, members, count)) != YR_OK ||
+        (err = put_roots(s, e, es)) != YR_OK)
         return err;
     e->open = true;
     e->announce = true;
@@ -402,7 +403,28 @@ static enum yr_err begin_in_tree(struct yr_epochs *s, const struct yr_epoch *e, 
     return YR_OK;
 }
 
-// The same of an epoch of which we were given the kept root, whoever it covered.
+// Whom a known epoch covers that was not made for us.
+static enum yr_err granted_members(struct yr_epochs *s, const struct yr_epoch *e,
+                                   struct yr_chain *c)
+{
+    const uint8_t(*maker)[YR_REC_ID_LEN] = (const uint8_t(*)[YR_REC_ID_LEN]) & e->maker;
+    struct yr_room_member *members;
+    size_t count;
+    enum yr_err err;
+
+    if (!e->added)
+        return get_members(s, e, c);
+    if ((err = yr_epoch_members(s, maker, 1, &members, &count)) != YR_OK)
+        return err == YR_ESIZE ? YR_EPROTO : err;
+    if ((c->mids = yr_alloc(s->mem, YR_MEM_ROOM, count * YR_MID_LEN)) != NULL)
+        for (c->mid_count = 0; c->mid_count < count; c->mid_count++)
+            memcpy(c->mids[c->mid_count], members[c->mid_count].mid, YR_MID_LEN);
+    yr_free(s->mem, members);
+    return c->mids != NULL ? YR_OK : YR_ENOMEM;
+}
+
+// The same of an epoch of which we were given the kept root.  Whoever has that could derive a chain
+// for anybody.
 static enum yr_err begin_in_kept(struct yr_epochs *s, const struct yr_epoch *e, struct yr_chain *c)
 {
     uint8_t root[32 + 64];
@@ -411,6 +433,10 @@ static enum yr_err begin_in_kept(struct yr_epochs *s, const struct yr_epoch *e, 
 
     if (c->which != YR_EPOCH_CONTENT)
         return YR_ENOENT;
+    if (e->whole && (err = granted_members(s, e, c)) != YR_OK)
+        return err;
+    if (e->whole && !is_member((const uint8_t(*)[YR_MID_LEN])c->mids, c->mid_count, c->mid))
+        return YR_EPROTO;
     err = yr_epoch_get(s, e, YR_EPOCH_KEPT, root, sizeof root, &len);
     if (err == YR_OK && len != 32)
         err = YR_ECORRUPT;

@@ -146,6 +146,9 @@ YR_MUST_USE enum yr_err yr_epoch_put(struct yr_epochs *epochs, const struct yr_e
                                      enum yr_epoch_key which, const void *value, size_t len);
 YR_MUST_USE enum yr_err yr_epoch_del(struct yr_epochs *epochs, const struct yr_epoch *e,
                                      enum yr_epoch_key which);
+/** Remember whom it covers, sorted by mid. */
+YR_MUST_USE enum yr_err yr_epoch_put_members(struct yr_epochs *epochs, const struct yr_epoch *e,
+                                             const struct yr_room_member *members, size_t count);
 /** Its keys have come: two whole trees, and the root that is kept.  Marks and saves it. */
 YR_MUST_USE enum yr_err yr_epoch_install(struct yr_epochs *epochs, struct yr_epoch *e,
                                          const uint8_t es[32], const struct yr_room_member *members,

@@ -88,6 +88,63 @@ static void who_was_removed_makes_no_epoch_for_those_who_are_left(void **state)
     world_end(w);
 }
 
+// A text by `p` in an epoch whose root it was given, though it was made for others.
+static struct held *text_from_root(struct world *w, struct person *p, const struct yr_epoch *e,
+                                   const uint8_t root[32])
+{
+    static uint8_t bytes[YR_ROOM_BODY_MAX];
+    uint8_t key[32], kc[32], head[YR_ROOM_SIGNED_MIN + YR_ROOM_DEPS_MAX * YR_REC_ID_LEN];
+    uint8_t text[YR_CONTENT_PAD + YR_TAG_LEN] = "text 0\x80", nonce[YR_NONCE_LEN] = {0};
+    struct yr_room_body body = {
+        .kind = YR_ROOM_CONTENT, .epoch = e->id, .commit = kc, .nonce = nonce, .data = text};
+    struct yr_room_record record;
+    size_t len;
+
+    yr_tree_leaf(key, root, yr_tree_place(p->mid));
+    yr_kdf(key, 32, key, YR_LABEL_ROOM_CK, p->mid, YR_MID_LEN);
+    yr_kdf(key, 32, key, YR_LABEL_ROOM_MK, NULL, 0);
+    yr_kdf(kc, 32, key, YR_LABEL_ROOM_KC, NULL, 0);
+    draft(w, p, YR_CLASS_MESSAGE, &record);
+    record.body_len = yr_content_len(6);
+    assert_int_equal(yr_room_record_head(&record, head, sizeof head, &len), YR_OK);
+    yr_seal_x(text, key, nonce, head, len, text, YR_CONTENT_PAD);
+    body.data_len = sizeof text;
+    assert_int_equal(yr_room_body_encode(&body, bytes, sizeof bytes, &record.body_len), YR_OK);
+    record.body = bytes;
+    return publish(w, p, &record);
+}
+
+static void who_is_not_covered_says_nothing_in_an_epoch_that_history_gave_us(void **state)
+{
+    for (unsigned added = 0; added < 2; added++) {
+        struct world *w = room_of(3, 2);
+        const struct yr_epoch *e;
+        uint8_t root[32 + 64], plain[YR_ROOM_BODY_MAX];
+        struct held *h[2];
+        size_t len;
+
+        if (added)
+            assert_non_null(act(w, &w->p[0], YR_ROOM_ADD, &w->p[6], 10));
+        e = yr_epoch_find(w->p[0].epochs, chosen(w, 0).id);
+        assert_int_equal(e->added, added);
+        assert_int_equal(yr_epoch_get(w->p[0].epochs, e, YR_EPOCH_KEPT, root, sizeof root, &len),
+                         YR_OK);
+        h[0] = text_from_root(w, &w->p[5], e, root); // one of them has told it
+        h[1] = text_from_root(w, &w->p[1], e, root);
+        assert_non_null(act(w, &w->p[0], YR_ROOM_ADD, &w->p[3], 10));
+        history(w, &w->p[0], &w->p[3]);
+        for (size_t i = 0; i < w->count; i++)
+            if (w->r[i].body.kind != YR_ROOM_CONTENT && !w->p[3].knows[i])
+                receive(w, &w->p[3], &w->r[i]);
+        for (size_t i = 0; i < 4; i += 3)
+            for (size_t k = 0; k < 2; k++)
+                assert_int_equal(yr_epochs_open(w->p[i].epochs, w->now, &h[k]->record, &h[k]->body,
+                                                false, plain, &len),
+                                 k == 0 ? YR_EPROTO : YR_OK);
+        world_end(w);
+    }
+}
+
 static double seconds(void)
 {
     struct timespec t;
@@ -152,6 +209,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(who_was_removed_makes_no_epoch_for_those_who_are_left),
+        cmocka_unit_test(who_is_not_covered_says_nothing_in_an_epoch_that_history_gave_us),
         cmocka_unit_test(hundreds_of_shares_for_one_member_cost_it_few_key_agreements),
         cmocka_unit_test(times_to_come_hold_up_nothing),
     };
