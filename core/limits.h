@@ -196,6 +196,28 @@
 #define YR_ROOM_WORK_MAX   8192 /* what a friend may make us do at once, in ids looked up ... */
 #define YR_ROOM_WORK_RATE  512  /* ... and a second */
 
+#define YR_DHT_SHOWN        12   /* nodes in one answer: 612 bytes of IPv6 */
+#define YR_DHT_RECORD_HEAD  41   /* bytes before a record's value */
+#define YR_DHT_VALUE_MAX    512  /* bytes of it: a record fits a datagram within a datagram */
+#define YR_DHT_RECORD_MAX   617  /* with head and signature */
+#define YR_DHT_RECORD_TTL_S 7500 /* an epoch of two hours, and 5 min of clocks that differ */
+#define YR_DHT_INNER_MAX    900  /* bytes of a datagram that is forwarded in another */
+#define YR_DHT_SIGNAL_MAX   512  /* bytes of a signal */
+#define YR_DHT_KEYS_MAX     4096 /* keys shared with others, 40 us each: 700 KB */
+#define YR_DHT_BUCKET       16   /* nodes of a bucket; the first two take 64 and 32 */
+#define YR_DHT_BUCKET_FIRST 64   /* ... half of all nodes are there: a first hop goes further */
+#define YR_DHT_BUCKETS      40   /* prefixes told apart; 2^40 nodes are nowhere */
+#define YR_DHT_SPARES       16   /* nodes of a bucket that wait for a place in it */
+#define YR_DHT_NET_BUCKET   2    /* nodes of one /24 or /48 in a bucket and in a result */
+#define YR_DHT_NET_TABLE    8    /* ... in the table, and known to a lookup */
+#define YR_DHT_FRESH_S      600  /* a node heard of within so long need not be asked */
+#define YR_DHT_FAILS_MAX    2    /* requests unanswered in a row until a node leaves */
+#define YR_DHT_RECORDS_MAX  8192 /* stored; the nearest stay: 5 MiB */
+#define YR_DHT_RECORDS_EACH 512  /* ... that one /24 or /56 has brought */
+#define YR_RV_ADDRS_MAX     8    /* addresses in a pair's record */
+#define YR_RV_RELAYS_MAX    3    /* nodes in it that pass signals on */
+#define YR_DHT_TOKEN_S      300  /* a new secret; tokens of the one before are still good */
+
 #define YR_ROW_MAX       65536  /* plaintext of one stored row */
 #define YR_KEY_MAX       48     /* bytes of a stored key */
 #define YR_OWNER_MAX     64     /* bytes of what a row belongs to, before it is hashed */

@@ -13,7 +13,7 @@
 // room of as many control records as there may be takes up to 70.
 static const size_t caps[YR_MEM_COUNT] = {
     [YR_MEM_NODE] = 64 * MIB,  [YR_MEM_LINK] = 256 * MIB, [YR_MEM_STORE] = 256 * MIB,
-    [YR_MEM_CHAT] = 128 * MIB, [YR_MEM_ROOM] = 256 * MIB,
+    [YR_MEM_CHAT] = 128 * MIB, [YR_MEM_ROOM] = 256 * MIB, [YR_MEM_DHT] = 16 * MIB,
 };
 
 static void *system_realloc(void *ctx, void *ptr, size_t size)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/crypto/kdf.h"
+#include "core/dht/rpc.h"
 #include "core/store/rows.h"
 #include "core/wire/messages.h"
 
@@ -134,6 +135,16 @@ static void row(const char *name, const char *db, const char *meaning)
            (int)(colon - arrow - 4), arrow + 4, colon + 2);
 }
 
+static void dht_ops(void)
+{
+    begin("dht-ops", "| op | code | at least | request | reply |", 5);
+#define X(name, op, least, request, reply) \
+    row_of((const char *[]){#name, #op, #least, request, reply, NULL});
+    YR_DHT_OP_MAP(X)
+#undef X
+    end("dht-ops");
+}
+
 static void rows(void)
 {
     begin("rows", "| table | sealed under | owner | suffix | holds |", 5);
@@ -180,6 +191,7 @@ int main(int argc, char **argv)
     frames();
     plaintexts();
     fields();
+    dht_ops();
     rows();
     return limits(argv[1]);
 }

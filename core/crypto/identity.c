@@ -59,6 +59,11 @@ static size_t signed_bytes(uint8_t out[LABEL_MAX + 1 + YR_HASH_LEN], const char 
     return label_len + 1 + YR_HASH_LEN;
 }
 
+void yr_sign_keypair(uint8_t public_key[32], uint8_t sign_sk[64], const uint8_t seed[32])
+{
+    crypto_sign_seed_keypair(public_key, sign_sk, seed);
+}
+
 void yr_sign(uint8_t sig[64], const uint8_t sign_sk[64], const char *label, const void *msg,
              size_t len)
 {

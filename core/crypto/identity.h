@@ -36,6 +36,8 @@ void yr_cert_make(uint8_t out[YR_CERT_LEN], const struct yr_identity *identity);
 /** Check form and signature.  Errors: YR_EPROTO; YR_EVERSION; YR_EAUTH. */
 YR_MUST_USE enum yr_err yr_cert_open(struct yr_cert *out, const uint8_t cert[YR_CERT_LEN]);
 
+/** An Ed25519 key pair of a 32-byte secret seed. */
+void yr_sign_keypair(uint8_t public_key[32], uint8_t sign_sk[64], const uint8_t seed[32]);
 /** Sign(label, x) = Ed25519 over label || 0x00 || H(x) (B.1). */
 void yr_sign(uint8_t sig[64], const uint8_t sign_sk[64], const char *label, const void *msg,
              size_t len);

@@ -25,6 +25,10 @@
     X(REL, "rel", "PAIR")                                                        \
     X(TIME, "time", "PAIR, ctx first day")                                       \
     X(RV_OFF, "rv/off", "PAIR")                                                  \
+    X(RV, "rv", "T[d], ctx dir")                                                 \
+    X(RV_KEY, "rv/key", "V[dir,d], ctx epoch")                                   \
+    X(RV_VAL, "rv/val", "V[dir,d], ctx epoch")                                   \
+    X(DHT_RPC, "dht/rpc", "DH of node keys, ctx both")                           \
     X(TIME_NEXT, "time/next", "T[d]")                                            \
     X(ENV, "env", "T[d], ctx dir")                                               \
     X(TAG, "tag", "T[d], ctx dir")                                               \

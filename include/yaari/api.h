@@ -46,6 +46,7 @@ enum yr_mem_purpose {
     YR_MEM_STORE, /* transactions not yet committed */
     YR_MEM_CHAT,  /* conversations, outbox */
     YR_MEM_ROOM,  /* rooms: who is a member, the log, epochs */
+    YR_MEM_DHT,   /* routing tables, stored records, keys of other nodes */
     YR_MEM_COUNT
 };
 
