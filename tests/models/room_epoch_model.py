@@ -15,10 +15,11 @@ A trace: {"invite_min": n, "hist_days": n, "events": [[name, ...], ...]}; mids a
     ["restart", who]          its log has a new incarnation
 The answer: what these gave, in their order, separated by blanks.
 
-Properties: who is covered by an epoch that was honestly made can read it; nobody else can, even if
-it kept all it ever had and works together with others like it; what opens was said by somebody whom
-the epoch covers; who is out for a sender, reads nothing of what that sender sends; what a member has processed cannot be opened with what it has kept; when
-everybody knows everything, all choose one epoch after some of them made new ones, and not many.
+Properties: who is covered by an epoch that was honestly made can read it; nobody else can, even if it
+kept all it ever had and works together with others like it; what opens was said by somebody whom the
+epoch covers; who is out for a sender, reads nothing of what that sender sends; what a member has
+processed cannot be opened with what it has kept; when everybody knows everything, all choose one epoch
+after some of them made new ones, and not many.
 """
 import json
 import random
