@@ -169,25 +169,33 @@ void yr_mate_heard(struct yr_rooms *rooms, struct yr_room *room, struct yr_mate 
         mate->dirty = room->mates_dirty = true;
 }
 
+enum yr_err yr_room_forked(struct yr_rooms *rooms, struct yr_room *room,
+                           const uint8_t mid[YR_MID_LEN])
+{
+    struct yr_mate *mate = yr_room_mate(room, mid);
+    char label[YR_ROOM_LABEL_MAX];
+
+    if (mate == NULL || mate->forked)
+        return YR_OK;
+    mate->forked = mate->dirty = room->mates_dirty = true;
+    yr_mate_changed(rooms, room, mid, false);
+    if (memcmp(mid, room->self, YR_MID_LEN) == 0)
+        return yr_room_note(rooms, room, "another copy of you has written here");
+    yr_room_label(rooms, room, mid, label);
+    return yr_room_note(rooms, room, "%s has signed two histories", label);
+}
+
 enum yr_err yr_room_seen(struct yr_rooms *rooms, struct yr_room *room,
                          const struct yr_room_record *record, const struct yr_room_entry *entry)
 {
     struct yr_mate *mate;
-    char label[YR_ROOM_LABEL_MAX];
     enum yr_err err = yr_room_mate_add(rooms, room, record->author, &mate);
 
     if (err != YR_OK)
         return err == YR_EFULL ? YR_OK : err;
     mate->wrote |= record->class == YR_CLASS_MESSAGE;
     yr_mate_heard(rooms, room, mate, record->hlc);
-    if (!entry->forked || mate->forked)
-        return YR_OK;
-    mate->forked = mate->dirty = room->mates_dirty = true;
-    yr_mate_changed(rooms, room, record->author, false);
-    if (memcmp(record->author, room->self, YR_MID_LEN) == 0)
-        return yr_room_note(rooms, room, "another copy of you has written here");
-    yr_room_label(rooms, room, record->author, label);
-    return yr_room_note(rooms, room, "%s has signed two histories", label);
+    return entry->forked ? yr_room_forked(rooms, room, record->author) : YR_OK;
 }
 
 enum yr_err yr_room_profile(struct yr_rooms *rooms, struct yr_room *room,

@@ -265,6 +265,9 @@ static enum yr_err open_content(struct yr_rooms *rooms, struct yr_room *room,
     yr_rooms_count(rooms, YR_ROOMS_UNREADABLE);
     if (err == YR_EPROTO) // of nobody the epoch covers: nobody reads it
         return YR_OK;
+    // Two texts under one key, in two chains perhaps, which by themselves are no fork.
+    if (err == YR_EEXIST && (err = yr_room_forked(rooms, room, c->record->author)) != YR_OK)
+        return err;
     return yr_chat_unreadable(rooms->chats, rooms->now, room->id, &c->said);
 }
 

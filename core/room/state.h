@@ -327,6 +327,9 @@ YR_MUST_USE enum yr_err yr_room_profile(struct yr_rooms *rooms, struct yr_room *
 /** It said something, or asked to be added, at this time. */
 void yr_mate_heard(struct yr_rooms *rooms, struct yr_room *room, struct yr_mate *mate,
                    uint64_t hlc);
+/** It has signed two records where an honest member signs one: say so, once. */
+YR_MUST_USE enum yr_err yr_room_forked(struct yr_rooms *rooms, struct yr_room *room,
+                                       const uint8_t mid[YR_MID_LEN]);
 /** Something of this author was accepted. */
 YR_MUST_USE enum yr_err yr_room_seen(struct yr_rooms *rooms, struct yr_room *room,
                                      const struct yr_room_record *record,

@@ -299,6 +299,38 @@ static void history_is_given_by_who_added_the_newcomer_alone(void **state)
     sim_free(w.sim);
 }
 
+// Each half of a room could be shown another one first.
+static void two_texts_under_one_key_mark_who_wrote_them(void **state)
+{
+    struct world w = two_of_three(6, 0);
+    struct yr_room *room;
+    struct yr_epoch_choice choice;
+    struct yr_chain chain;
+    struct yr_mate *bob;
+
+    sim_run(w.sim, MINUTE);
+    say(&w, w.bob, "first");
+    room = room_at(&w, w.bob);
+    yr_epochs_choose(room->epochs, sim_now(w.sim, w.bob).wall_ms, &choice);
+    assert_int_equal(yr_chain_begin(room->epochs, yr_epoch_find(room->epochs, choice.id),
+                                    YR_EPOCH_CONTENT, room->self, &chain),
+                     YR_OK);
+    say(&w, w.bob, "yes");
+    sim_run(w.sim, 10 * YR_S);
+    bob = yr_room_mate(room_at(&w, w.alice), room->self);
+    assert_non_null(bob);
+    assert_false(bob->forked);
+    assert_int_equal(yr_chain_save(room->epochs, yr_epoch_find(room->epochs, choice.id), &chain),
+                     YR_OK);
+    yr_chain_end(room->epochs, &chain);
+    room->incarnation[0] ^= 1; // another chain of records: no number is there twice
+    say(&w, w.bob, "no");
+    sim_run(w.sim, 10 * YR_S);
+    bob = yr_room_mate(room_at(&w, w.alice), room->self);
+    assert_true(bob->forked);
+    sim_free(w.sim);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -306,6 +338,7 @@ int main(void)
         cmocka_unit_test(who_is_shut_out_again_and_again_writes_on_and_makes_few_epochs),
         cmocka_unit_test(an_answer_to_an_invitation_is_good_for_nobody_else),
         cmocka_unit_test(history_is_given_by_who_added_the_newcomer_alone),
+        cmocka_unit_test(two_texts_under_one_key_mark_who_wrote_them),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
