@@ -346,18 +346,17 @@ static enum yr_err consider_placed(struct yr_room_log *log, struct yr_now now,
         return hold(log, now, item, author, YR_LOG_WAITING, &p, 0, what);
     if (!wanted && too_many_chains(log, r))
         return done(log, YR_LOGGED_STRANGER, YR_PUT_LATE, what);
-    if (r->class == YR_CLASS_CONTROL) {
-        yr_room_op_from(&op, r, item->body);
-        if (!may(log, item, &op))
-            return refuse(log, YR_LOGGED_RIGHT, what, forged);
-    }
     yr_log_touch_author(log, author);
     if (!yr_log_bucket_take(&author->buckets[r->class - 1], r->hlc, now, &wait_us) && !wanted)
         return hold(log, now, item, author, YR_LOG_FAST, &p, wait_us, what);
     *what = YR_PUT_NEW;
-    if (r->class == YR_CLASS_CONTROL)
-        return enter_control(log, now, item, author, &op, what);
-    return enter(log, now, item, author, p.eff);
+    if (r->class != YR_CLASS_CONTROL)
+        return enter(log, now, item, author, p.eff);
+    // The dearest comes last, so that the rate bounds that, too.
+    yr_room_op_from(&op, r, item->body);
+    if (!may(log, item, &op))
+        return refuse(log, YR_LOGGED_RIGHT, what, forged);
+    return enter_control(log, now, item, author, &op, what);
 }
 
 enum yr_err yr_log_consider(struct yr_room_log *log, struct yr_now now,

@@ -411,6 +411,18 @@ static void index_held(struct yr_room_log *log, struct yr_log_held *held,
     *bucket = held;
 }
 
+// How many of an author and class wait for their time already.  It comes for one after the other,
+// so that none is looked at again and again.
+static size_t ahead(const struct yr_room_log *log, const struct yr_log_author *author,
+                    uint8_t class)
+{
+    size_t count = 0;
+
+    for (const struct yr_log_held *at = log->queues[YR_LOG_FAST].first; at != NULL; at = at->next)
+        count += at->author == author && at->class == class;
+    return count;
+}
+
 void yr_log_hold(struct yr_room_log *log, struct yr_now now, enum yr_log_queue queue,
                  const struct yr_room_record *record, struct yr_log_author *author,
                  const uint8_t *const *parents, size_t parent_count, unsigned slot, size_t len,
@@ -436,6 +448,8 @@ void yr_log_hold(struct yr_room_log *log, struct yr_now now, enum yr_log_queue q
     held->slot = slot;
     held->since_us = now.mono_us;
     held->due_us = now.mono_us + wait_us;
+    if (queue == YR_LOG_FAST)
+        held->due_us += ahead(log, author, held->class) * YR_ROOM_RATE_MS * YR_MS;
     enqueue(log, held, queue);
     if (author != NULL)
         index_held(log, held, author);

@@ -259,14 +259,20 @@ enum yr_err yr_room_log_range(struct yr_room_log *log, const struct yr_chain_key
     while (*next == 0 && (err = next_seq(log, chain, to, how, &at, &seq, &arrival)) == YR_OK) {
         if (seq != last)
             group = n;
+        how = YR_SEEK_GT;
         if (n < cap) {
             arrivals[n++] = arrival;
         } else if (group > 0) { // all of one seq together, if that is possible at all
             n = group;
             *next = seq;
+        } else if (seq == UINT64_MAX) {
+            break;
+        } else { // it is not: past the rest of them, however many there are
+            yr_log_be64(at.suffix + 4, seq + 1);
+            yr_log_be64(at.suffix + 12, 0);
+            how = YR_SEEK_GE;
         }
         last = seq;
-        how = YR_SEEK_GT;
     }
     *count = n;
     return err == YR_ENOENT ? YR_OK : err;
