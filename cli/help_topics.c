@@ -59,7 +59,7 @@ static void formatting(struct yr_buf *out)
         out, "Output\n\n"
              "On a terminal: tables, times of your zone, colours (--color, NO_COLOR), a pager.\n"
              "In a pipe: lists as lines of fields parted by tabs, no heading; tab, newline and\n"
-             "backslash in a field as \\t \\n \\\\; a friend as its name, a room with #; times "
+             "backslash in a field as \\t \\n \\\\; people as their names, a room with #; times "
              "with offset.\n"
              "With --json: one object a line, each with its type; errors as one object on stderr.\n"
              "Text of others is made safe in the first two, escaped in the third.\n\n"

@@ -349,6 +349,14 @@ static void add_number(struct yr_buf *out, const json_t *value)
     yr_buf_adds(out, text);
 }
 
+// For programs: without the mark that warns people of names.
+static void add_ref_name(struct yr_buf *out, const json_t *ref)
+{
+    if (strcmp(yr_json_str(ref, "kind", ""), "room") == 0)
+        yr_buf_addc(out, '#');
+    yr_add_name(out, yr_json_str(ref, "name", "?"));
+}
+
 void yr_tsv_field(struct yr_buf *out, const json_t *value, bool raw)
 {
     struct yr_buf text = {0};
@@ -358,7 +366,7 @@ void yr_tsv_field(struct yr_buf *out, const json_t *value, bool raw)
     else if (json_is_string(value))
         yr_safe_body(&text, json_string_value(value), json_string_length(value));
     else if (json_is_object(value) && json_is_string(json_object_get(value, "name")))
-        yr_add_ref(&text, value);
+        add_ref_name(&text, value);
     else if (json_is_number(value))
         add_number(&text, value);
     else if (json_is_boolean(value))
@@ -498,13 +506,9 @@ void yr_add_name(struct yr_buf *line, const char *name)
 
 void yr_add_ref(struct yr_buf *line, const json_t *ref)
 {
-    const char *kind = yr_json_str(ref, "kind", "");
-
-    if (strcmp(kind, "room") == 0)
-        yr_buf_addc(line, '#');
-    if (strcmp(kind, "member") == 0 && !yr_json_bool(ref, "friend", false))
+    if (strcmp(yr_json_str(ref, "kind", ""), "member") == 0 && !yr_json_bool(ref, "friend", false))
         yr_buf_addc(line, '~');
-    yr_add_name(line, yr_json_str(ref, "name", "?"));
+    add_ref_name(line, ref);
 }
 
 void yr_add_text(struct yr_buf *line, const char *text)

@@ -76,7 +76,7 @@ void yr_out_error(const struct yr_out *out, int exit, int code, const char *name
 
 /** The fields of a record type that are TSV columns, in order; NULL: not such a type. */
 const char *const *yr_record_fields(const char *type);
-/** One field as TSV shows it: a Ref as its name, lists and objects as JSON. */
+/** One field as TSV shows it: a Ref as its name, a room's with `#`; lists and objects as JSON. */
 void yr_tsv_field(struct yr_buf *out, const json_t *value, bool raw);
 
 /* ---- pieces of a line ---- */
