@@ -156,7 +156,7 @@
 #define YR_RECEIPTS_MAX        500   /* chains in one receipt: 16 KB; the newest */
 #define YR_ROOM_INVITES_MAX    16    /* to rooms, not answered yet */
 #define YR_ROOM_INVITERS       4     /* friends remembered of one such */
-#define YR_ROOM_SEALS_MAX      4 /* own keys for epoch secrets: those of three weeks and a spare */
+#define YR_ROOM_SEALS_MAX      6     /* own keys for epoch secrets: of three weeks, and lost ones */
 
 #define YR_ROOM_HELD_MAX      4096     /* records of a room that wait for their ancestors ... */
 #define YR_ROOM_HELD_BYTES    16777216 /* ... and what they take */

@@ -241,8 +241,10 @@ static enum yr_err tick_needkey(struct yr_rooms *rooms, struct yr_room *room)
     enter(rooms, room, YR_ROOM_KEYLESS);
     memcpy(room->needed, choice.best, sizeof room->needed);
     body.epoch = choice.best;
-    // Perhaps it was sealed to a key we no longer have: the answer shall not be.
-    if (rooms->now.wall_ms - room->seal_ms[0] >= SEAL_LOST_MS)
+    // Perhaps it was sealed to a key we no longer have: the answer shall not be.  But whoever makes
+    // such epochs shall not take away the keys that what is on its way was sealed to.
+    if (rooms->now.wall_ms - room->seal_ms[0] >= SEAL_LOST_MS &&
+        room->seal_count < YR_ROOM_SEALS_MAX - 2)
         err = harmless(yr_room_seal_new(rooms, room));
     return err == YR_OK ? harmless(yr_room_publish(rooms, room, &body)) : err;
 }

@@ -206,6 +206,27 @@ static void who_is_shut_out_again_and_again_writes_on_and_makes_few_epochs(void 
     sim_free(w.sim);
 }
 
+static void who_is_shut_out_keeps_the_keys_that_others_may_yet_use(void **state)
+{
+    struct world w = two_of_three(7, 0);
+    const struct yr_room *room = room_at(&w, w.alice);
+    uint8_t first[32];
+    bool kept = false;
+
+    memcpy(first, room->seals[0].public_key, sizeof first);
+    for (size_t i = 0; i < 6; i++) {
+        sim_run(w.sim, 61 * MINUTE);
+        shut_out(&w, w.bob);
+        sim_run(w.sim, MINUTE);
+    }
+    room = room_at(&w, w.alice);
+    assert_true(room->seal_count > 1); // she asked with a new one
+    for (size_t i = 0; i < room->seal_count; i++)
+        kept |= memcmp(room->seals[i].public_key, first, sizeof first) == 0;
+    assert_true(kept);
+    sim_free(w.sim);
+}
+
 // The answer of a newcomer to its inviter is in the ADD, for every member to read.
 static void an_answer_to_an_invitation_is_good_for_nobody_else(void **state)
 {
@@ -336,6 +357,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_key_for_epochs_is_replaced_each_week_and_gone_two_weeks_later),
         cmocka_unit_test(who_is_shut_out_again_and_again_writes_on_and_makes_few_epochs),
+        cmocka_unit_test(who_is_shut_out_keeps_the_keys_that_others_may_yet_use),
         cmocka_unit_test(an_answer_to_an_invitation_is_good_for_nobody_else),
         cmocka_unit_test(history_is_given_by_who_added_the_newcomer_alone),
         cmocka_unit_test(two_texts_under_one_key_mark_who_wrote_them),
