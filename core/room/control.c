@@ -142,12 +142,13 @@ static enum yr_err refresh_members(struct yr_rooms *rooms, struct yr_room *room,
 static enum yr_err refresh_self(struct yr_rooms *rooms, struct yr_room *room)
 {
     const struct yr_mate *self = yr_room_mate(room, room->self);
-    const bool member = self != NULL && self->rank > 0;
+    // Of a room with too many members only this is known.
+    const bool member = yr_authority_rank(yr_room_log_authority(room->log), room->self) > 0;
 
     if (member && room->state == YR_ROOM_JOINING) {
         room->state = YR_ROOM_ACTIVE; // KEYLESS if it turns out so
         room->dirty = true;
-        if (strcmp(self->nick, rooms->ops.nick(rooms->ops.ctx)) != 0)
+        if (self == NULL || strcmp(self->nick, rooms->ops.nick(rooms->ops.ctx)) != 0)
             room->profile = true;
         yr_room_changed(rooms, room, false);
     } else if (!member && (room->state == YR_ROOM_ACTIVE || room->state == YR_ROOM_KEYLESS)) {

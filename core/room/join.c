@@ -347,7 +347,8 @@ static enum yr_err invited(struct yr_rooms *rooms, const uint8_t friend[YR_ID_LE
     is_new = note_inviter(room, friend, plain->mid);
     if (room->state == YR_ROOM_JOINING) { // one more who may add us
         yr_room_store(rooms, room);
-        return is_new ? ask(rooms, room, &room->inviters[0]) : yr_room_ask(rooms, room);
+        return is_new ? ask(rooms, room, &room->inviters[0])
+                      : yr_room_ask_friend(rooms, room, friend);
     }
     room->state = YR_ROOM_INVITED;
     memcpy(room->create, plain->create, plain->create_len);
@@ -360,16 +361,27 @@ static enum yr_err invited(struct yr_rooms *rooms, const uint8_t friend[YR_ID_LE
     return YR_OK;
 }
 
-enum yr_err yr_room_ask(struct yr_rooms *rooms, struct yr_room *room)
+static enum yr_err ask_all(struct yr_rooms *rooms, struct yr_room *room)
 {
     enum yr_err err = YR_OK;
 
-    if (room->asked_us != 0 && rooms->now.mono_us < room->asked_us + ASK_US)
-        return YR_OK;
     room->asked_us = YR_MAX(rooms->now.mono_us, 1u);
     for (size_t i = 0; i < room->inviter_count && err == YR_OK; i++)
         err = ask(rooms, room, &room->inviters[i]);
     return err;
+}
+
+enum yr_err yr_room_ask_friend(struct yr_rooms *rooms, struct yr_room *room,
+                               const uint8_t friend[YR_ID_LEN])
+{
+    if (room->asked_us != 0 && rooms->now.mono_us < room->asked_us + ASK_US)
+        return YR_OK;
+    for (size_t i = 0; i < room->inviter_count; i++)
+        if (memcmp(room->inviters[i].id, friend, YR_ID_LEN) == 0) {
+            room->asked_us = YR_MAX(rooms->now.mono_us, 1u);
+            return ask(rooms, room, &room->inviters[i]);
+        }
+    return YR_OK;
 }
 
 // What is left of the time when we were in this room before.
@@ -423,9 +435,8 @@ enum yr_err yr_rooms_join(struct yr_rooms *rooms, struct yr_now now,
                                  rooms->ops.nick(rooms->ops.ctx))) != YR_OK ||
         (err = yr_room_refresh(rooms, room, true)) != YR_OK)
         return err;
-    room->asked_us = 0;
     yr_room_store(rooms, room);
-    if ((err = yr_room_ask(rooms, room)) != YR_OK)
+    if ((err = ask_all(rooms, room)) != YR_OK)
         return err;
     yr_room_changed(rooms, room, false);
     return yr_rooms_settle(rooms);

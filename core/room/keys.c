@@ -35,8 +35,11 @@ static const uint8_t *newest_seal(void *ctx, const uint8_t mid[YR_MID_LEN])
 static enum yr_err join_heads(struct yr_rooms *rooms, struct yr_room *room)
 {
     struct yr_room_body body = {.kind = YR_ROOM_SET, .known = true, .key = YR_SETTING_NAME};
+    struct yr_authority *authority = yr_room_log_authority(room->log);
 
-    if (yr_authority_rank(yr_room_log_authority(room->log), room->self) < YR_RANK_MOD)
+    if (yr_authority_head_count(authority) == 1)
+        return YR_EAGAIN; // that is not it: there are too many members
+    if (yr_authority_rank(authority, room->self) < YR_RANK_MOD)
         return YR_EAGAIN; // somebody else will
     body.data = (const uint8_t *)room->name;
     body.data_len = strlen(room->name);

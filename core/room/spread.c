@@ -96,7 +96,7 @@ enum yr_err yr_rooms_up(struct yr_rooms *rooms, struct yr_now now, unsigned slot
         return YR_OK;
     for (size_t i = 0; i < rooms->count && err == YR_OK; i++)
         if (rooms->list[i]->state == YR_ROOM_JOINING)
-            err = yr_room_ask(rooms, rooms->list[i]);
+            err = yr_room_ask_friend(rooms, rooms->list[i], friend.id);
     return err == YR_OK ? yr_rooms_settle(rooms) : err;
 }
 

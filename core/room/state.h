@@ -252,8 +252,9 @@ YR_MUST_USE enum yr_err YR_PRINTF(3)
 /* ---- join.c ---- */
 
 YR_MUST_USE enum yr_err yr_room_join_tick(struct yr_rooms *rooms, struct yr_room *room);
-/** Ask to be added, those of our inviters who can be reached. */
-YR_MUST_USE enum yr_err yr_room_ask(struct yr_rooms *rooms, struct yr_room *room);
+/** Ask this friend again to add us, if it invited us; not more often than once a minute. */
+YR_MUST_USE enum yr_err yr_room_ask_friend(struct yr_rooms *rooms, struct yr_room *room,
+                                           const uint8_t friend[YR_ID_LEN]);
 struct yr_guest *yr_room_guest(struct yr_room *room, const uint8_t id[YR_ID_LEN]);
 struct yr_guest *yr_room_guest_of(struct yr_room *room, const uint8_t mid[YR_MID_LEN]);
 YR_MUST_USE enum yr_err yr_room_guest_add(struct yr_rooms *rooms, struct yr_room *room,

@@ -170,6 +170,87 @@ static void whoever_invites_again_makes_us_ask_nobody_else_again(void **state)
     bus_clear(&w);
 }
 
+// What waits for somebody who is away must not grow with every link to somebody else.
+static void who_invited_us_and_is_away_is_asked_once(void **state)
+{
+    uint8_t id[YR_ROOM_ID_LEN];
+
+    bus_init(&w);
+    w.people[0].friend[1] = w.people[1].friend[0] = true; // no link
+    bus_found(&w, 0, "garden", id);
+    invite(0, 1, id);
+    bus_hand_over(&w);
+    assert_int_equal(yr_rooms_join(w.people[1].rooms, w.now, id), YR_OK);
+    assert_int_equal(waiting_for(0), 1);
+    w.people[1].friend[2] = true;
+    for (unsigned i = 0; i < 10; i++) {
+        w.now.mono_us += 61 * YR_S;
+        assert_int_equal(yr_rooms_up(w.people[1].rooms, w.now, 2), YR_OK);
+        yr_rooms_down(w.people[1].rooms, w.now, 2);
+    }
+    assert_int_equal(waiting_for(0), 1);
+    assert_int_equal(yr_rooms_up(w.people[1].rooms, w.now, 0), YR_OK);
+    assert_int_equal(waiting_for(0), 2);
+    bus_clear(&w);
+}
+
+/* ---- too many ---- */
+
+// Make somebody a member whom nobody ever sees.
+static void add_puppet(unsigned adder, const uint8_t *id, struct seeded *rnd)
+{
+    struct yr_plain plain = {.type = YR_PLAIN_ROOM_JOIN, .known = true};
+    struct yr_rooms *rooms = w.people[adder].rooms;
+    const unsigned friend = BUS_PEOPLE - 1;
+    uint8_t sig[YR_SIG_LEN], self[YR_MID_LEN];
+    struct yr_identity keys;
+
+    self_of(adder, id, self);
+    yr_identity_new(&keys, &rnd->rng, 0);
+    yr_room_join_sign(sig, keys.sign_sk, id, keys.id, keys.device.public_key, self);
+    plain.room = id;
+    plain.sign_pk = keys.id;
+    plain.seal_pk = keys.device.public_key;
+    plain.join_sig = sig;
+    plain.text = (const uint8_t *)"puppet";
+    plain.text_len = 6;
+    invite(adder, friend, id);
+    assert_int_equal(yr_rooms_plain(rooms, w.now, friend, &plain), YR_OK);
+    yr_rooms_unfriend(rooms, w.now, w.people[friend].id);
+    w.now.mono_us += 110 * YR_MS;
+    w.now.wall_ms += 110;
+}
+
+static void a_room_with_too_many_members_is_not_filled_with_operations(void **state)
+{
+    uint8_t id[YR_ROOM_ID_LEN];
+    struct seeded rnd;
+    uint64_t before;
+
+    bus_init(&w);
+    seeded_init(&rnd, 1);
+    bus_befriend(&w, 0, 1);
+    bus_found(&w, 0, "garden", id);
+    bus_bring(&w, 0, 1, id);
+    for (unsigned i = 0; i < 2; i++) {
+        w.people[i].friend[BUS_PEOPLE - 1] = true;
+        yr_rooms_down(w.people[i].rooms, w.now, 1 - i);
+    }
+    for (unsigned i = 2; i < YR_ROOM_MEMBERS_MAX; i++)
+        add_puppet(0, id, &rnd);
+    for (unsigned i = 0; i < 3; i++)
+        add_puppet(1, id, &rnd);
+    bus_befriend(&w, 0, 1);
+    bus_pass(&w, 10);
+    assert_int_equal(members(0, id), YR_ROOM_MEMBERS_MAX + 3);
+    before = bus_counter(&w, 1, "room.accepted");
+    bus_pass(&w, 30);
+    assert_int_equal(bus_say(&w, 0, id, "anybody here?"), YR_EAGAIN);
+    bus_pass(&w, 1);
+    assert_int_equal(bus_counter(&w, 1, "room.accepted"), before);
+    bus_clear(&w);
+}
+
 /* ---- what is not kept yet ---- */
 
 static void a_record_of_ours_is_not_given_to_who_asks_before_it_is_durable(void **state)
@@ -202,6 +283,8 @@ int main(void)
         cmocka_unit_test(rooms_that_nobody_hears_we_left_are_bounded),
         cmocka_unit_test(nobody_comes_in_by_what_another_asked_with),
         cmocka_unit_test(whoever_invites_again_makes_us_ask_nobody_else_again),
+        cmocka_unit_test(who_invited_us_and_is_away_is_asked_once),
+        cmocka_unit_test(a_room_with_too_many_members_is_not_filled_with_operations),
         cmocka_unit_test(a_record_of_ours_is_not_given_to_who_asks_before_it_is_durable),
     };
 
