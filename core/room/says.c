@@ -10,9 +10,11 @@
  * Chains of keys go one way, so nothing of an epoch is opened while earlier records of it wait. */
 #include "core/room/state.h"
 
-#define WAITS_MAX 1024 /* epochs that content waits for; random ones cost their author his rate */
-#define STEP      64   /* records opened in one go: some milliseconds */
-#define LOST_MS   YR_DAY_MS /* until an epoch that is here and does not open is given up */
+#define WAITS_MAX  1024 /* epochs that content waits for ... */
+#define WAITS_EACH 256  /* ... and of those, first named by one author: he may make them up */
+#define WAIT_LEN   (1 + YR_MID_LEN)
+#define STEP       64        /* records opened in one go: some milliseconds */
+#define LOST_MS    YR_DAY_MS /* until an epoch that is here and does not open is given up */
 
 /* ---- ours ---- */
 
@@ -70,10 +72,12 @@ struct yr_wait *yr_room_wait_find(struct yr_room *room, const uint8_t epoch[YR_E
 static void store_wait(struct yr_rooms *rooms, const struct yr_room *room,
                        const struct yr_wait *wait)
 {
-    const uint8_t row = wait->counted;
+    uint8_t row[WAIT_LEN];
 
+    row[0] = wait->counted;
+    memcpy(row + 1, wait->author, YR_MID_LEN);
     yr_rows_put(rooms->rows, YR_TABLE_ROOMWAIT, room->id, YR_ROOM_ID_LEN, wait->epoch,
-                YR_EPOCH_ID_LEN, &row, 1);
+                YR_EPOCH_ID_LEN, row, sizeof row);
 }
 
 static void drop_wait(struct yr_rooms *rooms, struct yr_room *room, struct yr_wait *wait)
@@ -87,7 +91,7 @@ enum yr_err yr_room_says_load(struct yr_rooms *rooms, struct yr_room *room)
 {
     struct yr_row at = {.suffix_len = 0};
     enum yr_seek how = YR_SEEK_GE;
-    uint8_t row[64 + 1];
+    uint8_t row[64 + WAIT_LEN];
     enum yr_err err;
 
     for (;; how = YR_SEEK_GT) {
@@ -95,7 +99,7 @@ enum yr_err yr_room_says_load(struct yr_rooms *rooms, struct yr_room *room)
                            sizeof row);
         if (err != YR_OK)
             break;
-        if (at.suffix_len != YR_EPOCH_ID_LEN || at.value_len != 1)
+        if (at.suffix_len != YR_EPOCH_ID_LEN || at.value_len != WAIT_LEN)
             return YR_ECORRUPT;
         if ((err = yr_room_grow(rooms, &room->waits, &room->wait_cap, room->wait_count,
                                 sizeof *room->waits, WAITS_MAX)) != YR_OK)
@@ -104,6 +108,7 @@ enum yr_err yr_room_says_load(struct yr_rooms *rooms, struct yr_room *room)
         memset(wait, 0, sizeof *wait);
         memcpy(wait->epoch, at.suffix, YR_EPOCH_ID_LEN);
         wait->counted = row[0] != 0;
+        memcpy(wait->author, row + 1, YR_MID_LEN);
     }
     return err == YR_ENOENT ? yr_room_wait_look(rooms, room) : err;
 }
@@ -190,6 +195,16 @@ enum yr_err yr_room_wait_look(struct yr_rooms *rooms, struct yr_room *room)
     return YR_OK;
 }
 
+// How many epochs this author has named first.
+static size_t named_by(const struct yr_room *room, const uint8_t author[YR_MID_LEN])
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < room->wait_count; i++)
+        n += memcmp(room->waits[i].author, author, YR_MID_LEN) == 0;
+    return n;
+}
+
 static enum yr_err wait_for(struct yr_rooms *rooms, struct yr_room *room,
                             const struct yr_room_record *record, const uint8_t *epoch,
                             uint64_t arrival, bool foreign, bool *full)
@@ -199,6 +214,8 @@ static enum yr_err wait_for(struct yr_rooms *rooms, struct yr_room *room,
     enum yr_err err;
 
     *full = false;
+    if (wait == NULL && (*full = named_by(room, record->author) >= WAITS_EACH))
+        return YR_OK;
     if (wait == NULL) {
         err = yr_room_grow(rooms, &room->waits, &room->wait_cap, room->wait_count,
                            sizeof *room->waits, WAITS_MAX);
@@ -209,6 +226,7 @@ static enum yr_err wait_for(struct yr_rooms *rooms, struct yr_room *room,
         wait = &room->waits[room->wait_count++];
         memset(wait, 0, sizeof *wait);
         memcpy(wait->epoch, epoch, YR_EPOCH_ID_LEN);
+        memcpy(wait->author, record->author, YR_MID_LEN);
         wait->counted = !foreign;
         store_wait(rooms, room, wait);
     }

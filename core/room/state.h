@@ -69,7 +69,8 @@ struct yr_inviter {
 /** An epoch for whose key content waits.  Row ROOMWAIT. */
 struct yr_wait {
     uint8_t epoch[YR_EPOCH_ID_LEN];
-    bool counted; /* it may be for us: what waits is not delivered */
+    uint8_t author[YR_MID_LEN]; /* of the first content in it */
+    bool counted;               /* it may be for us: what waits is not delivered */
     enum { YR_WAIT_IDLE, YR_WAIT_OPENING, YR_WAIT_DROPPING, YR_WAIT_LOST } what;
     uint64_t at; /* DROPPING: how far */
 };

@@ -352,6 +352,39 @@ static void two_texts_under_one_key_mark_who_wrote_them(void **state)
     sim_free(w.sim);
 }
 
+static void who_makes_up_epochs_leaves_place_for_others_to_wait(void **state)
+{
+    struct world w = two_of_three(8, 7);
+    struct yr_room *room = room_at(&w, w.bob);
+    uint8_t epoch[YR_EPOCH_ID_LEN], bytes[YR_CONTENT_PAD + YR_TAG_LEN] = {0};
+    struct yr_room_body body = {.kind = YR_ROOM_CONTENT,
+                                .known = true,
+                                .epoch = epoch,
+                                .commit = bytes,
+                                .nonce = bytes,
+                                .data = bytes,
+                                .data_len = sizeof bytes};
+
+    sim_run(w.sim, MINUTE);
+    for (size_t i = 0; i < 400; i++) {
+        yr_random(room->owner->rng, epoch, sizeof epoch);
+        assert_int_equal(yr_room_publish(rooms_of(&w, w.bob), room, &body), YR_OK);
+        done_at(&w, w.bob);
+    }
+    sim_run(w.sim, MINUTE);
+    assert_int_equal(room_at(&w, w.alice)->wait_count, 256);
+    sim_crash(w.sim, w.alice);
+    sim_restart(w.sim, w.alice);
+    assert_int_equal(room_at(&w, w.alice)->wait_count, 256);
+    yr_random(room->owner->rng, epoch, sizeof epoch);
+    assert_int_equal(yr_room_publish(rooms_of(&w, w.bob), room, &body), YR_OK);
+    done_at(&w, w.bob);
+    sim_run(w.sim, MINUTE);
+    assert_int_equal(room_at(&w, w.alice)->wait_count, 256);
+    say(&w, w.bob, "and now a true one");
+    sim_free(w.sim);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -361,6 +394,7 @@ int main(void)
         cmocka_unit_test(an_answer_to_an_invitation_is_good_for_nobody_else),
         cmocka_unit_test(history_is_given_by_who_added_the_newcomer_alone),
         cmocka_unit_test(two_texts_under_one_key_mark_who_wrote_them),
+        cmocka_unit_test(who_makes_up_epochs_leaves_place_for_others_to_wait),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
