@@ -4,7 +4,7 @@
 #include "tests/core/room/epoch_world.h"
 
 #define MODEL YAARI_SOURCE_DIR "/tests/models/room_epoch_model.py"
-#define ROOMS 2000
+#define ROOMS 1200
 
 /* ---- against the model ---- */
 
