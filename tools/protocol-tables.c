@@ -6,6 +6,7 @@
 
 #include "core/crypto/kdf.h"
 #include "core/dht/rpc.h"
+#include "core/room/record.h"
 #include "core/store/rows.h"
 #include "core/wire/messages.h"
 
@@ -125,6 +126,44 @@ static void fields(void)
     end("hello-fields");
 }
 
+// One field of a record's body, where it stands among the others.
+static void body_field(size_t *count, const char *member, const char *form, unsigned long long min,
+                       unsigned long long max)
+{
+    printf("%s%s", (*count)++ > 0 ? ", " : "", member);
+    if (strcmp(form, "BIN") == 0)
+        printf(" %llu", max);
+    else if (strcmp(form, "STR") == 0)
+        printf(" (u8 length, text of %llu to %llu)", min, max);
+    else if (strcmp(form, "TEXT") == 0)
+        printf(" (the rest: text of %llu to %llu)", min, max);
+    else if (strcmp(form, "REST") == 0)
+        printf(" (the rest: %llu to %llu)", min, max);
+    else if (strncmp(form, "LIST", 4) == 0)
+        printf(" (u%s count, 1 to %llu times %llu)", form + 4, max, min);
+    else if (min == 0 && max == UINT32_MAX)
+        printf(" u%s", form + 1);
+    else
+        printf(" u%s (%llu to %llu)", form + 1, min, max);
+}
+
+static void room_bodies(void)
+{
+    size_t count;
+
+    begin("room-bodies", "| class | kind | name | fields, in the order of the bytes | meaning |",
+          5);
+#define F(body, form, member, min, max) body_field(&count, #member, #form, min, max);
+#define X(name, class, kind, meaning)                                                 \
+    printf("| %u | %u | %s | ", (unsigned)YR_CLASS_##class, (unsigned)(kind), #name); \
+    count = 0;                                                                        \
+    YR_FIELDS_##name(F) printf("%s | %s |\n", count == 0 ? "none" : "", meaning);
+    YR_BODY_MAP(X)
+#undef X
+#undef F
+    end("room-bodies");
+}
+
 // "owner -> suffix: what it holds"
 static void row(const char *name, const char *db, const char *meaning)
 {
@@ -191,6 +230,7 @@ int main(int argc, char **argv)
     frames();
     plaintexts();
     fields();
+    room_bodies();
     dht_ops();
     rows();
     return limits(argv[1]);

@@ -93,7 +93,7 @@ void yr_room_mid(uint8_t out[YR_MID_LEN], const uint8_t room_id[YR_ROOM_ID_LEN],
     X(LEAVE, CONTROL, 6, "the author is no longer a member")                              \
     X(CONTENT, MESSAGE, 1, "a sealed message")                                            \
     X(REKEY, MESSAGE, 2, "a new epoch secret for every member, or a part of them")        \
-    X(HIST, MESSAGE, 3, "epoch secrets of the history granted to one who joins")          \
+    X(HIST, MESSAGE, 3, "keys of epochs from before, granted to one who joins")           \
     X(KEY, STATE, 1, "the author's new key for epoch secrets")                            \
     X(PROFILE, STATE, 2, "how the author calls itself")                                   \
     X(NEEDKEY, STATE, 3, "the author cannot open the epoch it names; asks for a new one") \
