@@ -517,6 +517,7 @@ static enum yr_err publish_add(struct yr_rooms *rooms, struct yr_room *room,
 static enum yr_err add(struct yr_rooms *rooms, struct yr_room *room, struct yr_guest *guest)
 {
     const struct yr_guest copy = *guest;
+    const bool hist = yr_room_log_create(room->log)->hist_days > 0;
     enum yr_err err;
 
     if (is_member(room, guest->mid)) { // somebody else was quicker
@@ -527,13 +528,16 @@ static enum yr_err add(struct yr_rooms *rooms, struct yr_room *room, struct yr_g
     if (!may_add(room) || room->member_count >= yr_room_log_create(room->log)->max_members)
         return YR_OK; // perhaps later
     err = yr_room_keyed(rooms, room);
+    if (err == YR_OK && hist &&
+        yr_room_log_fast(room->log, rooms->now, room->self, YR_CLASS_MESSAGE))
+        err = YR_EAGAIN; // nobody gives it what it is not given now
     if (err == YR_OK)
         err = publish_add(rooms, room, &copy);
     if (err == YR_OK) {
         guest = yr_room_guest(room, copy.id);
         guest->asked = guest->invited = false; // used up
         yr_guest_store(rooms, room, guest);
-        if (yr_room_log_create(room->log)->hist_days > 0)
+        if (hist)
             err = publish_hist(rooms, room, copy.mid, copy.seal_pk);
     }
     if (err == YR_EAGAIN || err == YR_EDENIED || err == YR_EFULL) {

@@ -194,6 +194,28 @@ static void who_invited_us_and_is_away_is_asked_once(void **state)
     bus_clear(&w);
 }
 
+static void who_is_added_by_somebody_busy_reads_the_history_all_the_same(void **state)
+{
+    uint8_t id[YR_ROOM_ID_LEN];
+    size_t said = 0;
+
+    bus_init(&w);
+    bus_befriend(&w, 0, 1);
+    assert_int_equal(yr_rooms_make(w.people[0].rooms, w.now, "garden", 6, "", 0, 7, id), YR_OK);
+    bus_commit(&w, 0);
+    invite(0, 1, id);
+    bus_pass(&w, 1);
+    while (bus_say(&w, 0, id, "busy") == YR_OK)
+        said++;
+    assert_int_equal(yr_rooms_join(w.people[1].rooms, w.now, id), YR_OK);
+    while (w.first != NULL)
+        bus_hand_over(&w);
+    bus_pass(&w, 10);
+    assert_true(bus_has_room(&w, 1, id, YR_ROOM_ACTIVE));
+    assert_int_equal(bus_texts(&w, 1, id), said);
+    bus_clear(&w);
+}
+
 /* ---- too many ---- */
 
 // Make somebody a member whom nobody ever sees.
@@ -284,6 +306,7 @@ int main(void)
         cmocka_unit_test(nobody_comes_in_by_what_another_asked_with),
         cmocka_unit_test(whoever_invites_again_makes_us_ask_nobody_else_again),
         cmocka_unit_test(who_invited_us_and_is_away_is_asked_once),
+        cmocka_unit_test(who_is_added_by_somebody_busy_reads_the_history_all_the_same),
         cmocka_unit_test(a_room_with_too_many_members_is_not_filled_with_operations),
         cmocka_unit_test(a_record_of_ours_is_not_given_to_who_asks_before_it_is_durable),
     };
