@@ -68,7 +68,7 @@ void yr_out_json_line(struct yr_out *out, const json_t *value);
 /** With --json only: one record, borrowed. */
 void yr_out_json(struct yr_out *out, const json_t *record);
 
-/** Report a failure on stderr, as UX has it; with --json as one error object.
+/** Report a failure on stderr; with --json as one error object.
  *  name: of the error; what and hint: made safe here; data: the daemon's, borrowed, may be NULL:
  *  its candidates and id are told. */
 void yr_out_error(const struct yr_out *out, int exit, int code, const char *name, const char *what,

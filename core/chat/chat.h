@@ -1,5 +1,5 @@
 /* core/chat/chat.h: conversations: what was said, in which order it is shown, what became of it.
- * docs/protocol.md "Messages"; DESIGN.md 5; the display order is DISTRIBUTED 6.2.
+ * docs/protocol.md "Messages".
  *
  * A conversation is a set of messages and a set of operations on message ids (edit, delete,
  * reaction, receipt).  Both merge in any order: two members with the same records show the same

@@ -1,6 +1,6 @@
 /* core/chat/hlc.h: the hybrid logical clock of a conversation: 48-bit milliseconds, 16-bit counter.
- * It follows the wall clock, never goes back, and lets nobody else carry it far ahead. DESIGN.md 5.
- */
+ * It follows the wall clock, never goes back, and lets nobody else carry it far ahead.
+ * docs/protocol.md "Messages". */
 #ifndef YR_HLC_H
 #define YR_HLC_H
 

@@ -1,5 +1,5 @@
-/* Display order (DISTRIBUTED 6.2).  A message's eff is its clock as sent, raised to one above the
- * eff of its parents, so eff alone orders causally, and nothing local enters it.
+/* Display order (docs/protocol.md "Messages").  A message's eff is its clock as sent, raised to one
+ * above the eff of its parents, so eff alone orders causally, and nothing local enters it.
  *
  * A child may come before its parent.  It is shown at once, where it stands by what is known, and
  * waits: a row (parent, child) for each parent that is unknown or waits itself.  When a parent

@@ -1,5 +1,5 @@
 /* core/room/rooms.h: the rooms of a node: what binds logs, keys, conversations and spreading.
- * docs/protocol.md "Rooms"; B.9, DESIGN.md 5.
+ * docs/protocol.md "Rooms"; B.9.
  *
  *     ROOM_INVITE came -> INVITED --join--> JOINING --our ADD came--> ACTIVE <-> KEYLESS
  *                            \--reject--> forgotten        removed, or left --> GONE

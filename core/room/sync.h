@@ -1,5 +1,5 @@
 /* core/room/sync.h: how the records of rooms spread over the links between friends.
- * docs/protocol.md "Rooms: spreading"; B.9.6, DISTRIBUTED 2.7.
+ * docs/protocol.md "Spreading"; B.9.6.
  *
  *     link up -> TAGS both ways: which rooms have we both? -> OPEN: proof of being a member
  *             -> HAVE: hash of all chains -> equal: done

@@ -45,7 +45,7 @@ enum yr_env_status {
     YR_ENV_REFUSED = 1, /* will never be taken (does not open): stop sending it */
 };
 
-/* ---- direct plaintexts (B.7 as DESIGN.md 5 has it) ---- */
+/* ---- direct plaintexts (docs/protocol.md "Messages") ---- */
 
 /*    X(NAME, type, form of the body, meaning) */
 #define YR_PLAIN_MAP(X)                                                   \

@@ -1,5 +1,4 @@
-/* Rooms among few: alice and carol are no friends, bob is a friend of both.  DISTRIBUTED 7: I2-I5,
- * M1, M9; B.9. */
+/* Rooms among few: alice and carol are no friends, bob is a friend of both.  B.9. */
 #include "tests/support/test.h"
 
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* A room among friends of friends while everything breaks, and what must hold when it is over.
- * DISTRIBUTED 7; YAARI_SEED plays one seed again, YAARI_SEEDS says how many, YAARI_PEOPLE how many
+ * YAARI_SEED plays one seed again, YAARI_SEEDS says how many, YAARI_PEOPLE how many
  * people there are. */
 #include "tests/support/test.h"
 

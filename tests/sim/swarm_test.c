@@ -1,5 +1,5 @@
 /* A few friends, everything that can go wrong, and what must hold when it is over.
- * DISTRIBUTED 7; YAARI_SEED plays one seed again. */
+ * YAARI_SEED plays one seed again. */
 #include "tests/support/test.h"
 
 #include <stdio.h>

@@ -1,4 +1,4 @@
-/* Two nodes: links, texts, faults.  DISTRIBUTED 7: L1, L3, L6, M1-M4, M16. */
+/* Two nodes: links, texts, faults. */
 #include "tests/support/test.h"
 
 #include <stdio.h>

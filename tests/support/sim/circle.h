@@ -1,5 +1,5 @@
 /* tests/support/sim/circle.h: people, who of them are friends, and one room that forms among them;
- * what was said there, and what must hold of it.  DISTRIBUTED 7: I1-I5, I9, I16, I18.
+ * what was said there, and what must hold of it.
  *
  * Node i of the simulator is member i here: a circle makes all nodes of its world. */
 #ifndef CIRCLE_H

@@ -3,8 +3,7 @@
  * Everything that happens is an event in one heap, ordered by (time, sequence).  Every draw is
  * PRF(seed, stream, entity, count), never a shared sequence, so that taking one node or fault away
  * leaves every other draw as it was.  Each node has its own memory store; a crash loses what was
- * not committed.  A rolling hash over all that happened tells two runs apart.  DISTRIBUTED 1.2-1.4.
- */
+ * not committed.  A rolling hash over all that happened tells two runs apart. */
 #ifndef YR_SIM_H
 #define YR_SIM_H
 
