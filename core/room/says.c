@@ -13,6 +13,7 @@
 #define WAITS_MAX  1024 /* epochs that content waits for ... */
 #define WAITS_EACH 256  /* ... and of those, first named by one author: he may make them up */
 #define WAIT_LEN   (1 + YR_MID_LEN)
+#define BACK_MAX   512       /* records of a forked chain that are looked at for one */
 #define STEP       64        /* records opened in one go: some milliseconds */
 #define LOST_MS    YR_DAY_MS /* until an epoch that is here and does not open is given up */
 
@@ -265,14 +266,55 @@ static void describe(struct content *c, struct yr_room *room, const struct yr_ro
                                     .own = memcmp(record->author, room->self, YR_MID_LEN) == 0};
 }
 
+// Of who has signed two chains: is this one numbered without a gap, in its epoch?  Otherwise the
+// numbers of one chain could go on where those of the other end, and who gets them the other way
+// round would not read what others do.
+static enum yr_err is_numbered(struct yr_rooms *rooms, struct yr_room *room,
+                               const struct content *c, bool *out)
+{
+    uint32_t index = c->body->index;
+    static const uint8_t none[YR_REC_ID_LEN];
+    uint8_t prev[YR_REC_ID_LEN];
+    struct yr_room_record record;
+    struct yr_room_entry entry;
+    struct yr_room_body body;
+    size_t len;
+    enum yr_err err;
+
+    *out = false;
+    memcpy(prev, c->record->prev, sizeof prev);
+    for (unsigned left = BACK_MAX; memcmp(prev, none, sizeof prev) != 0; left--) {
+        if (left == 0)
+            return YR_OK;
+        err = yr_room_log_get(room->log, prev, rooms->back, sizeof rooms->back, &len, &entry);
+        if (err != YR_OK)
+            return err == YR_ENOENT ? YR_ECORRUPT : err;
+        if (yr_room_record_decode(&record, rooms->back, len) != YR_OK)
+            return YR_ECORRUPT;
+        if (yr_room_body_decode(&body, record.class, record.body, record.body_len) == YR_OK &&
+            body.known && body.kind == YR_ROOM_CONTENT &&
+            memcmp(body.epoch, c->body->epoch, YR_EPOCH_ID_LEN) == 0 && body.index != --index)
+            return YR_OK;
+        memcpy(prev, record.prev, sizeof prev);
+    }
+    *out = index == 0;
+    return YR_OK;
+}
+
 // Open, and give to the conversation.  YR_ENOENT: not yet.
 static enum yr_err open_content(struct yr_rooms *rooms, struct yr_room *room,
                                 const struct content *c)
 {
+    bool numbered = true;
     size_t len;
-    enum yr_err err = yr_epochs_open(room->epochs, rooms->now.wall_ms, c->record, c->body, false,
-                                     rooms->plain, &len);
+    enum yr_err err = YR_OK;
 
+    if (yr_room_log_forked(room->log, c->record->author))
+        err = is_numbered(rooms, room, c, &numbered);
+    if (err == YR_OK)
+        err = numbered ? yr_epochs_open(room->epochs, rooms->now.wall_ms, c->record, c->body, false,
+                                        rooms->plain, &len)
+                       : YR_EPROTO;
     if (err == YR_OK) {
         err = yr_chat_take(rooms->chats, rooms->now, room->id, &c->said, rooms->plain, len);
         yr_wipe(rooms->plain, len);

@@ -173,6 +173,7 @@ struct yr_rooms {
     uint8_t out[YR_ROOM_RECORD_MAX];                        /* a record of ours */
     uint8_t body[YR_ROOM_RECORD_MAX];                       /* its body */
     uint8_t in[YR_ROOM_RECORD_MAX + 64];                    /* a record read from the log */
+    uint8_t back[YR_ROOM_RECORD_MAX];                       /* one of those before it */
     uint8_t plain[YR_ROOM_RECORD_MAX];                      /* a content opened */
     struct yr_room_member members[YR_ROOM_MEMBERS_MAX * 2]; /* of the authority */
 };

@@ -526,12 +526,21 @@ static const char *compare(const struct view *a, const struct view *b)
     return NULL;
 }
 
+static bool by_hostile(const struct circle *c, const struct line *line)
+{
+    for (unsigned i = 0; i < c->count; i++)
+        if (c->hostile[i] && memcmp(c->mids[i], line->author, YR_MID_LEN) == 0)
+            return true;
+    return false;
+}
+
 static const char *check_view(struct circle *c, unsigned node, const struct view *v)
 {
     for (size_t i = 0; i < v->count; i++) {
         if (line_of(v, v->lines[i].id) != i + 1)
             return "a text is there twice";
-        for (size_t k = i; k-- > 0;) // back to this author's last one
+        for (size_t k = by_hostile(c, &v->lines[i]) ? 0 : i;
+             k-- > 0;) // back to this author's last one
             if (memcmp(v->lines[k].author, v->lines[i].author, YR_MID_LEN) == 0) {
                 if (memcmp(v->lines[k].incarnation, v->lines[i].incarnation, 8) == 0 &&
                     v->lines[k].seq >= v->lines[i].seq)
@@ -692,6 +701,9 @@ void circle_end(struct circle *c, yr_us limit)
         const char *wrong = circle_wrong(c, &a, &b);
         circle_fail(c, wrong != NULL ? wrong : "somebody was not told", a, b);
     }
+    sim_run(c->sim, 15 * YR_S); // names and ranks come after
+    if (circle_wrong(c, &a, &b) != NULL)
+        circle_fail(c, circle_wrong(c, &a, &b), a, b);
     for (a = 0; a < c->count; a++)
         for (b = 0; b < a; b++)
             if (holds(c, a) && holds(c, b)) {
