@@ -10,6 +10,7 @@
 
 #define MINUTE (60 * YR_S)
 #define STEPS  120
+#define HOUR   (3600LL * 1000)
 #define YEARS  (10LL * 365 * 86400 * 1000)
 
 static unsigned number(const char *name, unsigned fallback)
@@ -80,6 +81,13 @@ static void rule(struct circle *c, unsigned step)
     (void)sim_command(c->sim, node, &cmd, &err);
 }
 
+// Clocks are years apart, and jump by up to four weeks.  Not further: what is left of an epoch that
+// another took the place of is deleted when the clock says that a month has passed.
+static yr_ms skew_of(uint64_t seed, unsigned node)
+{
+    return ((yr_ms)((seed + node) % 3) - 1) * YEARS;
+}
+
 static void break_something(struct circle *c)
 {
     struct sim *sim = c->sim;
@@ -117,8 +125,8 @@ static void break_something(struct circle *c)
         break;
     case 7:
         sim_skew(sim, node,
-                 circle_draw(c, 2) ? ((yr_ms)circle_draw(c, 3) - 1) * YEARS
-                                   : ((yr_ms)circle_draw(c, 2001) - 1000) * 3600 * 1000);
+                 (c->seed % 2 == 0 ? skew_of(c->seed, node) : 0) +
+                     (yr_ms)circle_draw(c, 672) * HOUR);
         break;
     case 8:
         link.loss = circle_draw(c, 300);
@@ -156,6 +164,8 @@ static void play(uint64_t seed, unsigned people)
     struct circle *c = circle_new(&opts, people);
 
     circle_graph(c, seed % 2);
+    for (unsigned i = 0; i < people && seed % 2 == 0; i++)
+        sim_skew(c->sim, i, skew_of(seed, i));
     circle_found(c, 0, seed % 4 == 3 ? 7 : 0);
     if (seed % 4 != 0)
         circle_gather(c, 0);
