@@ -1,6 +1,7 @@
 /* core/room/epoch_state.h: what the files of epoch.h share.
  *
- *     epoch.c       records that bring epochs, which one is used, time
+ *     epoch.c       records that bring epochs
+ *     epoch_use.c   which of them is used, when another is due, what time takes away
  *     epoch_keys.c  rows, trees and chains: who has which key next
  *     epoch_make.c  new epochs and content
  *
@@ -103,10 +104,6 @@ static inline bool yr_epoch_readable(const struct yr_epoch *e)
 {
     return e->open || e->granted;
 }
-/** Is it of the present membership? */
-bool yr_epoch_current(struct yr_epochs *epochs, const struct yr_epoch *e);
-/** Of those the last in the order all agree on; `ours`: of those we can send in.  NULL: none. */
-struct yr_epoch *yr_epoch_best(struct yr_epochs *epochs, bool ours);
 void yr_epoch_id_rekey(uint8_t id[YR_EPOCH_ID_LEN], const uint8_t room_id[YR_ROOM_ID_LEN],
                        const uint8_t author[YR_MID_LEN], const uint8_t nonce[16],
                        const uint8_t commit[32]);
@@ -124,6 +121,13 @@ YR_MUST_USE enum yr_err yr_epoch_share_seal(const struct yr_epochs *epochs, uint
                                             const uint8_t id[YR_EPOCH_ID_LEN],
                                             const struct yr_keypair *eph, const uint8_t seal_pk[32],
                                             const uint8_t author[YR_MID_LEN]);
+
+/* ---- epoch_use.c ---- */
+
+/** Is it of the present membership? */
+bool yr_epoch_current(struct yr_epochs *epochs, const struct yr_epoch *e);
+/** Of those the last in the order all agree on; `ours`: of those we can send in.  NULL: none. */
+struct yr_epoch *yr_epoch_best(struct yr_epochs *epochs, bool ours);
 /** The members now, sorted by mid; heap, yr_free.  Errors: YR_ENOMEM; YR_ESIZE: more than
  *  YR_ROOM_MEMBERS_MAX. */
 YR_MUST_USE enum yr_err yr_epoch_members(struct yr_epochs *epochs,
