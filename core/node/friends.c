@@ -4,9 +4,6 @@
 
 #include <stdio.h>
 
-#define ROW_VERSION 1
-#define ROW_MAX     1024
-
 unsigned yr_friend_slot(const struct yr_node *n, const struct yr_friend *f)
 {
     return (unsigned)(f - n->friends);
@@ -39,131 +36,7 @@ static void presence(struct yr_node *n, const struct yr_friend *f)
     yr_node_event(n, &event);
 }
 
-/* ---- rows ---- */
-
-void yr_friend_store(struct yr_node *n, const struct yr_friend *f)
-{
-    uint8_t row[ROW_MAX], *room;
-    struct yr_wr wr = yr_wr_init(row, sizeof row);
-
-    yr_wr_u8(&wr, ROW_VERSION);
-    yr_wr_u8(&wr, (uint8_t)(f->pending | f->blocked << 1));
-    yr_wr_u32(&wr, f->order);
-    yr_wr_bytes(&wr, f->dev, 32);
-    yr_wr_u32(&wr, f->gen);
-    room = yr_wr_room(&wr, YR_PAIR_ROW_LEN);
-    yr_pair_encode(room, &f->pair);
-    yr_wr_text16(&wr, f->nick);
-    yr_wr_text16(&wr, f->petname);
-    yr_wr_text16(&wr, f->status);
-    yr_wr_u8(&wr, (uint8_t)f->trust);
-    yr_wr_u64(&wr, (uint64_t)f->created_ms);
-    yr_wr_u64(&wr, (uint64_t)f->last_seen_ms);
-    yr_wr_u64(&wr, (uint64_t)f->muted_until_ms);
-    YR_ASSERT(yr_wr_ok(&wr));
-    yr_rows_put(n->rows, YR_TABLE_FRIEND, NULL, 0, f->id, 32, row, yr_wr_len(&wr));
-    yr_wipe(row, sizeof row);
-}
-
-static enum yr_err decode_friend(struct yr_friend *f, const uint8_t *row, size_t len)
-{
-    struct yr_rd rd = yr_rd_init(row, len);
-    const uint8_t version = yr_rd_u8(&rd), flags = yr_rd_u8(&rd);
-    const uint8_t *pair;
-    uint8_t trust;
-
-    f->pending = (flags & 1) != 0;
-    f->blocked = (flags & 2) != 0;
-    f->order = yr_rd_u32(&rd);
-    yr_rd_copy(&rd, f->dev, 32);
-    f->gen = yr_rd_u32(&rd);
-    pair = yr_rd_bytes(&rd, YR_PAIR_ROW_LEN);
-    yr_rd_text16(&rd, f->nick, sizeof f->nick);
-    yr_rd_text16(&rd, f->petname, sizeof f->petname);
-    yr_rd_text16(&rd, f->status, sizeof f->status);
-    trust = yr_rd_u8(&rd);
-    f->created_ms = (yr_ms)yr_rd_u64(&rd);
-    f->last_seen_ms = (yr_ms)yr_rd_u64(&rd);
-    f->muted_until_ms = (yr_ms)yr_rd_u64(&rd);
-    if (!yr_rd_done(&rd) || version != ROW_VERSION || trust > YR_TRUST_VERIFIED ||
-        yr_pair_decode(&f->pair, pair, YR_PAIR_ROW_LEN) != YR_OK)
-        return YR_ECORRUPT;
-    f->trust = (enum yr_trust)trust;
-    f->used = true;
-    return YR_OK;
-}
-
-static void store_clocks(struct yr_node *n, const struct yr_friend *f)
-{
-    uint8_t row[12 + 12 + 8 + 8];
-    struct yr_wr wr = yr_wr_init(row, sizeof row);
-
-    yr_wr_bytes(&wr, f->clock_theirs.bytes, 12);
-    yr_wr_bytes(&wr, f->clock_ours.bytes, 12);
-    yr_wr_u64(&wr, f->probe_clock.theirs);
-    yr_wr_u64(&wr, f->probe_clock.ours);
-    yr_rows_put(n->rows, YR_TABLE_CLOCK, NULL, 0, f->id, 32, row, yr_wr_len(&wr));
-}
-
-static enum yr_err load_clocks(struct yr_node *n, struct yr_friend *f)
-{
-    uint8_t row[64];
-    struct yr_rd rd;
-    size_t len;
-    enum yr_err err =
-        yr_rows_get(n->rows, YR_TABLE_CLOCK, NULL, 0, f->id, 32, row, sizeof row, &len);
-
-    if (err != YR_OK)
-        return err == YR_ENOENT ? YR_OK : err;
-    rd = yr_rd_init(row, len);
-    yr_rd_copy(&rd, f->clock_theirs.bytes, 12);
-    yr_rd_copy(&rd, f->clock_ours.bytes, 12);
-    f->probe_clock.theirs = yr_rd_u64(&rd);
-    f->probe_clock.ours = yr_rd_u64(&rd);
-    return yr_rd_done(&rd) ? YR_OK : YR_ECORRUPT;
-}
-
-// Where links were and what the friend told, newest last; LAN and probes are for now only.
-static void store_addrs(struct yr_node *n, const struct yr_friend *f)
-{
-    uint8_t row[1 + YR_ADDRS_MAX * 20];
-    struct yr_wr wr = yr_wr_init(row, sizeof row);
-    enum yr_addr_source source;
-    struct yr_addr addr;
-
-    for (size_t i = 0; yr_paths_candidate(n->paths, yr_friend_slot(n, f), i, &addr, &source); i++) {
-        if (source != YR_ADDR_LINKED && source != YR_ADDR_TOLD)
-            continue;
-        yr_wr_u8(&wr, (uint8_t)source);
-        yr_wr_addr(&wr, &addr, false);
-    }
-    YR_ASSERT(yr_wr_ok(&wr));
-    yr_rows_put(n->rows, YR_TABLE_ADDR, NULL, 0, f->id, 32, row, yr_wr_len(&wr));
-}
-
-static enum yr_err load_addrs(struct yr_node *n, const struct yr_friend *f)
-{
-    uint8_t row[1 + YR_ADDRS_MAX * 20];
-    struct yr_rd rd;
-    size_t len;
-    enum yr_err err =
-        yr_rows_get(n->rows, YR_TABLE_ADDR, NULL, 0, f->id, 32, row, sizeof row, &len);
-
-    if (err != YR_OK)
-        return err == YR_ENOENT ? YR_OK : err;
-    rd = yr_rd_init(row, len);
-    while (yr_rd_left(&rd) > 0) {
-        const uint8_t source = yr_rd_u8(&rd);
-        struct yr_addr addr;
-        bool flag;
-        memset(&addr, 0, sizeof addr);
-        yr_rd_addr(&rd, &addr, &flag);
-        if (rd.bad || source > YR_ADDR_PROBED)
-            return YR_ECORRUPT;
-        yr_paths_learn(n->paths, yr_friend_slot(n, f), &addr, (enum yr_addr_source)source, n->now);
-    }
-    return YR_OK;
-}
+/* ---- a friend in the machines ---- */
 
 // A blocked friend gets no link; nor does one whose certificate we have not seen.
 static void admit(struct yr_node *n, const struct yr_friend *f)
@@ -196,8 +69,8 @@ static enum yr_err load_friend(struct yr_node *n, struct yr_friend *f)
 {
     enum yr_err err;
 
-    if ((err = load_clocks(n, f)) != YR_OK || (err = enter(n, f)) != YR_OK ||
-        (err = load_addrs(n, f)) != YR_OK ||
+    if ((err = yr_friend_load_clocks(n, f)) != YR_OK || (err = enter(n, f)) != YR_OK ||
+        (err = yr_friend_load_addrs(n, f)) != YR_OK ||
         (err = yr_delivery_load(n->delivery, yr_friend_slot(n, f), f->id, f->pair.out)) != YR_OK)
         return err;
     return yr_chat_open(n->chats, f->id);
@@ -205,7 +78,7 @@ static enum yr_err load_friend(struct yr_node *n, struct yr_friend *f)
 
 enum yr_err yr_friends_load(struct yr_node *n)
 {
-    uint8_t value[ROW_MAX];
+    uint8_t value[YR_FRIEND_ROW_MAX];
     struct yr_row at = {.suffix_len = 0};
     enum yr_seek how = YR_SEEK_GE;
     enum yr_err err;
@@ -222,7 +95,7 @@ enum yr_err yr_friends_load(struct yr_node *n)
         struct yr_friend *f = &n->friends[i];
         memset(f, 0, sizeof *f);
         memcpy(f->id, at.suffix, 32);
-        if ((err = decode_friend(f, value, at.value_len)) != YR_OK ||
+        if ((err = yr_friend_decode(f, value, at.value_len)) != YR_OK ||
             (err = load_friend(n, f)) != YR_OK)
             break;
         n->next_order = YR_MAX(n->next_order, f->order + 1);
@@ -338,7 +211,7 @@ static uint64_t link_clock(void *ctx, unsigned slot, const struct yr_clock *thei
 
     f->clock_theirs = *theirs;
     f->clock_ours = *ours;
-    store_clocks(n, f);
+    yr_friend_store_clocks(n, f);
     return yr_rows_pending(n->rows);
 }
 
@@ -442,7 +315,7 @@ static enum yr_err got_addrs(struct yr_node *n, struct yr_friend *f, const uint8
     yr_links_info(n->links, yr_friend_slot(n, f), &link);
     yr_paths_told(n->paths, yr_friend_slot(n, f), addrs, count, yr_addr_loopback(&link.addr),
                   n->now);
-    store_addrs(n, f);
+    yr_friend_store_addrs(n, f);
     return YR_OK;
 }
 
@@ -489,7 +362,7 @@ static void link_path(void *ctx, unsigned slot, const struct yr_addr *addr)
     struct yr_node *n = ctx;
 
     yr_paths_learn(n->paths, slot, addr, YR_ADDR_LINKED, n->now);
-    store_addrs(n, &n->friends[slot]);
+    yr_friend_store_addrs(n, &n->friends[slot]);
 }
 
 const struct yr_link_ops yr_friend_link_ops = {.clock = link_clock,
@@ -507,7 +380,7 @@ static uint64_t path_clock(void *ctx, unsigned slot, const struct yr_probe_clock
     struct yr_node *n = ctx;
 
     n->friends[slot].probe_clock = *clock;
-    store_clocks(n, &n->friends[slot]);
+    yr_friend_store_clocks(n, &n->friends[slot]);
     return yr_rows_pending(n->rows);
 }
 
@@ -685,10 +558,10 @@ static enum yr_err contact_met(void *ctx, struct yr_now now, const struct yr_con
         yr_wipe(s, sizeof *s);
     }
     take_hello(n, f, &c->hello);
-    store_clocks(n, f);
+    yr_friend_store_clocks(n, f);
     yr_friend_store(n, f);
     yr_paths_learn(n->paths, yr_friend_slot(n, f), &c->addr, YR_ADDR_LINKED, now);
-    store_addrs(n, f);
+    yr_friend_store_addrs(n, f);
     if (c->inviter) {
         if (f->pending) { // we were adding them too
             f->pending = false;

@@ -128,11 +128,20 @@ void yr_node_trip(struct yr_node *n, enum yr_err err);
 YR_MUST_USE enum yr_err yr_daily_load(struct yr_node *n);
 void yr_daily_tick(struct yr_node *n);
 
+/* friend_rows.c */
+#define YR_FRIEND_ROW_MAX 1024
+void yr_friend_store(struct yr_node *n, const struct yr_friend *f);
+YR_MUST_USE enum yr_err yr_friend_decode(struct yr_friend *f, const uint8_t *row, size_t len);
+void yr_friend_store_clocks(struct yr_node *n, const struct yr_friend *f);
+YR_MUST_USE enum yr_err yr_friend_load_clocks(struct yr_node *n, struct yr_friend *f);
+/* Where links were and what the friend told, newest last; LAN and probes are for now only. */
+void yr_friend_store_addrs(struct yr_node *n, const struct yr_friend *f);
+YR_MUST_USE enum yr_err yr_friend_load_addrs(struct yr_node *n, const struct yr_friend *f);
+
 /* friends.c */
 unsigned yr_friend_slot(const struct yr_node *n, const struct yr_friend *f);
 struct yr_friend *yr_friend_find(struct yr_node *n, const uint8_t id[32]);
 YR_MUST_USE enum yr_err yr_friends_load(struct yr_node *n);
-void yr_friend_store(struct yr_node *n, const struct yr_friend *f);
 void yr_friend_remove(struct yr_node *n, struct yr_friend *f, bool history);
 void yr_friend_changed(struct yr_node *n, const struct yr_friend *f, bool gone);
 void yr_friend_block(struct yr_node *n, struct yr_friend *f, bool blocked);
