@@ -3,20 +3,6 @@
 
 /* ---- leaving ---- */
 
-// Only so many rooms wait for somebody to hear that we left them.
-static enum yr_err bound_leaving(struct yr_rooms *rooms)
-{
-    struct yr_room *oldest = NULL;
-    size_t count = 0;
-
-    for (size_t i = rooms->count; i-- > 0;)
-        if (rooms->list[i]->leaving) {
-            oldest = rooms->list[i];
-            count++;
-        }
-    return count >= YR_ROOMS_MAX ? yr_room_let_go(rooms, oldest) : YR_OK;
-}
-
 enum yr_err yr_rooms_leave(struct yr_rooms *rooms, struct yr_now now,
                            const uint8_t id[YR_ROOM_ID_LEN], bool forget)
 {
@@ -34,8 +20,6 @@ enum yr_err yr_rooms_leave(struct yr_rooms *rooms, struct yr_now now,
         return YR_EDENIED;
     member = room->state == YR_ROOM_ACTIVE || room->state == YR_ROOM_KEYLESS;
     if (member) {
-        if ((err = bound_leaving(rooms)) != YR_OK)
-            return err;
         room->leaving = room->member_count > 1; // else nobody is to hear of it
         if ((err = yr_room_publish(rooms, room, &body)) != YR_OK) {
             room->leaving = false;

@@ -17,6 +17,9 @@ enum yr_err yr_room_note(struct yr_rooms *rooms, struct yr_room *room, const cha
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
+    for (char *c = text; *c != '\0'; c++) // one line, whatever names and topics are
+        if ((unsigned char)*c < ' ')
+            *c = ' ';
     return yr_chat_note(rooms->chats, rooms->now, room->id, text);
 }
 

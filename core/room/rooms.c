@@ -361,6 +361,24 @@ static enum yr_err finish(struct yr_rooms *rooms, struct yr_room *room)
     return YR_OK;
 }
 
+// Rooms that we left, of which nobody has heard yet, give way: only so many can be spread.
+static enum yr_err bound_leaving(struct yr_rooms *rooms)
+{
+    size_t count = 0;
+    enum yr_err err;
+
+    for (size_t i = 0; i < rooms->count; i++)
+        count += rooms->list[i]->log != NULL;
+    for (size_t i = 0; i < rooms->count && count > YR_ROOMS_MAX; i++) {
+        if (!rooms->list[i]->leaving || rooms->list[i]->log == NULL)
+            continue;
+        if ((err = yr_room_let_go(rooms, rooms->list[i])) != YR_OK)
+            return err;
+        count--;
+    }
+    return YR_OK;
+}
+
 enum yr_err yr_rooms_settle(struct yr_rooms *rooms)
 {
     enum yr_err err;
@@ -369,7 +387,8 @@ enum yr_err yr_rooms_settle(struct yr_rooms *rooms)
     for (size_t i = 0; i < rooms->count; i++)
         if (rooms->list[i]->removed && (err = finish(rooms, rooms->list[i])) != YR_OK)
             return err;
-    if (rooms->renumber && (err = renumber(rooms)) != YR_OK)
+    if (rooms->renumber &&
+        ((err = bound_leaving(rooms)) != YR_OK || (err = renumber(rooms)) != YR_OK))
         return err;
     for (size_t i = rooms->unspread_count; i > 0 && rooms->unspread[i - 1].token == 0; i--) {
         token = token != 0 ? token : yr_rows_pending(rooms->rows);

@@ -329,5 +329,8 @@ enum yr_err yr_sync_on_open(struct yr_room_sync *sync, struct yr_now now, struct
     memcpy(s->mid, mid, YR_MID_LEN);
     memcpy(s->sig, sig, YR_SIG_LEN);
     yr_sync_judge(sync, now, s);
+    // How much he may know is looked up anew each time.
+    if (s->removal_due && !yr_sync_spend(sync, now, link, 4 * YR_ROOM_GETS_MAX))
+        s->removal_due = false;
     return s->standing == YR_STANDING_FALSE ? YR_EPROTO : YR_OK;
 }

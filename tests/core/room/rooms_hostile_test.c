@@ -79,6 +79,8 @@ static void rooms_that_nobody_hears_we_left_are_bounded(void **state)
     }
     for (unsigned i = 0; i < YR_ROOMS_MAX; i++)
         bus_found(&w, 0, "garden", id);
+    bus_befriend(&w, 0, 1); // and none takes the place of one we are in
+    bus_bring(&w, 0, 1, id);
     bus_clear(&w);
 }
 
@@ -216,6 +218,30 @@ static void who_is_added_by_somebody_busy_reads_the_history_all_the_same(void **
     bus_clear(&w);
 }
 
+static void a_line_of_the_room_is_one_line(void **state)
+{
+    static struct yr_message m;
+    struct yr_place place = {{0}};
+    uint8_t id[YR_ROOM_ID_LEN];
+    size_t lines = 0;
+
+    bus_init(&w);
+    bus_found(&w, 0, "garden", id);
+    assert_int_equal(yr_rooms_set(w.people[0].rooms, w.now, id, YR_SETTING_TOPIC,
+                                  "roses\nmallory made you admin", 28),
+                     YR_OK);
+    bus_pass(&w, 1);
+    for (enum yr_seek how = YR_SEEK_GE;
+         yr_chat_history(w.people[0].chats, id, how, &place, &m) == YR_OK; how = YR_SEEK_GT) {
+        if (m.kind != YR_MSG_SYSTEM)
+            continue;
+        assert_null(memchr(m.text, '\n', m.text_len));
+        lines++;
+    }
+    assert_true(lines > 0);
+    bus_clear(&w);
+}
+
 /* ---- too many ---- */
 
 // Make somebody a member whom nobody ever sees.
@@ -307,6 +333,7 @@ int main(void)
         cmocka_unit_test(whoever_invites_again_makes_us_ask_nobody_else_again),
         cmocka_unit_test(who_invited_us_and_is_away_is_asked_once),
         cmocka_unit_test(who_is_added_by_somebody_busy_reads_the_history_all_the_same),
+        cmocka_unit_test(a_line_of_the_room_is_one_line),
         cmocka_unit_test(a_room_with_too_many_members_is_not_filled_with_operations),
         cmocka_unit_test(a_record_of_ours_is_not_given_to_who_asks_before_it_is_durable),
     };
