@@ -460,6 +460,8 @@ void yr_room_sync_spread(struct yr_room_sync *sync, struct yr_now now, size_t in
     for (unsigned slot = 0; slot < YR_FRIENDS_MAX; slot++) {
         struct yr_sync_session *s = yr_sync_find(sync, room, slot);
 
+        if (s != NULL && from == YR_ROOM_OWN && record->class == YR_CLASS_CONTROL)
+            yr_sync_tell_again(sync, s);
         if (s == NULL || slot == from || !yr_sync_member(s) || told_by(heard, slot) ||
             is_removed(sync, s))
             continue;

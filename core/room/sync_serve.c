@@ -173,6 +173,15 @@ void yr_sync_tell_removal(struct yr_room_sync *sync, struct yr_sync_session *s,
     yr_sync_wake(sync, 0);
 }
 
+void yr_sync_tell_again(struct yr_room_sync *sync, struct yr_sync_session *s)
+{
+    if (s->standing != YR_STANDING_FORMER || !s->told_removal)
+        return;
+    s->removal_due = true;
+    s->link->more = true;
+    yr_sync_wake(sync, 0);
+}
+
 static bool send_removal(struct yr_room_sync *sync, struct yr_now now, struct yr_sync_session *s,
                          struct yr_room_log *log)
 {

@@ -337,6 +337,8 @@ void yr_sync_serve_clear(struct yr_room_sync *sync, struct yr_sync_session *s);
 /** The friend's standing is FORMER: tell what ended his membership, once for each. */
 void yr_sync_tell_removal(struct yr_room_sync *sync, struct yr_sync_session *s,
                           struct yr_room_log *log);
+/** An operation of ours is durable, perhaps the one he was told of and could not have before. */
+void yr_sync_tell_again(struct yr_room_sync *sync, struct yr_sync_session *s);
 
 /* ---- sync_push.c ---- */
 

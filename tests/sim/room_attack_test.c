@@ -385,6 +385,20 @@ static void who_makes_up_epochs_leaves_place_for_others_to_wait(void **state)
     sim_free(w.sim);
 }
 
+// It asks for what removed it sooner than that is on disk.
+static void who_is_removed_hears_of_it_from_a_slow_store_too(void **state)
+{
+    struct world w = two_of_three(9, 0);
+    struct yr_cmd cmd = in_room(&w, YR_CMD_ROOM_KICK);
+
+    sim_run(w.sim, 10 * YR_S);
+    sim_set_commit(w.sim, 400 * YR_MS);
+    memcpy(cmd.who, sim_id(w.sim, w.bob), YR_ID_LEN);
+    assert_int_equal(sim_do(w.sim, w.alice, &cmd).err, YR_OK);
+    run_state(&w, w.bob, YR_ROOM_GONE);
+    sim_free(w.sim);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -395,6 +409,7 @@ int main(void)
         cmocka_unit_test(history_is_given_by_who_added_the_newcomer_alone),
         cmocka_unit_test(two_texts_under_one_key_mark_who_wrote_them),
         cmocka_unit_test(who_makes_up_epochs_leaves_place_for_others_to_wait),
+        cmocka_unit_test(who_is_removed_hears_of_it_from_a_slow_store_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
