@@ -1,97 +1,10 @@
-#include "core/delivery/delivery.h"
+#include "core/delivery/delivery_state.h"
 
 static_assert(YR_ENV_ACKS_HELD == 2 * YR_WINDOW_MAX, "twice what an honest friend sends");
 
-#define ROW_VERSION 1
-#define LETTER_HEAD (1 + YR_MSG_ID_LEN + 4)
-#define SEALED_MAX  (YR_PLAIN_MAX + YR_RATCHET_OVERHEAD)
-#define LETTER_MAX  (LETTER_HEAD + YR_PLAIN_MAX + SEALED_MAX)
-
-// One message on its way: loaded into the window.
-struct letter {
-    uint64_t order, token; // token: leaves when this is durable
-    uint8_t id[YR_MSG_ID_LEN];
-    uint8_t eid[YR_HASH16]; // of the envelope sent last
-    uint8_t *sealed;        // ratchet message; NULL: not yet sealed
-    size_t sealed_len;
-    uint8_t *plain; // until sealed
-    size_t plain_len;
-    bool sent;    // over the present link
-    uint32_t day; // whose keys it was sent under last
-};
-
-struct ack {
-    uint8_t eid[YR_HASH16];
-    uint64_t token;
-};
-
-// Envelope keys of one day and direction, as last used.
-struct day_keys {
-    bool valid;
-    uint32_t day;
-    uint8_t env[32], tag[16];
-};
-
-struct box {
-    bool used, up;
-    uint8_t id[32], out_dir;
-    struct yr_timekey timekey;
-    struct day_keys out_keys, in_keys;
-    // Highest days of envelopes: ours that were sent; ours that were opened; theirs we opened.
-    uint32_t sent_day, acked_day, heard_day;
-    bool days_dirty;
-    struct yr_session sessions[YR_SESSIONS_MAX]; // newest first
-    size_t session_count;
-    bool sessions_dirty;
-    struct yr_skipped skipped;
-    struct yr_prekey_own own[YR_PREKEYS_MAX];
-    size_t own_count;
-    struct yr_prekey theirs;
-    bool has_theirs;
-    struct letter *window; // ring of YR_WINDOW_MAX, in order; made with the first letter
-    size_t first, count;
-    uint64_t next_order, loaded; // loaded: highest order that is or was in the window
-    size_t queued;               // rows in the outbox
-    struct ack *acks;            // YR_ENV_ACKS_HELD, allocated with the first one
-    size_t ack_count;
-    uint64_t received_token; // of the letter received last
-    double searches;         // left
-    yr_us searches_us;
-};
-
-enum counter {
-    RECEIVED,
-    DUPLICATES,
-    DROP_FORM,
-    DROP_TAG,
-    DROP_AEAD,
-    DROP_SESSION,
-    DROP_GAP,
-    DROP_KIND,
-    COUNTERS
-};
-static const char *const counter_names[COUNTERS] = {
+static const char *const counter_names[YR_ENV_COUNTERS] = {
     "envelope.received",  "envelope.duplicate",    "envelope.drop.form", "envelope.drop.tag",
     "envelope.drop.aead", "envelope.drop.session", "envelope.drop.gap",  "envelope.drop.kind"};
-
-struct yr_delivery {
-    struct yr_mem *mem;
-    struct yr_rows *rows;
-    const struct yr_rng *rng;
-    struct yr_delivery_ops ops;
-    uint64_t durable;
-    uint64_t counters[COUNTERS];
-    struct box *boxes[YR_FRIENDS_MAX];
-    uint8_t row[LETTER_MAX];
-    uint8_t envelope[YR_ENVELOPE_MAX];
-    uint8_t opened[YR_ENVELOPE_MAX], plain[YR_ENVELOPE_MAX];
-};
-
-static struct box *box_of(const struct yr_delivery *d, unsigned slot)
-{
-    YR_ASSERT(slot < YR_FRIENDS_MAX);
-    return d->boxes[slot];
-}
 
 enum yr_err yr_delivery_new(struct yr_delivery **out, struct yr_mem *mem, struct yr_rows *rows,
                             const struct yr_rng *rng, const struct yr_delivery_ops *ops)
@@ -108,39 +21,34 @@ enum yr_err yr_delivery_new(struct yr_delivery **out, struct yr_mem *mem, struct
     return YR_OK;
 }
 
-static struct letter *at_window(struct box *b, size_t i)
-{
-    return &b->window[(b->first + i) % YR_WINDOW_MAX];
-}
-
 // Room for one more letter behind the last, or NULL.
-static struct letter *grow_window(struct yr_delivery *d, struct box *b)
+static struct yr_letter *grow_window(struct yr_delivery *d, struct yr_box *b)
 {
     if (b->count == YR_WINDOW_MAX)
         return NULL;
     if (b->window == NULL &&
         (b->window = yr_alloc(d->mem, YR_MEM_CHAT, YR_WINDOW_MAX * sizeof *b->window)) == NULL)
         return NULL;
-    return at_window(b, b->count);
+    return yr_box_at(b, b->count);
 }
 
-static void clear_letter(struct yr_delivery *d, struct letter *l)
+static void clear_letter(struct yr_delivery *d, struct yr_letter *l)
 {
     yr_free_secret(d->mem, l->sealed);
     yr_free_secret(d->mem, l->plain);
     memset(l, 0, sizeof *l);
 }
 
-static void clear_window(struct yr_delivery *d, struct box *b)
+static void clear_window(struct yr_delivery *d, struct yr_box *b)
 {
     for (size_t i = 0; i < b->count; i++)
-        clear_letter(d, at_window(b, i));
+        clear_letter(d, yr_box_at(b, i));
     b->first = b->count = 0;
 }
 
-static void free_box(struct yr_delivery *d, unsigned slot)
+void yr_box_free(struct yr_delivery *d, unsigned slot)
 {
-    struct box *b = d->boxes[slot];
+    struct yr_box *b = d->boxes[slot];
 
     if (b == NULL)
         return;
@@ -155,7 +63,7 @@ static void free_box(struct yr_delivery *d, unsigned slot)
 void yr_delivery_reset(struct yr_delivery *d)
 {
     for (unsigned slot = 0; slot < YR_FRIENDS_MAX; slot++)
-        free_box(d, slot);
+        yr_box_free(d, slot);
     yr_wipe(d->row, sizeof d->row); // texts, and what is left of them
     yr_wipe(d->envelope, sizeof d->envelope);
     yr_wipe(d->opened, sizeof d->opened);
@@ -170,12 +78,12 @@ void yr_delivery_free(struct yr_delivery *d)
     yr_free_secret(d->mem, d);
 }
 
-static struct box *new_box(struct yr_delivery *d, unsigned slot, const uint8_t id[32],
-                           uint8_t out_dir)
+struct yr_box *yr_box_new(struct yr_delivery *d, unsigned slot, const uint8_t id[32],
+                          uint8_t out_dir)
 {
-    struct box *b;
+    struct yr_box *b;
 
-    free_box(d, slot);
+    yr_box_free(d, slot);
     b = yr_alloc(d->mem, YR_MEM_CHAT, sizeof *b);
     if (b == NULL)
         return NULL;
@@ -189,240 +97,24 @@ static struct box *new_box(struct yr_delivery *d, unsigned slot, const uint8_t i
     return b;
 }
 
-/* ---- rows ---- */
-
-static void order_key(uint8_t out[8], uint64_t order)
-{
-    struct yr_wr wr = yr_wr_init(out, 8);
-
-    yr_wr_u64be(&wr, order);
-}
-
-static enum yr_err put_letter(struct yr_delivery *d, const struct box *b, uint64_t order,
-                              const uint8_t id[YR_MSG_ID_LEN], const uint8_t *plain,
-                              size_t plain_len, const uint8_t *sealed, size_t sealed_len)
-{
-    struct yr_wr wr = yr_wr_init(d->row, sizeof d->row);
-    uint8_t key[8];
-
-    yr_wr_u8(&wr, ROW_VERSION);
-    yr_wr_bytes(&wr, id, YR_MSG_ID_LEN);
-    yr_wr_u32(&wr, (uint32_t)plain_len);
-    yr_wr_bytes(&wr, plain, plain_len);
-    yr_wr_bytes(&wr, sealed, sealed_len);
-    if (!yr_wr_ok(&wr))
-        return YR_ESIZE;
-    order_key(key, order);
-    return yr_rows_put(d->rows, YR_TABLE_OUTBOX, b->id, 32, key, sizeof key, d->row,
-                       yr_wr_len(&wr));
-}
-
-// A stored letter; pointers lent from the row.
-struct stored {
-    uint64_t order;
-    const uint8_t *id, *plain, *sealed;
-    size_t plain_len, sealed_len;
-};
-
-static enum yr_err read_letter(const struct yr_row *at, const uint8_t *row, struct stored *out)
-{
-    struct yr_rd key = yr_rd_init(at->suffix, at->suffix_len);
-    struct yr_rd rd = yr_rd_init(row, at->value_len);
-    const uint8_t version = yr_rd_u8(&rd);
-
-    out->order = yr_rd_u64be(&key);
-    out->id = yr_rd_bytes(&rd, YR_MSG_ID_LEN);
-    out->plain_len = yr_rd_u32(&rd);
-    out->plain = yr_rd_bytes(&rd, out->plain_len);
-    out->sealed_len = yr_rd_left(&rd);
-    out->sealed = yr_rd_bytes(&rd, out->sealed_len);
-    if (!yr_rd_done(&rd) || !yr_rd_done(&key) || version != ROW_VERSION)
-        return YR_ECORRUPT;
-    return YR_OK;
-}
-
-// The first letter after `order`.
-static enum yr_err next_letter(struct yr_delivery *d, const struct box *b, uint64_t order,
-                               struct stored *out)
-{
-    struct yr_row at;
-    enum yr_err err;
-
-    order_key(at.suffix, order);
-    at.suffix_len = 8;
-    err = yr_rows_seek(d->rows, YR_TABLE_OUTBOX, b->id, 32, YR_SEEK_GT, &at, d->row, sizeof d->row);
-    return err == YR_OK ? read_letter(&at, d->row, out) : err;
-}
-
-static void del_letter(struct yr_delivery *d, struct box *b, uint64_t order)
-{
-    uint8_t key[8];
-
-    order_key(key, order);
-    yr_rows_del(d->rows, YR_TABLE_OUTBOX, b->id, 32, key, sizeof key);
-    b->queued--;
-}
-
-#define TIMEKEY_LEN (YR_TIMEKEY_ROW_LEN + 3 * 4)
-
-static void put_timekey(struct yr_delivery *d, const struct box *b)
-{
-    uint8_t row[TIMEKEY_LEN];
-    struct yr_wr wr = yr_wr_init(row, sizeof row);
-    uint8_t *room = yr_wr_room(&wr, YR_TIMEKEY_ROW_LEN);
-
-    yr_timekey_encode(room, &b->timekey);
-    yr_wr_u32(&wr, b->sent_day);
-    yr_wr_u32(&wr, b->acked_day);
-    yr_wr_u32(&wr, b->heard_day);
-    YR_ASSERT(yr_wr_ok(&wr));
-    yr_rows_put(d->rows, YR_TABLE_TIMEKEY, NULL, 0, b->id, 32, row, sizeof row);
-    yr_wipe(row, sizeof row);
-}
-
-static enum yr_err decode_timekey(struct box *b, const uint8_t *row, size_t len)
-{
-    struct yr_rd rd = yr_rd_init(row, len);
-    const uint8_t *key = yr_rd_bytes(&rd, YR_TIMEKEY_ROW_LEN);
-
-    b->sent_day = yr_rd_u32(&rd);
-    b->acked_day = yr_rd_u32(&rd);
-    b->heard_day = yr_rd_u32(&rd);
-    if (!yr_rd_done(&rd) || yr_timekey_decode(&b->timekey, key, YR_TIMEKEY_ROW_LEN) != YR_OK)
-        return YR_ECORRUPT;
-    return YR_OK;
-}
-
-static void put_prekeys(struct yr_delivery *d, const struct box *b)
-{
-    uint8_t row[2 + YR_PREKEYS_MAX * YR_PREKEY_OWN_LEN + 1 + YR_PREKEY_LEN];
-    struct yr_wr wr = yr_wr_init(row, sizeof row);
-
-    yr_wr_u8(&wr, ROW_VERSION);
-    yr_wr_u8(&wr, (uint8_t)b->own_count);
-    for (size_t i = 0; i < b->own_count; i++) {
-        uint8_t *room = yr_wr_room(&wr, YR_PREKEY_OWN_LEN);
-        yr_prekey_own_encode(room, &b->own[i]);
-    }
-    yr_wr_u8(&wr, b->has_theirs);
-    if (b->has_theirs) {
-        uint8_t *room = yr_wr_room(&wr, YR_PREKEY_LEN);
-        yr_prekey_encode(room, &b->theirs);
-    }
-    YR_ASSERT(yr_wr_ok(&wr));
-    yr_rows_put(d->rows, YR_TABLE_PREKEY, NULL, 0, b->id, 32, row, yr_wr_len(&wr));
-    yr_wipe(row, sizeof row);
-}
-
-static enum yr_err load_prekeys(struct box *b, const uint8_t *row, size_t len)
-{
-    struct yr_rd rd = yr_rd_init(row, len);
-    const uint8_t version = yr_rd_u8(&rd), count = yr_rd_u8(&rd);
-    const uint8_t *at;
-
-    if (rd.bad || version != ROW_VERSION || count > YR_PREKEYS_MAX)
-        return YR_ECORRUPT;
-    for (size_t i = 0; i < count; i++)
-        if ((at = yr_rd_bytes(&rd, YR_PREKEY_OWN_LEN)) == NULL ||
-            yr_prekey_own_decode(&b->own[i], at, YR_PREKEY_OWN_LEN) != YR_OK)
-            return YR_ECORRUPT;
-    b->own_count = count;
-    b->has_theirs = yr_rd_u8(&rd) != 0;
-    if (b->has_theirs && ((at = yr_rd_bytes(&rd, YR_PREKEY_LEN)) == NULL ||
-                          yr_prekey_decode(&b->theirs, at, YR_PREKEY_LEN) != YR_OK))
-        return YR_ECORRUPT;
-    return yr_rd_done(&rd) ? YR_OK : YR_ECORRUPT;
-}
-
-static enum yr_err corrupt(enum yr_err err)
-{
-    return err == YR_EPROTO || err == YR_EVERSION ? YR_ECORRUPT : err;
-}
-
-static enum yr_err load_skipped(struct yr_delivery *d, struct box *b)
-{
-    uint8_t *row = yr_alloc(d->mem, YR_MEM_CHAT, YR_SKIPPED_ROW_MAX);
-    enum yr_err err = YR_OK;
-    size_t len;
-
-    if (row == NULL)
-        return YR_ENOMEM;
-    for (uint8_t part = 0; part < YR_SKIPPED_PARTS && err == YR_OK; part++) {
-        err = yr_rows_get(d->rows, YR_TABLE_SKIPPED, b->id, 32, &part, 1, row, YR_SKIPPED_ROW_MAX,
-                          &len);
-        if (err == YR_OK)
-            err = corrupt(yr_skipped_decode(&b->skipped, part, row, len));
-        else if (err == YR_ENOENT)
-            err = YR_OK;
-    }
-    yr_free_secret(d->mem, row);
-    return err;
-}
-
-static enum yr_err load_outbox(struct yr_delivery *d, struct box *b)
-{
-    struct stored letter;
-    uint64_t order = 0;
-    enum yr_err err;
-
-    while ((err = next_letter(d, b, order, &letter)) == YR_OK) {
-        order = letter.order;
-        b->queued++;
-    }
-    b->next_order = order + 1;
-    return err == YR_ENOENT ? YR_OK : err;
-}
-
-enum yr_err yr_delivery_load(struct yr_delivery *d, unsigned slot, const uint8_t id[32],
-                             uint8_t out_dir)
-{
-    struct box *b = new_box(d, slot, id, out_dir);
-    enum yr_err err;
-    size_t len;
-
-    if (b == NULL)
-        return YR_ENOMEM;
-    err = yr_rows_get(d->rows, YR_TABLE_TIMEKEY, NULL, 0, id, 32, d->row, sizeof d->row, &len);
-    if (err == YR_OK)
-        err = decode_timekey(b, d->row, len);
-    if (err == YR_OK)
-        err = yr_rows_get(d->rows, YR_TABLE_SESSION, NULL, 0, id, 32, d->row, sizeof d->row, &len);
-    if (err == YR_OK)
-        err = corrupt(yr_sessions_decode(b->sessions, &b->session_count, d->row, len));
-    if (err == YR_ENOENT)
-        err = YR_ECORRUPT; // a friend without keys
-    if (err == YR_OK) {
-        err = yr_rows_get(d->rows, YR_TABLE_PREKEY, NULL, 0, id, 32, d->row, sizeof d->row, &len);
-        err = err == YR_OK ? load_prekeys(b, d->row, len) : err == YR_ENOENT ? YR_OK : err;
-    }
-    if (err == YR_OK)
-        err = load_skipped(d, b);
-    if (err == YR_OK)
-        err = load_outbox(d, b);
-    yr_wipe(d->row, sizeof d->row);
-    if (err != YR_OK)
-        free_box(d, slot);
-    return err;
-}
-
 /* ---- a new pair ---- */
 
 // What had been sealed for the old pair can no longer be opened there: back to plain.
-static enum yr_err unseal_outbox(struct yr_delivery *d, struct box *b)
+static enum yr_err unseal_outbox(struct yr_delivery *d, struct yr_box *b)
 {
-    struct stored letter;
+    struct yr_stored letter;
     uint64_t order = 0;
     enum yr_err err;
 
     clear_window(d, b);
     b->loaded = 0;
-    while ((err = next_letter(d, b, order, &letter)) == YR_OK) {
+    while ((err = yr_letter_next(d, b, order, &letter)) == YR_OK) {
         uint8_t key[8];
         order = letter.order;
-        order_key(key, order);
+        yr_letter_key(key, order);
         if (letter.sealed_len > 0)
             yr_rows_put(d->rows, YR_TABLE_OUTBOX, b->id, 32, key, sizeof key, d->row,
-                        LETTER_HEAD + letter.plain_len);
+                        YR_LETTER_HEAD + letter.plain_len);
     }
     return err == YR_ENOENT ? YR_OK : err;
 }
@@ -430,7 +122,7 @@ static enum yr_err unseal_outbox(struct yr_delivery *d, struct box *b)
 enum yr_err yr_delivery_meet(struct yr_delivery *d, struct yr_now now, unsigned slot,
                              const struct yr_contact *contact, uint8_t out_dir)
 {
-    struct box *b = box_of(d, slot);
+    struct yr_box *b = yr_box_of(d, slot);
     struct yr_session session;
     const uint32_t day = (uint32_t)((uint64_t)YR_MAX(now.wall_ms, 0) / 1000 / YR_DAY_S);
     enum yr_err err = YR_OK;
@@ -443,7 +135,7 @@ enum yr_err yr_delivery_meet(struct yr_delivery *d, struct yr_now now, unsigned 
                                       contact->ratchet_remote, day, d->rng);
     if (err != YR_OK)
         return err;
-    if (b == NULL && (b = new_box(d, slot, contact->id, out_dir)) == NULL) {
+    if (b == NULL && (b = yr_box_new(d, slot, contact->id, out_dir)) == NULL) {
         yr_session_clear(&session);
         return YR_ENOMEM;
     }
@@ -456,29 +148,29 @@ enum yr_err yr_delivery_meet(struct yr_delivery *d, struct yr_now now, unsigned 
     yr_timekey_first(&b->timekey, contact->pair, contact->day);
     b->sent_day = b->heard_day = contact->day;
     b->acked_day = contact->day + YR_TIMEKEY_DAYS; // the day that would leave them where they begin
-    put_timekey(d, b);
+    yr_box_put_days(d, b);
     yr_session_clear(&session);
     return unseal_outbox(d, b);
 }
 
 void yr_delivery_remove(struct yr_delivery *d, unsigned slot)
 {
-    struct box *b = box_of(d, slot);
-    struct stored letter;
+    struct yr_box *b = yr_box_of(d, slot);
+    struct yr_stored letter;
     uint64_t order = 0;
 
     if (b == NULL)
         return;
-    while (next_letter(d, b, order, &letter) == YR_OK) {
+    while (yr_letter_next(d, b, order, &letter) == YR_OK) {
         order = letter.order;
-        del_letter(d, b, order);
+        yr_letter_del(d, b, order);
     }
     yr_rows_del(d->rows, YR_TABLE_TIMEKEY, NULL, 0, b->id, 32);
     yr_rows_del(d->rows, YR_TABLE_SESSION, NULL, 0, b->id, 32);
     yr_rows_del(d->rows, YR_TABLE_PREKEY, NULL, 0, b->id, 32);
     for (uint8_t part = 0; part < YR_SKIPPED_PARTS; part++)
         yr_rows_del(d->rows, YR_TABLE_SKIPPED, b->id, 32, &part, 1);
-    free_box(d, slot);
+    yr_box_free(d, slot);
 }
 
 /* ---- sending ---- */
@@ -500,7 +192,7 @@ static uint32_t clamp(uint32_t day, uint32_t low, uint32_t high)
 // we sent, at the earliest before the last we know it has opened.  YR_TIMEKEY_STEP leaves it room
 // to lag behind, for both directions come from one chain and it keeps what it has to send with
 // itself.
-static uint32_t day_to_use(const struct box *b, struct yr_now now)
+static uint32_t day_to_use(const struct yr_box *b, struct yr_now now)
 {
     const uint32_t low = b->sent_day > YR_TIMEKEY_DAYS ? b->sent_day - YR_TIMEKEY_DAYS : 0;
     const uint32_t high = b->acked_day + YR_TIMEKEY_STEP, own = b->timekey.day + YR_TIMEKEY_REACH;
@@ -509,7 +201,7 @@ static uint32_t day_to_use(const struct box *b, struct yr_now now)
 }
 
 // Days too old for any envelope of theirs go, for good; but not those we may have to send with.
-static void forget_days(struct box *b)
+static void forget_days(struct yr_box *b)
 {
     const uint32_t old = b->heard_day > YR_TIMEKEY_DAYS ? b->heard_day - YR_TIMEKEY_DAYS : 0;
     const uint32_t day = YR_MIN(old, b->acked_day + YR_TIMEKEY_STEP);
@@ -519,7 +211,7 @@ static void forget_days(struct box *b)
     b->days_dirty = true;
 }
 
-static void heard(struct box *b, uint32_t day)
+static void heard(struct yr_box *b, uint32_t day)
 {
     if (day <= b->heard_day)
         return;
@@ -528,7 +220,7 @@ static void heard(struct box *b, uint32_t day)
     forget_days(b);
 }
 
-static bool use_day(const struct box *b, struct day_keys *keys, uint8_t dir, uint32_t day)
+static bool use_day(const struct yr_box *b, struct yr_day_keys *keys, uint8_t dir, uint32_t day)
 {
     if (keys->valid && keys->day == day)
         return true;
@@ -537,8 +229,8 @@ static bool use_day(const struct box *b, struct day_keys *keys, uint8_t dir, uin
     return keys->valid;
 }
 
-static bool send_letter(struct yr_delivery *d, struct box *b, unsigned slot, struct yr_now now,
-                        struct letter *l)
+static bool send_letter(struct yr_delivery *d, struct yr_box *b, unsigned slot, struct yr_now now,
+                        struct yr_letter *l)
 {
     const uint64_t now_s = (uint64_t)YR_MAX(now.wall_ms, 0) / 1000;
     const uint32_t day = day_to_use(b, now);
@@ -560,10 +252,10 @@ static bool send_letter(struct yr_delivery *d, struct box *b, unsigned slot, str
     return true;
 }
 
-static void send_window(struct yr_delivery *d, struct box *b, unsigned slot, struct yr_now now)
+static void send_window(struct yr_delivery *d, struct yr_box *b, unsigned slot, struct yr_now now)
 {
     for (size_t i = 0; b->up && i < b->count; i++) {
-        struct letter *l = at_window(b, i);
+        struct yr_letter *l = yr_box_at(b, i);
         if (l->sent)
             continue;
         if (l->sealed == NULL || l->token > d->durable || !send_letter(d, b, slot, now, l))
@@ -572,7 +264,7 @@ static void send_window(struct yr_delivery *d, struct box *b, unsigned slot, str
 }
 
 // Seal with the session used last for receiving, which is the newest that can send.
-static enum yr_err seal_plain(struct yr_delivery *d, struct box *b, const uint8_t *plain,
+static enum yr_err seal_plain(struct yr_delivery *d, struct yr_box *b, const uint8_t *plain,
                               size_t plain_len, uint8_t **out, size_t *out_len)
 {
     const size_t cap = plain_len + YR_RATCHET_OVERHEAD;
@@ -593,22 +285,22 @@ static enum yr_err seal_plain(struct yr_delivery *d, struct box *b, const uint8_
 }
 
 // Seal what waits in the window and store it sealed.
-static void seal_window(struct yr_delivery *d, struct box *b)
+static void seal_window(struct yr_delivery *d, struct yr_box *b)
 {
     for (size_t i = 0; i < b->count; i++) {
-        struct letter *l = at_window(b, i);
+        struct yr_letter *l = yr_box_at(b, i);
         if (l->sealed != NULL)
             continue;
         if (seal_plain(d, b, l->plain, l->plain_len, &l->sealed, &l->sealed_len) != YR_OK)
             return;
-        put_letter(d, b, l->order, l->id, l->plain, l->plain_len, l->sealed, l->sealed_len);
+        yr_letter_put(d, b, l->order, l->id, l->plain, l->plain_len, l->sealed, l->sealed_len);
         l->token = yr_rows_pending(d->rows);
         yr_free_secret(d->mem, l->plain);
         l->plain = NULL;
     }
 }
 
-static bool can_send(const struct box *b)
+static bool can_send(const struct yr_box *b)
 {
     for (size_t i = 0; i < b->session_count; i++)
         if (b->sessions[i].flags & YR_SESSION_SENDS)
@@ -616,9 +308,9 @@ static bool can_send(const struct box *b)
     return false;
 }
 
-static bool load_letter(struct yr_delivery *d, struct box *b, const struct stored *s)
+static bool load_letter(struct yr_delivery *d, struct yr_box *b, const struct yr_stored *s)
 {
-    struct letter *l = grow_window(d, b);
+    struct yr_letter *l = grow_window(d, b);
     const uint8_t *src = s->sealed_len > 0 ? s->sealed : s->plain;
     const size_t len = s->sealed_len > 0 ? s->sealed_len : s->plain_len;
     uint8_t *copy = l != NULL ? yr_alloc(d->mem, YR_MEM_CHAT, len) : NULL;
@@ -642,14 +334,14 @@ static bool load_letter(struct yr_delivery *d, struct box *b, const struct store
 }
 
 // Fill the window from the outbox, seal, send what may leave.
-static void pump(struct yr_delivery *d, struct box *b, unsigned slot, struct yr_now now)
+static void pump(struct yr_delivery *d, struct yr_box *b, unsigned slot, struct yr_now now)
 {
-    struct stored letter;
+    struct yr_stored letter;
 
     if (!b->up)
         return;
     while (b->count < YR_WINDOW_MAX && b->queued > b->count &&
-           next_letter(d, b, b->loaded, &letter) == YR_OK)
+           yr_letter_next(d, b, b->loaded, &letter) == YR_OK)
         if (!load_letter(d, b, &letter))
             break;
     seal_window(d, b);
@@ -659,8 +351,8 @@ static void pump(struct yr_delivery *d, struct box *b, unsigned slot, struct yr_
 enum yr_err yr_delivery_push(struct yr_delivery *d, struct yr_now now, unsigned slot,
                              const uint8_t id[YR_MSG_ID_LEN], const uint8_t *plain, size_t len)
 {
-    struct box *b = box_of(d, slot);
-    struct letter *l;
+    struct yr_box *b = yr_box_of(d, slot);
+    struct yr_letter *l;
     uint8_t *sealed = NULL;
     size_t sealed_len = 0;
     enum yr_err err;
@@ -674,14 +366,14 @@ enum yr_err yr_delivery_push(struct yr_delivery *d, struct yr_now now, unsigned 
     if (b->up && b->queued == b->count && can_send(b) && grow_window(d, b) != NULL &&
         (err = seal_plain(d, b, plain, len, &sealed, &sealed_len)) != YR_OK && err != YR_EAGAIN)
         return err;
-    err = put_letter(d, b, b->next_order, id, plain, len, sealed, sealed_len);
+    err = yr_letter_put(d, b, b->next_order, id, plain, len, sealed, sealed_len);
     if (err != YR_OK) {
         yr_free_secret(d->mem, sealed);
         return err;
     }
     b->queued++;
     if (sealed != NULL) {
-        l = at_window(b, b->count++);
+        l = yr_box_at(b, b->count++);
         memset(l, 0, sizeof *l);
         l->order = b->loaded = b->next_order;
         l->token = yr_rows_pending(d->rows);
@@ -695,22 +387,22 @@ enum yr_err yr_delivery_push(struct yr_delivery *d, struct yr_now now, unsigned 
 
 bool yr_delivery_recall(struct yr_delivery *d, unsigned slot, const uint8_t id[YR_MSG_ID_LEN])
 {
-    struct box *b = box_of(d, slot);
-    struct stored letter;
+    struct yr_box *b = yr_box_of(d, slot);
+    struct yr_stored letter;
     uint64_t order = 0;
 
     if (b == NULL || b->up)
         return false; // with a link up, what waits is being sealed
     for (size_t i = 0; i < b->count; i++)
-        if (memcmp(at_window(b, i)->id, id, YR_MSG_ID_LEN) == 0)
+        if (memcmp(yr_box_at(b, i)->id, id, YR_MSG_ID_LEN) == 0)
             return false;
-    while (next_letter(d, b, order, &letter) == YR_OK) {
+    while (yr_letter_next(d, b, order, &letter) == YR_OK) {
         order = letter.order;
         if (memcmp(letter.id, id, YR_MSG_ID_LEN) != 0)
             continue;
         if (letter.sealed_len > 0)
             return false;
-        del_letter(d, b, order);
+        yr_letter_del(d, b, order);
         return true;
     }
     return false;
@@ -718,20 +410,20 @@ bool yr_delivery_recall(struct yr_delivery *d, unsigned slot, const uint8_t id[Y
 
 void yr_delivery_up(struct yr_delivery *d, struct yr_now now, unsigned slot)
 {
-    struct box *b = box_of(d, slot);
+    struct yr_box *b = yr_box_of(d, slot);
 
     if (b == NULL)
         return;
     b->up = true;
     b->ack_count = 0; // of letters the last link brought, which come again by this one
     for (size_t i = 0; i < b->count; i++)
-        at_window(b, i)->sent = false; // whatever the last link took, this one has not
+        yr_box_at(b, i)->sent = false; // whatever the last link took, this one has not
     pump(d, b, slot, now);
 }
 
 void yr_delivery_down(struct yr_delivery *d, unsigned slot)
 {
-    struct box *b = box_of(d, slot);
+    struct yr_box *b = yr_box_of(d, slot);
 
     if (b == NULL)
         return;
@@ -748,34 +440,34 @@ void yr_delivery_down(struct yr_delivery *d, unsigned slot)
 
 void yr_delivery_room(struct yr_delivery *d, struct yr_now now, unsigned slot)
 {
-    struct box *b = box_of(d, slot);
+    struct yr_box *b = yr_box_of(d, slot);
 
     if (b != NULL)
         yr_delivery_release(d, now, d->durable);
 }
 
-static struct letter *find_letter(struct box *b, const uint8_t *eid, size_t *at)
+static struct yr_letter *find_letter(struct yr_box *b, const uint8_t *eid, size_t *at)
 {
     for (size_t i = 0; i < b->count; i++)
-        if (at_window(b, i)->sent && memcmp(at_window(b, i)->eid, eid, YR_HASH16) == 0) {
+        if (yr_box_at(b, i)->sent && memcmp(yr_box_at(b, i)->eid, eid, YR_HASH16) == 0) {
             *at = i;
-            return at_window(b, i);
+            return yr_box_at(b, i);
         }
     return NULL;
 }
 
-static void remove_letter(struct yr_delivery *d, struct box *b, size_t at)
+static void remove_letter(struct yr_delivery *d, struct yr_box *b, size_t at)
 {
-    if (at_window(b, at)->day > b->acked_day) {
-        b->acked_day = at_window(b, at)->day;
+    if (yr_box_at(b, at)->day > b->acked_day) {
+        b->acked_day = yr_box_at(b, at)->day;
         b->days_dirty = true;
         forget_days(b);
     }
-    del_letter(d, b, at_window(b, at)->order);
-    clear_letter(d, at_window(b, at));
+    yr_letter_del(d, b, yr_box_at(b, at)->order);
+    clear_letter(d, yr_box_at(b, at));
     for (size_t i = at; i > 0; i--) // in order, so it is nearly always the first
-        *at_window(b, i) = *at_window(b, i - 1);
-    memset(at_window(b, 0), 0, sizeof(struct letter));
+        *yr_box_at(b, i) = *yr_box_at(b, i - 1);
+    memset(yr_box_at(b, 0), 0, sizeof(struct yr_letter));
     b->first = (b->first + 1) % YR_WINDOW_MAX;
     b->count--;
 }
@@ -783,7 +475,7 @@ static void remove_letter(struct yr_delivery *d, struct box *b, size_t at)
 enum yr_err yr_delivery_acked(struct yr_delivery *d, struct yr_now now, unsigned slot,
                               const uint8_t *body, size_t len)
 {
-    struct box *b = box_of(d, slot);
+    struct yr_box *b = yr_box_of(d, slot);
     struct yr_rd rd = yr_rd_init(body, len);
     size_t at;
 
@@ -801,9 +493,9 @@ enum yr_err yr_delivery_acked(struct yr_delivery *d, struct yr_now now, unsigned
 
 /* ---- receiving ---- */
 
-static bool try_day(struct box *b, uint32_t day, const uint8_t tag[16])
+static bool try_day(struct yr_box *b, uint32_t day, const uint8_t tag[16])
 {
-    struct day_keys keys = {.valid = false};
+    struct yr_day_keys keys = {.valid = false};
     bool hit;
 
     if (!use_day(b, &keys, (uint8_t)(1 - b->out_dir), day))
@@ -815,7 +507,7 @@ static bool try_day(struct box *b, uint32_t day, const uint8_t tag[16])
     return hit;
 }
 
-static bool may_search(struct box *b, struct yr_now now)
+static bool may_search(struct yr_box *b, struct yr_now now)
 {
     b->searches += (double)(now.mono_us - b->searches_us) / (double)YR_S;
     b->searches_us = now.mono_us;
@@ -829,7 +521,7 @@ static bool may_search(struct box *b, struct yr_now now)
 
 // The friend's clock picks the day, and may be wrong by any amount: all that can be derived count.
 // An honest one with a wrong clock costs one search a day, for the day found is remembered.
-static enum yr_err find_day(struct box *b, struct yr_now now, const uint8_t tag[16])
+static enum yr_err find_day(struct yr_box *b, struct yr_now now, const uint8_t tag[16])
 {
     const uint32_t guess = clamp(today(now), b->timekey.day, b->timekey.day + YR_TIMEKEY_REACH);
 
@@ -846,7 +538,7 @@ static enum yr_err find_day(struct box *b, struct yr_now now, const uint8_t tag[
     return YR_ENOENT;
 }
 
-static struct yr_session *find_session(struct box *b, const uint8_t sid8[8])
+static struct yr_session *find_session(struct yr_box *b, const uint8_t sid8[8])
 {
     for (size_t i = 0; i < b->session_count; i++)
         if (memcmp(b->sessions[i].sid, sid8, 8) == 0)
@@ -854,9 +546,9 @@ static struct yr_session *find_session(struct box *b, const uint8_t sid8[8])
     return NULL;
 }
 
-static void send_acks(struct yr_delivery *d, struct box *b, unsigned slot);
+static void send_acks(struct yr_delivery *d, struct yr_box *b, unsigned slot);
 
-static enum yr_err add_ack(struct yr_delivery *d, struct box *b, unsigned slot,
+static enum yr_err add_ack(struct yr_delivery *d, struct yr_box *b, unsigned slot,
                            const uint8_t *envelope, size_t len, uint64_t token)
 {
     if (b->acks == NULL &&
@@ -871,7 +563,7 @@ static enum yr_err add_ack(struct yr_delivery *d, struct box *b, unsigned slot,
     return YR_OK;
 }
 
-static enum yr_err open_message(struct yr_delivery *d, struct box *b, unsigned slot,
+static enum yr_err open_message(struct yr_delivery *d, struct yr_box *b, unsigned slot,
                                 struct yr_now now, const uint8_t *msg, size_t len)
 {
     const uint64_t now_s = (uint64_t)YR_MAX(now.wall_ms, 0) / 1000;
@@ -881,23 +573,23 @@ static enum yr_err open_message(struct yr_delivery *d, struct box *b, unsigned s
     enum yr_err err;
 
     if (yr_session_peek(msg, len, sid8) != YR_OK || (session = find_session(b, sid8)) == NULL) {
-        d->counters[DROP_SESSION]++;
+        d->counters[YR_ENV_N_DROP_SESSION]++;
         return YR_EAUTH;
     }
     err = yr_session_decrypt(session, &after, &b->skipped, now_s, d->rng, msg, len, d->plain,
                              sizeof d->plain, &n);
     if (err == YR_EEXIST) {
-        d->counters[DUPLICATES]++;
+        d->counters[YR_ENV_N_DUPLICATES]++;
         return YR_EEXIST;
     }
     if (err != YR_OK) {
-        d->counters[err == YR_EFULL ? DROP_GAP : DROP_SESSION]++;
+        d->counters[err == YR_EFULL ? YR_ENV_N_DROP_GAP : YR_ENV_N_DROP_SESSION]++;
         return err == YR_ENOMEM ? err : YR_EAUTH;
     }
     *session = after;
     yr_session_clear(&after);
     b->sessions_dirty = true;
-    d->counters[RECEIVED]++;
+    d->counters[YR_ENV_N_RECEIVED]++;
     err = d->ops.plain(d->ops.ctx, now, slot, d->plain, n);
     yr_wipe(d->plain, n);
     return err == YR_EEXIST || err == YR_EPROTO ? YR_OK : err;
@@ -906,7 +598,7 @@ static enum yr_err open_message(struct yr_delivery *d, struct box *b, unsigned s
 enum yr_err yr_delivery_receive(struct yr_delivery *d, struct yr_now now, unsigned slot,
                                 const uint8_t *envelope, size_t len)
 {
-    struct box *b = box_of(d, slot);
+    struct yr_box *b = yr_box_of(d, slot);
     enum yr_envelope_kind kind;
     const uint8_t *body;
     uint8_t tag[16];
@@ -914,23 +606,23 @@ enum yr_err yr_delivery_receive(struct yr_delivery *d, struct yr_now now, unsign
     enum yr_err err;
 
     if (b == NULL || yr_envelope_peek(envelope, len, NULL, tag) != YR_OK) {
-        d->counters[DROP_FORM]++;
+        d->counters[YR_ENV_N_DROP_FORM]++;
         return YR_OK;
     }
     if ((err = find_day(b, now, tag)) != YR_OK) {
-        d->counters[DROP_TAG]++;
+        d->counters[YR_ENV_N_DROP_TAG]++;
         return err == YR_EPROTO ? err : YR_OK;
     }
     if (yr_envelope_open(b->in_keys.env, envelope, len, d->opened, sizeof d->opened, &kind, &body,
                          &body_len) != YR_OK) {
-        d->counters[DROP_AEAD]++;
+        d->counters[YR_ENV_N_DROP_AEAD]++;
         return YR_OK;
     }
     heard(b, b->in_keys.day);
     if (kind == YR_ENV_COVER)
         return add_ack(d, b, slot, envelope, len, 0);
     if (kind != YR_ENV_MESSAGE) {
-        d->counters[DROP_KIND]++;
+        d->counters[YR_ENV_N_DROP_KIND]++;
         return YR_OK;
     }
     err = open_message(d, b, slot, now, body, body_len);
@@ -946,41 +638,7 @@ enum yr_err yr_delivery_receive(struct yr_delivery *d, struct yr_now now, unsign
 
 /* ---- durability ---- */
 
-static void flush_box(struct yr_delivery *d, struct box *b)
-{
-    uint8_t row[YR_SESSIONS_ROW_MAX];
-    unsigned changed = yr_skipped_changed(&b->skipped);
-
-    if (b->days_dirty)
-        put_timekey(d, b);
-    b->days_dirty = false;
-
-    if (b->sessions_dirty) {
-        yr_rows_put(d->rows, YR_TABLE_SESSION, NULL, 0, b->id, 32, row,
-                    yr_sessions_encode(row, b->sessions, b->session_count));
-        yr_wipe(row, sizeof row);
-        b->sessions_dirty = false;
-    }
-    for (uint8_t part = 0; changed != 0; part++, changed >>= 1) {
-        size_t len;
-        if ((changed & 1) == 0)
-            continue;
-        len = yr_skipped_encode(&b->skipped, part, d->row);
-        if (len == 0)
-            yr_rows_del(d->rows, YR_TABLE_SKIPPED, b->id, 32, &part, 1);
-        else
-            yr_rows_put(d->rows, YR_TABLE_SKIPPED, b->id, 32, &part, 1, d->row, len);
-    }
-}
-
-void yr_delivery_flush(struct yr_delivery *d)
-{
-    for (unsigned slot = 0; slot < YR_FRIENDS_MAX; slot++)
-        if (d->boxes[slot] != NULL)
-            flush_box(d, d->boxes[slot]);
-}
-
-static void send_acks(struct yr_delivery *d, struct box *b, unsigned slot)
+static void send_acks(struct yr_delivery *d, struct yr_box *b, unsigned slot)
 {
     uint8_t body[YR_ENV_ACKS_SENT * (1 + YR_HASH16)];
     size_t sent = 0;
@@ -1004,18 +662,18 @@ static void send_acks(struct yr_delivery *d, struct box *b, unsigned slot)
 }
 
 // Letters that found no memory, or came while one did, are tried again with the next commit.
-static bool has_to_pump(struct box *b)
+static bool has_to_pump(struct yr_box *b)
 {
     if (b->queued > b->count && b->count < YR_WINDOW_MAX)
         return true;
-    return b->count > 0 && at_window(b, b->count - 1)->sealed == NULL && can_send(b);
+    return b->count > 0 && yr_box_at(b, b->count - 1)->sealed == NULL && can_send(b);
 }
 
 void yr_delivery_release(struct yr_delivery *d, struct yr_now now, uint64_t durable)
 {
     d->durable = durable;
     for (unsigned slot = 0; slot < YR_FRIENDS_MAX; slot++) {
-        struct box *b = d->boxes[slot];
+        struct yr_box *b = d->boxes[slot];
         if (b == NULL || !b->up)
             continue;
         send_acks(d, b, slot);
@@ -1026,7 +684,7 @@ void yr_delivery_release(struct yr_delivery *d, struct yr_now now, uint64_t dura
     }
 }
 
-static void drop_prekeys(struct yr_delivery *d, struct box *b, uint64_t now_s)
+static void drop_prekeys(struct yr_delivery *d, struct yr_box *b, uint64_t now_s)
 {
     const size_t before = b->own_count;
 
@@ -1034,7 +692,7 @@ static void drop_prekeys(struct yr_delivery *d, struct box *b, uint64_t now_s)
     while (b->own_count > 1 && b->own[b->own_count - 1].exp_s < now_s)
         yr_wipe(&b->own[--b->own_count], sizeof b->own[0]);
     if (b->own_count != before)
-        put_prekeys(d, b);
+        yr_box_put_prekeys(d, b);
 }
 
 void yr_delivery_daily(struct yr_delivery *d, struct yr_now now)
@@ -1042,7 +700,7 @@ void yr_delivery_daily(struct yr_delivery *d, struct yr_now now)
     const uint64_t now_s = (uint64_t)YR_MAX(now.wall_ms, 0) / 1000;
 
     for (unsigned slot = 0; slot < YR_FRIENDS_MAX; slot++) {
-        struct box *b = d->boxes[slot];
+        struct yr_box *b = d->boxes[slot];
         if (b == NULL)
             continue;
         (void)yr_skipped_expire(&b->skipped, now_s);
@@ -1052,7 +710,7 @@ void yr_delivery_daily(struct yr_delivery *d, struct yr_now now)
 
 size_t yr_delivery_queued(const struct yr_delivery *d, unsigned slot)
 {
-    const struct box *b = box_of(d, slot);
+    const struct yr_box *b = yr_box_of(d, slot);
 
     return b != NULL ? b->queued : 0;
 }
@@ -1062,7 +720,7 @@ size_t yr_delivery_queued(const struct yr_delivery *d, unsigned slot)
 void yr_delivery_own_prekey(struct yr_delivery *d, unsigned slot,
                             const struct yr_prekey_own *prekey)
 {
-    struct box *b = box_of(d, slot);
+    struct yr_box *b = yr_box_of(d, slot);
 
     if (b == NULL)
         return;
@@ -1071,13 +729,13 @@ void yr_delivery_own_prekey(struct yr_delivery *d, unsigned slot,
     memmove(&b->own[1], &b->own[0], b->own_count * sizeof b->own[0]);
     b->own[0] = *prekey;
     b->own_count++;
-    put_prekeys(d, b);
+    yr_box_put_prekeys(d, b);
 }
 
 enum yr_err yr_delivery_prekey(struct yr_delivery *d, struct yr_now now, unsigned slot,
                                struct yr_prekey *out, bool *fresh)
 {
-    struct box *b = box_of(d, slot);
+    struct yr_box *b = yr_box_of(d, slot);
     const uint32_t now_s = (uint32_t)((uint64_t)YR_MAX(now.wall_ms, 0) / 1000);
     struct yr_prekey_own made;
 
@@ -1099,18 +757,18 @@ enum yr_err yr_delivery_prekey(struct yr_delivery *d, struct yr_now now, unsigne
 
 void yr_delivery_their_prekey(struct yr_delivery *d, unsigned slot, const struct yr_prekey *prekey)
 {
-    struct box *b = box_of(d, slot);
+    struct yr_box *b = yr_box_of(d, slot);
 
     if (b == NULL)
         return;
     b->theirs = *prekey;
     b->has_theirs = true;
-    put_prekeys(d, b);
+    yr_box_put_prekeys(d, b);
 }
 
 struct yr_counter yr_delivery_counter(const struct yr_delivery *d, size_t i)
 {
-    if (i >= COUNTERS)
+    if (i >= YR_ENV_COUNTERS)
         return (struct yr_counter){NULL, 0};
     return (struct yr_counter){counter_names[i], d->counters[i]};
 }

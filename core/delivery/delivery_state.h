@@ -1,0 +1,138 @@
+/* core/delivery/delivery_state.h: what the files of delivery.h share.  Nobody else includes it.
+ *
+ *     delivery.c       a friend's box: letters on their way, letters that come, acknowledgements
+ *     delivery_rows.c  what of it is on disk
+ *
+ * Rows: OUTBOX has letters by order, TIMEKEY the days, SESSION and SKIPPED the ratchets, PREKEY our
+ * prekeys and the friend's. */
+#ifndef YR_DELIVERY_STATE_H
+#define YR_DELIVERY_STATE_H
+
+#include "core/delivery/delivery.h"
+
+#define YR_LETTER_HEAD (1 + YR_MSG_ID_LEN + 4)
+#define YR_SEALED_MAX  (YR_PLAIN_MAX + YR_RATCHET_OVERHEAD)
+#define YR_LETTER_MAX  (YR_LETTER_HEAD + YR_PLAIN_MAX + YR_SEALED_MAX)
+
+/** One message on its way: loaded into the window. */
+struct yr_letter {
+    uint64_t order, token; /* token: leaves when this is durable */
+    uint8_t id[YR_MSG_ID_LEN];
+    uint8_t eid[YR_HASH16]; /* of the envelope sent last */
+    uint8_t *sealed;        /* ratchet message; NULL: not yet sealed */
+    size_t sealed_len;
+    uint8_t *plain; /* until sealed */
+    size_t plain_len;
+    bool sent;    /* over the present link */
+    uint32_t day; /* whose keys it was sent under last */
+};
+
+struct yr_ack {
+    uint8_t eid[YR_HASH16];
+    uint64_t token;
+};
+
+/** Envelope keys of one day and direction, as last used. */
+struct yr_day_keys {
+    bool valid;
+    uint32_t day;
+    uint8_t env[32], tag[16];
+};
+
+/** What one friend is to be sent and has sent, and the keys for it. */
+struct yr_box {
+    bool used, up;
+    uint8_t id[32], out_dir;
+    struct yr_timekey timekey;
+    struct yr_day_keys out_keys, in_keys;
+    /* Highest days of envelopes: ours that were sent; ours that were opened; theirs we opened. */
+    uint32_t sent_day, acked_day, heard_day;
+    bool days_dirty;
+    struct yr_session sessions[YR_SESSIONS_MAX]; /* newest first */
+    size_t session_count;
+    bool sessions_dirty;
+    struct yr_skipped skipped;
+    struct yr_prekey_own own[YR_PREKEYS_MAX];
+    size_t own_count;
+    struct yr_prekey theirs;
+    bool has_theirs;
+    struct yr_letter *window; /* ring of YR_WINDOW_MAX, in order; made with the first letter */
+    size_t first, count;
+    uint64_t next_order, loaded; /* loaded: highest order that is or was in the window */
+    size_t queued;               /* rows in the outbox */
+    struct yr_ack *acks;         /* YR_ENV_ACKS_HELD, allocated with the first one */
+    size_t ack_count;
+    uint64_t received_token; /* of the letter received last */
+    double searches;         /* left */
+    yr_us searches_us;
+};
+
+enum yr_delivery_count {
+    YR_ENV_N_RECEIVED,
+    YR_ENV_N_DUPLICATES,
+    YR_ENV_N_DROP_FORM,
+    YR_ENV_N_DROP_TAG,
+    YR_ENV_N_DROP_AEAD,
+    YR_ENV_N_DROP_SESSION,
+    YR_ENV_N_DROP_GAP,
+    YR_ENV_N_DROP_KIND,
+    YR_ENV_COUNTERS
+};
+
+struct yr_delivery {
+    struct yr_mem *mem;
+    struct yr_rows *rows;
+    const struct yr_rng *rng;
+    struct yr_delivery_ops ops;
+    uint64_t durable;
+    uint64_t counters[YR_ENV_COUNTERS];
+    struct yr_box *boxes[YR_FRIENDS_MAX];
+    uint8_t row[YR_LETTER_MAX];
+    uint8_t envelope[YR_ENVELOPE_MAX];
+    uint8_t opened[YR_ENVELOPE_MAX], plain[YR_ENVELOPE_MAX];
+};
+
+/** A stored letter; pointers lent from the row. */
+struct yr_stored {
+    uint64_t order;
+    const uint8_t *id, *plain, *sealed;
+    size_t plain_len, sealed_len;
+};
+
+/** NULL: the slot is free. */
+static inline struct yr_box *yr_box_of(const struct yr_delivery *d, unsigned slot)
+{
+    YR_ASSERT(slot < YR_FRIENDS_MAX);
+    return d->boxes[slot];
+}
+
+/** The i-th letter of the window. */
+static inline struct yr_letter *yr_box_at(struct yr_box *b, size_t i)
+{
+    return &b->window[(b->first + i) % YR_WINDOW_MAX];
+}
+
+/* ---- delivery.c ---- */
+
+/** An empty box in place of what the slot has; id: copied.  NULL: no memory. */
+struct yr_box *yr_box_new(struct yr_delivery *d, unsigned slot, const uint8_t id[32],
+                          uint8_t out_dir);
+void yr_box_free(struct yr_delivery *d, unsigned slot);
+
+/* ---- delivery_rows.c ---- */
+
+/** Suffix of a letter's row. */
+void yr_letter_key(uint8_t out[8], uint64_t order);
+/** Errors: YR_ESIZE; of the store. */
+enum yr_err yr_letter_put(struct yr_delivery *d, const struct yr_box *b, uint64_t order,
+                          const uint8_t id[YR_MSG_ID_LEN], const uint8_t *plain, size_t plain_len,
+                          const uint8_t *sealed, size_t sealed_len);
+/** The first letter after `order`; lent until the next one is read or put. */
+YR_MUST_USE enum yr_err yr_letter_next(struct yr_delivery *d, const struct yr_box *b,
+                                       uint64_t order, struct yr_stored *out);
+void yr_letter_del(struct yr_delivery *d, struct yr_box *b, uint64_t order);
+/** Day keys and the highest days; prekeys, ours and theirs. */
+void yr_box_put_days(struct yr_delivery *d, const struct yr_box *b);
+void yr_box_put_prekeys(struct yr_delivery *d, const struct yr_box *b);
+
+#endif
