@@ -84,9 +84,10 @@ class Room:
         rulings = [o for o in valid if o.t in ("remove", "role")]
         void, settled = set(), set()
         eff, rank = self.judge_again(valid, void, most)
-        for level in range(FOUNDER, 49, -1):
-            due = [r for r in rulings if r.id in eff and r.id not in settled
-                   and rank[r.id] >= level]
+        level = FOUNDER + 1
+        while todo := [r for r in rulings if r.id in eff and r.id not in settled]:
+            level = min(level - 1, max(rank[r.id] for r in todo))
+            due = [r for r in todo if rank[r.id] >= level]
             cut = False
             for r in due:
                 settled.add(r.id)

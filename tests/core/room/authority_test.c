@@ -245,15 +245,18 @@ static void write_state(char line[LINE], struct yr_authority *a, const struct gr
     struct yr_room_member members[PEOPLE];
     size_t count = PEOPLE;
     uint8_t id[YR_REC_ID_LEN];
+    enum yr_fate fates[OPS_MAX];
     const char *comma = "";
     char *at = line;
 
+    for (size_t i = 0; i < g->count; i++)
+        fates[i] = yr_authority_fate(a, g->ops[i].id);
     *at++ = 'V', *at++ = '=';
     for (size_t i = 0; i < g->count; i++)
-        *at++ = yr_authority_fate(a, g->ops[i].id) == YR_FATE_INVALID ? '0' : '1';
+        *at++ = fates[i] == YR_FATE_INVALID ? '0' : '1';
     *at++ = ' ', *at++ = 'E', *at++ = '=';
     for (size_t i = 0; i < g->count; i++)
-        *at++ = yr_authority_fate(a, g->ops[i].id) == YR_FATE_EFFECTIVE ? '1' : '0';
+        *at++ = fates[i] == YR_FATE_EFFECTIVE ? '1' : '0';
     at += sprintf(at, " M=");
     assert_int_equal(yr_authority_members(a, members, &count), YR_OK);
     for (size_t k = 0; k < count; k++)
@@ -329,10 +332,10 @@ static void compare(const struct graph *g, size_t number, const char *want, stru
         seeded_init(&rnd, number);
         if (way == 0)
             for (size_t i = 1; i < g->count; i++) {
-                const enum yr_fate judged = yr_authority_judge(a, &g->ops[i]);
+                // Judged without being added it is what it then is, as the model says.
+                assert_int_equal(yr_authority_judge(a, &g->ops[i]),
+                                 want[2 + i] == '0' ? YR_FATE_INVALID : YR_FATE_EFFECTIVE);
                 assert_int_equal(yr_authority_add(a, &g->ops[i]), YR_OK);
-                assert_int_equal(judged == YR_FATE_INVALID,
-                                 yr_authority_fate(a, g->ops[i].id) == YR_FATE_INVALID);
             }
         else
             fill_shuffled(a, g, &rnd);
@@ -924,12 +927,12 @@ static void a_full_room_takes_no_more_and_no_operation_costs_a_second(void **sta
     struct room r;
     struct yr_room_op op;
 
-    // Everyone cites all heads.
+    // Everyone cites the one before, which is all heads.
     room_init(&r);
     while (yr_authority_count(r.a) < YR_ROOM_OPS_MAX) {
         const bool even = r.next % 2 == 0;
-        op = draft(&r, HEADS, 0, even ? YR_ROOM_REMOVE : YR_ROOM_ADD, 1 + (r.next - 1) / 2 % 1000,
-                   10);
+        op = draft(&r, r.next - 1, 0, even ? YR_ROOM_REMOVE : YR_ROOM_ADD,
+                   1 + (r.next - 1) / 2 % 1000, 10);
         timed(&r, &f, &op);
     }
     op = draft(&r, HEADS, 0, YR_ROOM_SET, 0, 0);
@@ -939,11 +942,8 @@ static void a_full_room_takes_no_more_and_no_operation_costs_a_second(void **sta
     // The same, but the last 40 each cite an old one, and so need two states from nothing.
     f = (struct figures){.name = "the last 40 backdated", .start = seconds()};
     room_init(&r);
-    while (yr_authority_count(r.a) < YR_ROOM_OPS_MAX - 40) {
-        op = draft(&r, HEADS, 0, r.next % 2 == 0 ? YR_ROOM_REMOVE : YR_ROOM_ADD, 1, 75);
-        assert_int_equal(yr_authority_add(r.a, &op), YR_OK);
-        r.next++;
-    }
+    while (yr_authority_count(r.a) < YR_ROOM_OPS_MAX - 40)
+        act(&r, r.next - 1, 0, r.next % 2 == 0 ? YR_ROOM_REMOVE : YR_ROOM_ADD, 1, 75);
     for (size_t i = 0; i < 40; i++) {
         op = draft(&r, r.next - 300 - (uint32_t)(i % 3), 0, YR_ROOM_ADD, 2, 10);
         timed(&r, &f, &op);
