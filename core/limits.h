@@ -53,6 +53,7 @@
 #define YR_LINK_SILENCE_S       90  /* without a packet: the link is lost; three keepalives */
 #define YR_LINK_KEEPALIVE_S     25  /* NATs forget a UDP mapping after 30 s */
 #define YR_LINK_STALL_S         2   /* without any acknowledgement: packets may be too large */
+#define YR_LINK_ACK_MS          20  /* a packet waits for a second; the peer allows 25 */
 #define YR_LINK_REKEY_S         600 /* new traffic keys: what a stolen one opens is 10 minutes */
 #define YR_LINK_REKEY_PACKETS   1048576 /* ... or after so many; the AEAD allows far more */
 #define YR_LINK_REPLACE_S       43200   /* a new handshake with new DH, every 12 hours */

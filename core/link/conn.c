@@ -488,6 +488,34 @@ static void move(struct yr_conn *conn, const struct yr_addr *to)
         yr_link_unsettle(conn->links, conn->link);
 }
 
+// Sleep until ngtcp2 wants something.
+static void doze(struct yr_conn *conn)
+{
+    const yr_us now = conn->links->now.mono_us;
+    // Rounded up, and beyond: 0.12.1 has a timer due at t that it handles only after t.
+    const ngtcp2_tstamp expiry = ngtcp2_conn_get_expiry(conn->quic);
+    yr_us at = expiry == UINT64_MAX ? YR_NEVER : YR_MAX(expiry / 1000 + 1, now + 1);
+
+    if (conn->state == YR_CONN_UP) {
+        if (conn->unanswered_us != 0 && yr_streams_idle(conn))
+            at = YR_MAX(at, conn->unanswered_us + YR_LINK_ACK_MS * YR_MS);
+        at = YR_MIN(at, conn->heard_us + YR_LINK_SILENCE_S * YR_S);
+        at = YR_MIN(at, conn->replace_us);
+        if (conn->dialled)
+            at = YR_MIN(at, conn->rekey_us);
+    }
+    yr_links_schedule(conn, at);
+}
+
+// A single packet with data for us, and nothing to say: ngtcp2 would acknowledge it an eighth of a
+// round trip after it came, which is at once when the friend is near.  Another may come, or an
+// answer leave, and do it as well.
+static bool may_wait(const struct yr_conn *conn)
+{
+    return conn->fed && conn->state == YR_CONN_UP && conn->unanswered_us == 0 && !conn->dirty &&
+           yr_streams_idle(conn);
+}
+
 void yr_conn_recv(struct yr_conn *conn, const struct yr_addr *from, const uint8_t *packet,
                   size_t len)
 {
@@ -496,10 +524,11 @@ void yr_conn_recv(struct yr_conn *conn, const struct yr_addr *from, const uint8_
     const uint64_t opened = conn->ring.opened;
     const ngtcp2_pkt_info info = {0};
     struct fake_path fake;
-    bool fresh = false;
+    bool fresh = false, wait;
     int rv;
 
     fake_path_init(&fake);
+    conn->fed = false;
     memcpy(before, conn->ring.highest, sizeof before);
     conn->in_bytes += len;
     links->current = conn;
@@ -507,16 +536,21 @@ void yr_conn_recv(struct yr_conn *conn, const struct yr_addr *from, const uint8_
                               yr_quic_ns(links->now.mono_us));
     links->current = NULL;
     rv = (int)yr_conn_result(conn, rv);
+    wait = may_wait(conn) && yr_addr_eq(&conn->addr, from);
     // Only what has never been here before counts: a copy of an old packet decrypts too.
     for (size_t i = 0; i < YR_SPACE_COUNT; i++)
         fresh = fresh || conn->ring.highest[i] > before[i];
     if (fresh) {
         conn->heard_us = links->now.mono_us;
+        if (conn->fed && conn->unanswered_us == 0)
+            conn->unanswered_us = links->now.mono_us;
         if (!yr_addr_eq(&conn->addr, from))
             move(conn, from);
     }
     if (rv != 0)
         yr_conn_fail(conn, rv);
+    else if (fresh && wait)
+        doze(conn);
     else if (conn->ring.opened != opened) // else there is nothing to answer
         yr_conn_wake(conn);
 }
@@ -565,26 +599,13 @@ static size_t write_close(struct yr_conn *conn, uint8_t *buf, size_t cap)
     return n > 0 ? (size_t)n : 0;
 }
 
-// Nothing more for now: tell the pacer what was sent, and sleep until ngtcp2 wants something.
+// Nothing more for now: tell the pacer what was sent.
 static void rest(struct yr_conn *conn)
 {
-    const yr_us now = conn->links->now.mono_us;
-    ngtcp2_tstamp expiry;
-    yr_us at;
-
     conn->burst = 0;
     conn->dirty = false;
-    ngtcp2_conn_update_pkt_tx_time(conn->quic, yr_quic_ns(now));
-    // Rounded up, and beyond: 0.12.1 has a timer due at t that it handles only after t.
-    expiry = ngtcp2_conn_get_expiry(conn->quic);
-    at = expiry == UINT64_MAX ? YR_NEVER : YR_MAX(expiry / 1000 + 1, now + 1);
-    if (conn->state == YR_CONN_UP) {
-        at = YR_MIN(at, conn->heard_us + YR_LINK_SILENCE_S * YR_S);
-        at = YR_MIN(at, conn->replace_us);
-        if (conn->dialled)
-            at = YR_MIN(at, conn->rekey_us);
-    }
-    yr_links_schedule(conn, at);
+    ngtcp2_conn_update_pkt_tx_time(conn->quic, yr_quic_ns(conn->links->now.mono_us));
+    doze(conn);
 }
 
 size_t yr_conn_write(struct yr_conn *conn, uint8_t *buf, size_t cap)
@@ -606,6 +627,8 @@ size_t yr_conn_write(struct yr_conn *conn, uint8_t *buf, size_t cap)
     conn->out_bytes += n;
     conn->burst += n;
     conn->packets += n > 0;
+    if (n > 0)
+        conn->unanswered_us = 0;
     if (n == 0 || conn->burst >= ngtcp2_conn_get_send_quantum(conn->quic))
         rest(conn);
     return n;

@@ -82,6 +82,8 @@ struct yr_conn {
     size_t payload_max;
     bool moved; /* addr is news to the links' owner */
 
+    bool fed;            /* by the packet in hand: data of a stream */
+    yr_us unanswered_us; /* since when data is here that no packet has answered; or 0 */
     yr_us made_us, heard_us, up_us, rekey_us, replace_us, acked_us;
     uint64_t packets; /* sent under the present key */
     uint64_t in_bytes, out_bytes;
@@ -236,6 +238,8 @@ void yr_streams_clear(struct yr_conn *conn);
 size_t yr_streams_write(struct yr_conn *conn, uint8_t *buf, size_t cap);
 /** Something sent is not acknowledged. */
 bool yr_streams_in_flight(const struct yr_conn *conn);
+/** Nothing is in flight, and nothing waits to be sent. */
+bool yr_streams_idle(const struct yr_conn *conn);
 int yr_streams_on_data(ngtcp2_conn *quic, uint32_t flags, int64_t stream, uint64_t offset,
                        const uint8_t *data, size_t len, void *ctx, void *stream_ctx);
 int yr_streams_on_reset(ngtcp2_conn *quic, int64_t stream, uint64_t size, uint64_t code, void *ctx,

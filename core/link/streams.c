@@ -62,6 +62,7 @@ int yr_streams_on_data(ngtcp2_conn *quic, uint32_t flags, int64_t stream, uint64
 
     (void)offset;
     (void)stream_ctx;
+    conn->fed = true;
     if (conn->state != YR_CONN_UP)
         return 0;
     if (ngtcp2_conn_is_local_stream(quic, stream) || !ngtcp2_is_bidi_stream(stream) ||
@@ -213,6 +214,14 @@ bool yr_streams_in_flight(const struct yr_conn *conn)
         if (conn->channels[i].out.acked < conn->channels[i].out.sent)
             return true;
     return false;
+}
+
+bool yr_streams_idle(const struct yr_conn *conn)
+{
+    for (size_t i = 0; i < YR_CHANNEL_COUNT; i++)
+        if (conn->channels[i].out.acked < conn->channels[i].out.end)
+            return false;
+    return true;
 }
 
 // One call of ngtcp2: the channel's next bytes, or whatever else is due.

@@ -138,6 +138,36 @@ static void frames_of_every_length_arrive_whole_and_in_order(void **state)
     world_free(&w);
 }
 
+static void a_packet_now_and_then_is_acknowledged_with_the_next_or_after_20_ms(void **state)
+{
+    const uint8_t body[4] = {4, 5, 6, 7};
+    struct lens lens = {0};
+    struct world w;
+    uint64_t before;
+
+    connect_ends(&w, 5);
+    w.ends[1].on_frame = count_frame;
+    w.ends[1].on_frame_ctx = &lens;
+    w.delay_us = 500;
+    w.jitter_us = 0;
+    world_run(&w, NULL, 5 * YR_S); // nothing is on its way any more
+    before = w.ends[1].sent_packets;
+    for (size_t i = 0; i < 40; i++) {
+        assert_int_equal(yr_links_send(w.ends[0].links, 1, YR_CHANNEL_CHAT, 4, body, 4), YR_OK);
+        world_run(&w, NULL, 8 * YR_MS);
+    }
+    assert_int_equal(lens.count, 40);
+    assert_in_range(w.ends[1].sent_packets - before, 19, 21);
+    world_run(&w, NULL, YR_S);
+    before = w.ends[1].sent_packets;
+    assert_int_equal(yr_links_send(w.ends[0].links, 1, YR_CHANNEL_CHAT, 4, body, 4), YR_OK);
+    world_run(&w, NULL, 19 * YR_MS);
+    assert_int_equal(w.ends[1].sent_packets, before);
+    world_run(&w, NULL, 3 * YR_MS);
+    assert_int_equal(w.ends[1].sent_packets, before + 1);
+    world_free(&w);
+}
+
 static void fifty_megabytes_pass_with_bounded_memory(void **state)
 {
     static uint8_t body[30000];
@@ -613,6 +643,7 @@ int main(void)
         cmocka_unit_test(links_come_up_and_carry_all_over_a_network_that_loses_reorders_and_spoils),
         cmocka_unit_test(the_same_seed_gives_the_same_packets_at_the_same_time),
         cmocka_unit_test(frames_of_every_length_arrive_whole_and_in_order),
+        cmocka_unit_test(a_packet_now_and_then_is_acknowledged_with_the_next_or_after_20_ms),
         cmocka_unit_test(fifty_megabytes_pass_with_bounded_memory),
         cmocka_unit_test(control_passes_chat_and_chat_passes_bulk),
         cmocka_unit_test(nothing_leaves_before_its_clock_value_is_durable),
