@@ -154,8 +154,10 @@ enum yr_err yr_room_log_flush(struct yr_room_log *log)
     if (!log->dirties)
         return YR_OK;
     for (size_t i = 0; i < log->author_count && err == YR_OK; i++)
-        if (log->authors[i]->dirty && (err = put_author(log, log->authors[i])) == YR_OK)
+        if (log->authors[i]->dirty && (err = put_author(log, log->authors[i])) == YR_OK) {
             log->authors[i]->dirty = false;
+            log->authors[i]->unwritten = 0;
+        }
     for (size_t i = 0; i < log->chain_count && err == YR_OK; i++)
         if (log->chains[i]->dirty && (err = put_chain(log, log->chains[i])) == YR_OK)
             log->chains[i]->dirty = false;

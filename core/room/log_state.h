@@ -47,6 +47,7 @@ struct yr_log_author {
     struct yr_log_bucket buckets[YR_LOG_BUCKETS]; /* of class - 1 */
     /* not in the row */
     bool dirty;
+    unsigned unwritten; /* times a bucket was looked into since the row was written */
     size_t held_count, held_bytes;
     struct yr_log_goal goals[YR_LOG_BUCKETS];
     bool moved; /* one of them did, while it is found out what is wanted */
