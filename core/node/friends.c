@@ -344,7 +344,7 @@ static void link_frame(void *ctx, unsigned slot, enum yr_channel channel, uint8_
     }
     // What we could not take is not acknowledged: the next link brings it again.
     if (err != YR_OK)
-        f->close_soon = true;
+        f->close_soon = n->close_due = true;
 }
 
 static void link_room(void *ctx, unsigned slot, enum yr_channel channel)

@@ -267,6 +267,9 @@ static void tick_pings(struct yr_node *n)
 
 static void close_some(struct yr_node *n)
 {
+    if (!n->close_due)
+        return;
+    n->close_due = false;
     for (unsigned slot = 0; slot < YR_FRIENDS_MAX; slot++)
         if (n->friends[slot].used && n->friends[slot].close_soon) {
             n->friends[slot].close_soon = false;
@@ -317,10 +320,7 @@ yr_us yr_node_deadline(const struct yr_node *n)
     for (size_t i = 0; i < YR_PINGS_MAX; i++)
         if (n->pings[i].used)
             due = YR_MIN(due, n->pings[i].sent_us + YR_PING_S * YR_S);
-    for (size_t i = 0; i < YR_FRIENDS_MAX; i++)
-        if (n->friends[i].used && n->friends[i].close_soon)
-            due = 0;
-    return due;
+    return n->close_due ? 0 : due;
 }
 
 void yr_node_addrs(struct yr_node *n, struct yr_now now, const struct yr_addr *addrs, size_t count)

@@ -101,6 +101,7 @@ struct yr_node {
     /* LAN beacons */
     yr_us beacon_us, beacon_last_us;
     unsigned beacon_count;
+    bool close_due; /* a friend's close_soon is set, or was */
     bool beacon_due;
     uint8_t beacon_nonce[16]; /* of our last one */
     double beacon_tokens;

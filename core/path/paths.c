@@ -57,6 +57,7 @@ struct yr_paths {
     const struct yr_rng *rng;
     struct yr_path_ops ops;
     struct place places[YR_FRIENDS_MAX];
+    unsigned end; // no slot from here on has ever been filled
     struct yr_addr peers[YR_PEERS_MAX];
     size_t peer_count;
     struct packet_out queue[YR_PROBE_QUEUE_MAX];
@@ -93,6 +94,7 @@ void yr_paths_set(struct yr_paths *p, unsigned slot, const struct yr_pair *pair,
     YR_ASSERT(slot < YR_FRIENDS_MAX);
     memset(at, 0, sizeof *at);
     at->pair = pair;
+    p->end = YR_MAX(p->end, slot + 1);
     at->clock = *clock;
     at->wanted = true;
     at->next_us = at->hurry_us = now.mono_us;
@@ -409,7 +411,7 @@ static_assert(YR_ADDRS_MAX + YR_PEERS_MAX <= YR_PROBE_QUEUE_MAX, "a round fits")
 
 void yr_paths_tick(struct yr_paths *p, struct yr_now now)
 {
-    for (unsigned slot = 0; slot < YR_FRIENDS_MAX; slot++) {
+    for (unsigned slot = 0; slot < p->end; slot++) {
         struct place *at = &p->places[slot];
         if (!looking(p, at) || at->next_us > now.mono_us || !has_room(p, at))
             continue;
@@ -424,7 +426,7 @@ yr_us yr_paths_deadline(const struct yr_paths *p)
 {
     yr_us due = YR_NEVER;
 
-    for (unsigned slot = 0; slot < YR_FRIENDS_MAX; slot++)
+    for (unsigned slot = 0; slot < p->end; slot++)
         if (looking(p, &p->places[slot]) && has_room(p, &p->places[slot]))
             due = YR_MIN(due, p->places[slot].next_us);
     return due;
