@@ -492,6 +492,175 @@ static void what_comes_a_day_before_its_keys_is_read_then_and_not_before(void **
     circle_free(c);
 }
 
+/* ---- a flood ---- */
+
+#define FLOOD_S  5
+#define NOISE_US (300 * YR_MS) // until a missing record is asked for, and comes
+#define FLOOD_MEM                                                                   \
+    (12u << 20) /* what a flood may make a node keep: far below the caps of records \
+                 */
+
+// Her chain of messages, as she goes on writing it past her own node.
+struct flood {
+    struct circle *c;
+    struct fake *f;
+    uint64_t seq, sent;
+    uint8_t prev[YR_REC_ID_LEN];
+    unsigned kind;
+};
+
+// One that is good but for its author's haste.
+static void flood_chain(struct flood *w, bool unknown_target)
+{
+    struct yr_room_record record;
+    struct yr_plain plain = {.type = unknown_target ? YR_PLAIN_REACTION : YR_PLAIN_TEXT,
+                             .known = true,
+                             .text = (const uint8_t *)"+1",
+                             .text_len = 2};
+    uint8_t target[YR_MSG_ID_LEN], bytes[128];
+    size_t len;
+
+    draft(w->c, MALLORY, YR_CLASS_MESSAGE, w->f);
+    if (w->seq == 0)
+        w->seq = w->f->record.seq;
+    else
+        memcpy(w->f->record.prev, w->prev, sizeof w->prev);
+    w->f->record.seq = w->seq++;
+    memset(target, 0, sizeof target);
+    memcpy(target, &w->seq, sizeof w->seq);
+    plain.target = target;
+    plain.on = true;
+    assert_int_equal(yr_plain_encode_room(&plain, bytes, sizeof bytes, &len), YR_OK);
+    assert_int_equal(yr_epochs_seal(room_of(w->c, MALLORY)->epochs,
+                                    sim_now(w->c->sim, MALLORY).wall_ms, &w->f->record, bytes, len,
+                                    w->f->body, sizeof w->f->body),
+                     YR_OK);
+    sign(w->c, MALLORY, w->f);
+    assert_int_equal(yr_room_record_decode(&record, w->f->bytes, w->f->len), YR_OK);
+    memcpy(w->prev, record.id, sizeof w->prev);
+}
+
+// One that stands on what nobody has, as large as they get.
+static void flood_deep(struct flood *w)
+{
+    draft(w->c, MALLORY, YR_CLASS_MESSAGE, w->f);
+    w->f->record.seq = ++w->seq + 100000;
+    w->f->record.dep_count = YR_ROOM_DEPS_MAX;
+    for (unsigned i = 0; i < YR_ROOM_DEPS_MAX; i++) {
+        memset(w->f->record.deps[i], (int)(i + 1), YR_REC_ID_LEN);
+        memcpy(w->f->record.deps[i] + 1, &w->seq, sizeof w->seq);
+    }
+    memset(w->f->record.prev, 0xee, YR_REC_ID_LEN);
+    memset(w->f->body, 1, sizeof w->f->body);
+    w->f->record.body = w->f->body;
+    w->f->record.body_len = 12000;
+    sign(w->c, MALLORY, w->f);
+}
+
+// A request for all there is, or a list as long as it gets.
+static void flood_frame(struct flood *w, unsigned to)
+{
+    static const uint8_t types[] = {YR_FRAME_ROOM_ASK, YR_FRAME_ROOM_WANT, YR_FRAME_ROOM_GET,
+                                    YR_FRAME_ROOM_IHAVE, YR_FRAME_ROOM_GRAFT};
+    struct yr_node *n = sim_node(w->c->sim, MALLORY);
+    const unsigned slot = yr_friend_slot(n, yr_friend_find(n, sim_id(w->c->sim, to)));
+    const struct yr_sync_link *link = n->rooms->sync->links[slot];
+    const uint8_t type = types[w->sent % YR_COUNT(types)];
+    uint8_t frame[2 + 33 + 4096];
+    struct yr_wr wr = yr_wr_init(frame, sizeof frame);
+
+    if (link == NULL || link->count == 0)
+        return;
+    yr_wr_u16(&wr, link->sessions[0]->route_out);
+    for (unsigned i = 0; i < 32 * 24; i++)
+        yr_wr_u8(&wr, (uint8_t)circle_draw(w->c, 256));
+    n->now = sim_now(w->c->sim, MALLORY);
+    w->sent += YR_OK == yr_links_send(n->links, slot, YR_CHANNEL_ROOMS, type, frame,
+                                      2 + (type == YR_FRAME_ROOM_ASK    ? 32 + 4 * 64U
+                                           : type == YR_FRAME_ROOM_WANT ? 1 + 24 * 30U
+                                                                        : 16 * 48U));
+    sim_drain(w->c->sim, MALLORY);
+}
+
+static bool reaches(struct circle *c, unsigned to)
+{
+    struct yr_node *n = sim_node(c->sim, MALLORY);
+    const struct yr_sync_link *link =
+        n->rooms->sync->links[yr_friend_slot(n, yr_friend_find(n, sim_id(c->sim, to)))];
+
+    return link != NULL && link->count > 0;
+}
+
+// A thousand a second; what a link does not take is not sent.
+static void flood_one(struct flood *w)
+{
+    if (w->kind < 2)
+        flood_chain(w, w->kind == 1);
+    else if (w->kind == 2)
+        flood_deep(w);
+    for (unsigned to = 0; to < w->c->count; to++)
+        if (!w->c->friends[MALLORY][to] || !reaches(w->c, to))
+            continue;
+        else if (w->kind < 3)
+            w->sent += send(w->c, MALLORY, to, w->f->bytes, w->f->len) == YR_OK;
+        else
+            flood_frame(w, to);
+}
+
+static void talk_for(struct circle *c, unsigned seconds, struct flood *w)
+{
+    for (unsigned k = 0; k < seconds * 10; k++) {
+        const unsigned who = k % c->count;
+        if (!c->hostile[who])
+            (void)circle_say(c, who, "a word among the noise", NULL);
+        for (unsigned i = 0; i < 100; i++) {
+            if (w != NULL)
+                flood_one(w);
+            sim_run(c->sim, YR_MS);
+        }
+    }
+}
+
+static void a_flood_slows_nobody_and_fills_nothing(void **state)
+{
+    (void)state;
+    for (unsigned kind = 0; kind < 4; kind++) {
+        const struct sim_opts opts = sim_opts_default(500 + kind);
+        struct circle *c = circle_new(&opts, 6);
+        struct flood w = {.c = c, .f = malloc(sizeof *w.f), .kind = kind};
+        size_t before[6], first;
+        yr_us calm, noisy;
+        circle_chain(c, true);
+        circle_befriend(c, 0, 3);
+        circle_found(c, 0, 0);
+        circle_gather(c, 0);
+        c->hostile[MALLORY] = true;
+        talk_for(c, FLOOD_S, NULL);
+        assert_true(circle_settle(c, MINUTE));
+        calm = circle_latency(c, 0, 99, NULL);
+        for (unsigned i = 0; i < 6; i++)
+            before[i] = sim_mem_used(c->sim, i);
+        first = c->text_count;
+        talk_for(c, FLOOD_S, &w);
+        for (unsigned i = 0; i < 6; i++)
+            if (i != MALLORY && sim_mem_used(c->sim, i) > before[i] + FLOOD_MEM)
+                circle_fail(c, "a flood fills memory", i, i);
+        assert_true(circle_settle(c, MINUTE));
+        noisy = circle_latency(c, first, 99, NULL);
+        print_message(
+            "flood %u: %llu sent, p99 %llu ms, without %llu ms; %zu KiB, and %zu before\n", kind,
+            (unsigned long long)w.sent, (unsigned long long)(noisy / YR_MS),
+            (unsigned long long)(calm / YR_MS), sim_mem_used(c->sim, 0) / 1024, before[0] / 1024);
+        // A text that stands on one of the flood's waits until that is fetched, and no longer.
+        if (circle_latency(c, first, 50, NULL) > 2 * circle_latency(c, 0, 50, NULL) ||
+            noisy > 2 * calm + NOISE_US)
+            circle_fail(c, "a flood slows the others", 0, 2);
+        circle_end(c, 2 * MINUTE);
+        free(w.f);
+        circle_free(c);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -500,6 +669,7 @@ int main(void)
         cmocka_unit_test(what_opens_nothing_is_shown_to_no_one),
         cmocka_unit_test(a_clock_at_the_end_of_time_pins_nothing),
         cmocka_unit_test(what_comes_a_day_before_its_keys_is_read_then_and_not_before),
+        cmocka_unit_test(a_flood_slows_nobody_and_fills_nothing),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -311,6 +311,31 @@ const struct yr_message *circle_message(struct circle *c, unsigned node, size_t 
     return &m;
 }
 
+static int by_value(const void *a, const void *b)
+{
+    const yr_us *x = a, *y = b;
+
+    return (*x > *y) - (*x < *y);
+}
+
+yr_us circle_latency(const struct circle *c, size_t first, double percentile, size_t *count)
+{
+    const size_t cap = (c->text_count - first) * c->count;
+    yr_us *all = calloc(cap + 1, sizeof *all), out;
+    size_t n = 0;
+
+    for (size_t k = first; k < c->text_count; k++)
+        for (unsigned i = 0; i < c->count; i++)
+            if (i != c->texts[k].from && c->texts[k].shown[i] != 0)
+                all[n++] = c->texts[k].shown[i] - c->texts[k].at;
+    qsort(all, n, sizeof *all, by_value);
+    out = n > 0 ? all[(size_t)((double)(n - 1) * percentile / 100)] : 0;
+    if (count != NULL)
+        *count = n;
+    free(all);
+    return out;
+}
+
 void circle_part(struct circle *c, const unsigned side[CIRCLE_MAX])
 {
     for (unsigned a = 0; a < c->count; a++)

@@ -72,6 +72,10 @@ bool circle_reader(const struct circle *c, const struct circle_text *t, unsigned
 /** The message of a text at a node; NULL: it is not there.  Lent until the next call. */
 const struct yr_message *circle_message(struct circle *c, unsigned node, size_t text);
 
+/** From when a text was said, from number `first` on, to when others were shown it: this
+ * percentile, 0..100; 0 if there is none.  *count of (text, reader), may be NULL. */
+yr_us circle_latency(const struct circle *c, size_t first, double percentile, size_t *count);
+
 /** No packets between those whose `side` differs. */
 void circle_part(struct circle *c, const unsigned side[CIRCLE_MAX]);
 void circle_heal(struct circle *c);
