@@ -10,3 +10,7 @@ target_link_libraries(yaari_support PUBLIC yaari_net yaari_common PkgConfig::cmo
 add_executable(sim-hash EXCLUDE_FROM_ALL tests/sim/hash.c)
 target_compile_options(sim-hash PRIVATE -Wno-unused-parameter)
 target_link_libraries(sim-hash PRIVATE yaari_support)
+
+# A full room in the simulator; run by tools/bench.
+add_executable(bench_room_sim EXCLUDE_FROM_ALL tools/bench_room_sim.c)
+target_link_libraries(bench_room_sim PRIVATE yaari_support)

@@ -494,7 +494,7 @@ static void what_comes_a_day_before_its_keys_is_read_then_and_not_before(void **
 
 /* ---- a flood ---- */
 
-#define FLOOD_S  5
+#define FLOOD_S  3
 #define NOISE_US (300 * YR_MS) // until a missing record is asked for, and comes
 #define FLOOD_MEM                                                                   \
     (12u << 20) /* what a flood may make a node keep: far below the caps of records \
