@@ -158,6 +158,18 @@ static void check_quiet(struct circle *c)
     }
 }
 
+// What everybody has is known to be delivered.
+static void check_delivered(struct circle *c)
+{
+    for (size_t k = 0; k < c->text_count; k++) {
+        const struct yr_message *m = circle_message(c, c->texts[k].from, k);
+        if (m != NULL && m->state < YR_STATE_DELIVERED && m->of > 0) {
+            print_error("text %zu: %u of %u\n", k, m->delivered_to, m->of);
+            circle_fail(c, "what all have is not delivered", c->texts[k].from, 0);
+        }
+    }
+}
+
 static void play(uint64_t seed, unsigned people)
 {
     struct sim_opts opts = sim_opts_default(seed);
@@ -187,6 +199,7 @@ static void play(uint64_t seed, unsigned people)
     sim_run(c->sim, 2 * MINUTE);
     circle_end(c, 5 * MINUTE);
     check_quiet(c);
+    check_delivered(c);
     print_message("seed %llu: %u people, %zu texts\n", (unsigned long long)seed, people,
                   c->text_count);
     circle_free(c);
