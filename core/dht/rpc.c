@@ -419,7 +419,7 @@ static void hook(struct yr_dht_keys *keys, struct yr_dht_peer *p)
     keys->newest = p;
 }
 
-static void drop(struct yr_dht_keys *keys, struct yr_dht_peer *p)
+void yr_dht_keys_drop(struct yr_dht_keys *keys, struct yr_dht_peer *p)
 {
     yr_map_del(&keys->map, slot_of(keys, p->pk));
     unhook(keys, p);
@@ -430,7 +430,7 @@ static void drop(struct yr_dht_keys *keys, struct yr_dht_peer *p)
 void yr_dht_keys_clear(struct yr_dht_keys *keys)
 {
     while (keys->oldest != NULL)
-        drop(keys, keys->oldest);
+        yr_dht_keys_drop(keys, keys->oldest);
     yr_map_clear(&keys->map);
     yr_wipe(&keys->own, sizeof keys->own);
 }
@@ -453,9 +453,9 @@ struct yr_dht_peer *yr_dht_keys_make(struct yr_dht_keys *keys, const uint8_t pk[
     if (p != NULL)
         return p;
     if ((same = yr_map_get(&keys->map, slot_of(keys, pk))) != NULL)
-        drop(keys, same); // two keys, one slot: the newer stays
+        yr_dht_keys_drop(keys, same); // two keys, one slot: the newer stays
     if (keys->count >= YR_DHT_KEYS_MAX)
-        drop(keys, keys->oldest);
+        yr_dht_keys_drop(keys, keys->oldest);
     p = yr_alloc(keys->mem, YR_MEM_DHT, sizeof *p);
     if (p == NULL || yr_dht_rpc_key(p->k, &keys->own, pk) != YR_OK ||
         yr_map_put(&keys->map, slot_of(keys, pk), p) != YR_OK) {

@@ -150,5 +150,7 @@ struct yr_dht_peer *yr_dht_keys_find(struct yr_dht_keys *keys, const uint8_t pk[
 /** Find or derive: 40 us.  The one used longest ago makes room.  NULL: no public key, or no memory;
  *  the one at *peer is lent as above. */
 struct yr_dht_peer *yr_dht_keys_make(struct yr_dht_keys *keys, const uint8_t pk[32]);
+/** Forget it, as if it had never been made: what came under it was forged. */
+void yr_dht_keys_drop(struct yr_dht_keys *keys, struct yr_dht_peer *peer);
 
 #endif

@@ -275,6 +275,7 @@ bool yr_dht_table_refresh(struct yr_dht_table *table, const struct yr_rng *rng, 
             depth = i;
     for (size_t i = 0; i <= depth; i++)
         if (now - table->buckets[i].refreshed_us >= age_us &&
+            (table->buckets[i].refreshed_us == 0 || table->buckets[i].in_count < bucket_max(i)) &&
             (worst == YR_DHT_BUCKETS ||
              table->buckets[i].refreshed_us < table->buckets[worst].refreshed_us))
             worst = i;

@@ -69,7 +69,8 @@ const struct yr_dht_entry *yr_dht_table_at(const struct yr_dht_table *table, siz
 bool yr_dht_table_stale(struct yr_dht_table *table, yr_us fresh_us, yr_us now,
                         struct yr_dht_contact *out);
 /** A random id in the bucket not looked through for longest, if that is longer than `age_us`, of
- *  those up to our own depth; it counts as looked through now.  False: none. */
+ *  those up to our own depth that have room or never were; it counts as looked through now.  False:
+ *  none. */
 bool yr_dht_table_refresh(struct yr_dht_table *table, const struct yr_rng *rng, yr_us age_us,
                           yr_us now, uint8_t target[32]);
 /** About how many nodes there are, at least 1: whoever shares the deepest prefix of which all fit

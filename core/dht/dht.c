@@ -1,0 +1,608 @@
+#include "core/dht/state.h"
+
+#define MAINTAIN_SERVER_US (1 * YR_S)
+#define MAINTAIN_CLIENT_US (60 * YR_S) /* 4 bytes a second */
+#define REFRESH_US         (2 * YR_S)  /* between two buckets that are looked through */
+#define DIAL_US            (60 * YR_S) /* between two wishes to be dialled */
+
+static const char *const counter_names[] = {
+#define X(NAME, text) text,
+    YR_DHT_COUNTERS(X)
+#undef X
+};
+
+struct yr_counter yr_dht_counter(const struct yr_dht *dht, size_t i)
+{
+    if (i >= YR_DHT_COUNTS)
+        return (struct yr_counter){NULL, 0};
+    return (struct yr_counter){counter_names[i], dht->counters[i]};
+}
+
+enum yr_err yr_dht_new(struct yr_dht **out, struct yr_mem *mem, const struct yr_rng *rng,
+                       const struct yr_dht_opts *opts, const struct yr_dht_calls *calls,
+                       struct yr_now now)
+{
+    struct yr_dht *dht = yr_alloc_secret(mem, YR_MEM_DHT, sizeof *dht);
+    uint8_t seed[32];
+
+    if (dht == NULL)
+        return YR_ENOMEM;
+    dht->mem = mem;
+    dht->rng = rng;
+    dht->opts = *opts;
+    dht->opts.key_seed = NULL;
+    dht->calls = *calls;
+    dht->serves = opts->role == YR_DHT_AS_SERVER;
+    if (opts->key_seed != NULL)
+        memcpy(seed, opts->key_seed, sizeof seed);
+    else
+        yr_random(rng, seed, sizeof seed);
+    yr_dht_keys_init(&dht->keys, mem, rng, seed);
+    yr_wipe(seed, sizeof seed);
+    yr_dht_id(dht->own_id, dht->keys.own.public_key);
+    yr_dht_table_init(&dht->tables[0], mem, dht->own_id, 4, opts->lax);
+    yr_dht_table_init(&dht->tables[1], mem, dht->own_id, 6, opts->lax);
+    yr_dht_records_init(&dht->records, mem, rng, dht->own_id, now.mono_us);
+    yr_random(rng, dht->rate_key, sizeof dht->rate_key);
+    dht->new_keys_milli = YR_DHT_NEW_KEYS * 1000;
+    dht->next_search = 1;
+    dht->soft_us = YR_DHT_SOFT_MS_MAX * YR_MS / 2; // until something is known
+    dht->start_us = YR_NEVER;
+    dht->new_keys_us = dht->maintain_us = dht->refresh_us = dht->dial_us = now.mono_us;
+    *out = dht;
+    return YR_OK;
+}
+
+static void free_request(struct yr_dht *dht, struct yr_dht_request *rq)
+{
+    yr_free(dht->mem, rq->inner);
+    yr_free_secret(dht->mem, rq);
+}
+
+void yr_dht_free(struct yr_dht *dht)
+{
+    if (dht == NULL)
+        return;
+    for (size_t i = 0; i < dht->request_count; i++)
+        free_request(dht, dht->requests[i]);
+    for (size_t i = 0; i < dht->search_count; i++)
+        yr_dht_search_free(dht, dht->searches[i]);
+    for (; dht->queue_count > 0; dht->queue_count--, dht->queue_head++)
+        yr_free(dht->mem, dht->queue[dht->queue_head % YR_DHT_QUEUE_MAX]);
+    yr_free(dht->mem, dht->start);
+    yr_free(dht->mem, dht->registrations);
+    yr_dht_records_clear(&dht->records);
+    yr_dht_table_clear(&dht->tables[0]);
+    yr_dht_table_clear(&dht->tables[1]);
+    yr_dht_keys_clear(&dht->keys);
+    yr_free_secret(dht->mem, dht);
+}
+
+const uint8_t *yr_dht_pk(const struct yr_dht *dht)
+{
+    return dht->keys.own.public_key;
+}
+
+bool yr_dht_serves(const struct yr_dht *dht)
+{
+    return dht->serves;
+}
+
+size_t yr_dht_known(const struct yr_dht *dht)
+{
+    return dht->tables[0].count + dht->tables[1].count;
+}
+
+struct yr_dht_table *yr_dht_table_of(struct yr_dht *dht, uint8_t family)
+{
+    return &dht->tables[family == 6];
+}
+
+uint64_t yr_dht_draw(struct yr_dht *dht)
+{
+    uint64_t v;
+
+    yr_random(dht->rng, &v, sizeof v);
+    return v;
+}
+
+size_t yr_dht_export(const struct yr_dht *dht, struct yr_dht_contact *out, size_t max)
+{
+    const size_t n = yr_dht_table_export(&dht->tables[0], out, max);
+
+    return n + yr_dht_table_export(&dht->tables[1], out + n, max - n);
+}
+
+size_t yr_dht_nearest(struct yr_dht *dht, const uint8_t target[32], uint8_t families,
+                      const uint8_t *except_pk, struct yr_dht_contact *out, size_t max)
+{
+    struct yr_dht_contact near[2 * YR_DHT_BUCKET];
+    size_t n = 0, from, share;
+
+    max = YR_MIN(max, (size_t)YR_DHT_BUCKET);
+    for (int family = 0; family < 2; family++) {
+        if ((families & (family == 0 ? YR_DHT_V4 : YR_DHT_V6)) == 0)
+            continue;
+        // Half for each, and what one does not need for the other.
+        if (family == 0 && families == (YR_DHT_V4 | YR_DHT_V6))
+            share = max - YR_MIN(max / 2, dht->tables[1].count);
+        else
+            share = max - n;
+        from = yr_dht_table_closest(&dht->tables[family], target, near, share + 1);
+        for (size_t i = 0; i < from && share > 0; i++) {
+            if (except_pk != NULL && memcmp(near[i].pk, except_pk, 32) == 0)
+                continue;
+            out[n++] = near[i];
+            share--;
+        }
+    }
+    return n;
+}
+
+// ---- sending
+
+static bool enqueue(struct yr_dht *dht, struct yr_dht_packet *p)
+{
+    if (dht->queue_count == YR_DHT_QUEUE_MAX)
+        return false;
+    dht->queue[(dht->queue_head + dht->queue_count++) % YR_DHT_QUEUE_MAX] = p;
+    return true;
+}
+
+bool yr_dht_send(struct yr_dht *dht, const struct yr_dht_contact *to, const struct yr_dht_msg *msg)
+{
+    const struct yr_dht_peer *peer = yr_dht_keys_make(&dht->keys, to->pk);
+    uint8_t plain[YR_DHT_PLAIN_MAX], nonce[YR_NONCE_LEN];
+    struct yr_dht_packet *p;
+    size_t len;
+
+    if (peer == NULL || yr_dht_encode(msg, plain, sizeof plain, &len) != YR_OK)
+        return false;
+    p = yr_alloc(dht->mem, YR_MEM_DHT, sizeof *p + len + YR_DHT_OVERHEAD);
+    if (p == NULL || !enqueue(dht, p)) {
+        yr_free(dht->mem, p);
+        dht->counters[YR_DHT_N_DROP_ROOM]++;
+        return false;
+    }
+    yr_random(dht->rng, nonce, sizeof nonce);
+    yr_dht_seal(p->bytes, peer->k, dht->keys.own.public_key, nonce, plain, len);
+    p->to = to->addr;
+    p->len = len + YR_DHT_OVERHEAD;
+    dht->counters[YR_DHT_N_SENT]++;
+    return true;
+}
+
+size_t yr_dht_poll(struct yr_dht *dht, struct yr_addr *to, uint8_t *buf, size_t cap)
+{
+    struct yr_dht_packet *p;
+    size_t len;
+
+    if (dht->queue_count == 0)
+        return 0;
+    p = dht->queue[dht->queue_head];
+    YR_ASSERT(p->len <= cap);
+    dht->queue_head = (dht->queue_head + 1) % YR_DHT_QUEUE_MAX;
+    dht->queue_count--;
+    memcpy(buf, p->bytes, p->len);
+    *to = p->to;
+    len = p->len;
+    yr_free(dht->mem, p);
+    return len;
+}
+
+struct yr_dht_request *yr_dht_ask(struct yr_dht *dht, const struct yr_dht_contact *to,
+                                  enum yr_dht_why why, struct yr_dht_msg *msg, yr_us wait_us,
+                                  yr_us now)
+{
+    struct yr_dht_request *rq;
+
+    if (dht->request_count == YR_DHT_REQUESTS_MAX)
+        return NULL;
+    rq = yr_alloc_secret(dht->mem, YR_MEM_DHT, sizeof *rq);
+    if (rq == NULL)
+        return NULL;
+    msg->txid = yr_dht_draw(dht);
+    msg->server = dht->serves;
+    *rq = (struct yr_dht_request){.txid = msg->txid,
+                                  .why = why,
+                                  .op = msg->op,
+                                  .to = *to,
+                                  .sent_us = now,
+                                  .until_us = now + wait_us};
+    if (!yr_dht_send(dht, to, msg)) {
+        free_request(dht, rq);
+        return NULL;
+    }
+    dht->requests[dht->request_count++] = rq;
+    return rq;
+}
+
+bool yr_dht_ping(struct yr_dht *dht, const struct yr_dht_contact *to, enum yr_dht_why why,
+                 uint8_t flags, yr_us now)
+{
+    struct yr_dht_msg msg = {.op = YR_DHT_PING, .flags = flags};
+
+    return yr_dht_ask(dht, to, why, &msg, YR_DHT_HARD_MS * YR_MS, now) != NULL;
+}
+
+void yr_dht_listen(struct yr_dht *dht, struct yr_now now, const struct yr_dht_contact *relay,
+                   const uint8_t id[YR_DHT_SIGNAL_LEN])
+{
+    struct yr_dht_msg msg = {.op = YR_DHT_SIGREG, .id = id};
+    bool known = false;
+
+    for (size_t i = 0; i < YR_DHT_EARS; i++)
+        known |= memcmp(dht->ears[i], id, YR_DHT_SIGNAL_LEN) == 0;
+    if (!known)
+        memcpy(dht->ears[dht->ear_next++ % YR_DHT_EARS], id, YR_DHT_SIGNAL_LEN);
+    (void)yr_dht_ask(dht, relay, YR_DHT_FOR_NOTHING, &msg, YR_DHT_HARD_MS * YR_MS, now.mono_us);
+}
+
+void yr_dht_signal(struct yr_dht *dht, struct yr_now now, const struct yr_dht_contact *relay,
+                   const uint8_t id[YR_DHT_SIGNAL_LEN], const uint8_t *bytes, size_t len)
+{
+    struct yr_dht_msg msg = {.op = YR_DHT_SIGNAL, .id = id, .bytes = bytes, .len = len};
+
+    YR_ASSERT(len > 0 && len <= YR_DHT_SIGNAL_MAX);
+    (void)yr_dht_ask(dht, relay, YR_DHT_FOR_NOTHING, &msg, YR_DHT_HARD_MS * YR_MS, now.mono_us);
+}
+
+// ---- who we are to others
+
+// The address three networks agree on; one is not enough to make us believe anything.
+bool yr_dht_seen_as(const struct yr_dht *dht, uint8_t family, struct yr_addr *out)
+{
+    for (size_t i = 0; i < YR_DHT_VOTES; i++) {
+        size_t same = 0;
+
+        if (dht->votes[i].addr.family != family)
+            continue;
+        for (size_t j = 0; j < YR_DHT_VOTES; j++)
+            same += yr_addr_eq(&dht->votes[i].addr, &dht->votes[j].addr);
+        if (same >= 3) {
+            *out = dht->votes[i].addr;
+            return true;
+        }
+    }
+    return false;
+}
+
+static void vote(struct yr_dht *dht, const struct yr_addr *from, const struct yr_addr *seen)
+{
+    const uint64_t net = yr_dht_wide_net(from);
+    size_t at = dht->vote_next % YR_DHT_VOTES;
+
+    if (!yr_dht_addr_ok(seen, dht->opts.lax))
+        return;
+    for (size_t i = 0; i < YR_DHT_VOTES; i++)
+        if (dht->votes[i].net == net && dht->votes[i].addr.family != 0)
+            at = i; // a network has one vote
+    if (at == dht->vote_next % YR_DHT_VOTES)
+        dht->vote_next++;
+    dht->votes[at].addr = *seen;
+    dht->votes[at].net = net;
+}
+
+// Somebody whom we had not sent anything reached us, and is where it says it is.
+static void dialled_back(struct yr_dht *dht, const struct yr_addr *from, yr_us now)
+{
+    const uint64_t net = yr_dht_wide_net(from);
+
+    for (size_t i = 0; i < dht->dialback_count; i++)
+        if (dht->dialback_nets[i] == net)
+            return;
+    if (dht->dialback_count == YR_DHT_DIALBACKS)
+        return;
+    if (dht->dialback_count == 0)
+        dht->dialback_us = now;
+    dht->dialback_nets[dht->dialback_count++] = net;
+}
+
+static void choose_role(struct yr_dht *dht, yr_us now)
+{
+    struct yr_addr seen;
+
+    if (dht->opts.role != YR_DHT_AUTO)
+        return;
+    if (dht->dialback_count > 0 &&
+        (yr_dht_seen_as(dht, 4, &seen) || yr_dht_seen_as(dht, 6, &seen))) {
+        if (dht->dialback_addr.family == seen.family && !yr_addr_eq(&dht->dialback_addr, &seen)) {
+            dht->dialback_count = 0; // what was proven is another address
+            dht->serves = false;
+        }
+        if (dht->dialback_addr.family == 0 || dht->dialback_count == 0)
+            dht->dialback_addr = seen;
+    }
+    if (dht->dialback_count == YR_DHT_DIALBACKS && now - dht->dialback_us >= YR_DHT_STABLE_S * YR_S)
+        dht->serves = true;
+}
+
+// ---- receiving
+
+// 1.5 x the 90th percentile of what answers took lately, within bounds.
+static void remember_rtt(struct yr_dht *dht, yr_us rtt)
+{
+    uint32_t sorted[YR_DHT_RTTS];
+    size_t n = 0;
+    yr_us soft;
+
+    dht->rtts[dht->rtt_next++ % YR_DHT_RTTS] = (uint32_t)YR_MIN(rtt, (yr_us)UINT32_MAX);
+    dht->rtt_count = YR_MIN(dht->rtt_count + 1, (size_t)YR_DHT_RTTS);
+    for (; n < dht->rtt_count; n++) {
+        size_t at = n;
+
+        for (; at > 0 && sorted[at - 1] > dht->rtts[n]; at--)
+            sorted[at] = sorted[at - 1];
+        sorted[at] = dht->rtts[n];
+    }
+    soft = (yr_us)sorted[n * 9 / 10] * 3 / 2;
+    dht->soft_us = YR_MIN(YR_MAX(soft, YR_DHT_SOFT_MS_MIN * YR_MS), YR_DHT_SOFT_MS_MAX * YR_MS);
+}
+
+static void ended(struct yr_dht *dht, struct yr_dht_request *rq, const struct yr_dht_msg *reply,
+                  yr_us now)
+{
+    switch (rq->why) {
+    case YR_DHT_FOR_TABLE:
+    case YR_DHT_FOR_NOTHING: break;
+    case YR_DHT_FOR_DIAL:
+        if (reply != NULL)
+            yr_dht_have_dialled(dht, &rq->to, now);
+        break;
+    case YR_DHT_FOR_PROOF:
+        if (reply != NULL)
+            dialled_back(dht, &rq->to.addr, now);
+        break;
+    case YR_DHT_FOR_FWD:
+        if (reply != NULL)
+            yr_dht_forward(dht, rq, now);
+        else
+            yr_dht_inner_answered(dht, rq, NULL);
+        break;
+    case YR_DHT_FOR_INNER: yr_dht_inner_answered(dht, rq, reply); break;
+    case YR_DHT_FOR_RELAY:
+    case YR_DHT_FOR_LOOKUP:
+    case YR_DHT_FOR_TARGET: yr_dht_search_reply(dht, rq, reply, now); break;
+    }
+    free_request(dht, rq);
+}
+
+static void answered(struct yr_dht *dht, struct yr_dht_peer *peer, const struct yr_addr *from,
+                     const struct yr_dht_msg *msg, yr_us now)
+{
+    struct yr_dht_request *rq = NULL;
+    size_t at = 0;
+
+    for (; at < dht->request_count; at++)
+        if (dht->requests[at]->txid == msg->txid) {
+            rq = dht->requests[at];
+            break;
+        }
+    if (rq == NULL || rq->op != msg->op || memcmp(rq->to.pk, peer->pk, 32) != 0 ||
+        !yr_addr_eq(&rq->to.addr, from)) {
+        dht->counters[YR_DHT_N_DROP_REPLY]++;
+        return;
+    }
+    dht->requests[at] = dht->requests[--dht->request_count];
+    dht->counters[YR_DHT_N_REPLIES]++;
+    peer->addr = *from;
+    peer->proven_us = now;
+    if (msg->op == YR_DHT_PING)
+        vote(dht, from, &msg->addr);
+    if (msg->op != YR_DHT_FWD) // takes as long as another node
+        remember_rtt(dht, now - rq->sent_us);
+    if (msg->server)
+        (void)!yr_dht_table_seen(yr_dht_table_of(dht, from->family), &rq->to,
+                                 (uint32_t)YR_MIN(now - rq->sent_us, (yr_us)UINT32_MAX), now);
+    else
+        yr_dht_table_remove(yr_dht_table_of(dht, from->family), rq->to.pk);
+    ended(dht, rq, msg, now);
+}
+
+// Strangers may cost us so many Diffie-Hellmans a second in all.
+static bool may_derive(struct yr_dht *dht, yr_us now)
+{
+    const yr_us ms = (now - dht->new_keys_us) / 1000;
+    const uint64_t more = dht->new_keys_milli + ms * YR_DHT_NEW_KEYS;
+
+    dht->new_keys_us += ms * 1000;
+    dht->new_keys_milli = (uint32_t)YR_MIN(more, (uint64_t)YR_DHT_NEW_KEYS * 2000);
+    if (dht->new_keys_milli < 1000)
+        return false;
+    dht->new_keys_milli -= 1000;
+    return true;
+}
+
+static bool recv_one(struct yr_dht *dht, const struct yr_addr *from, const uint8_t *packet,
+                     size_t len, yr_us now, enum yr_dht_count *drop)
+{
+    struct yr_dht_contact contact = {.addr = *from};
+    uint8_t plain[YR_DHT_PLAIN_MAX];
+    struct yr_dht_peer *peer;
+    struct yr_dht_msg msg;
+    bool stranger;
+
+    *drop = YR_DHT_N_DROP_FORM;
+    if (!yr_dht_form(packet, len))
+        return false;
+    *drop = YR_DHT_N_DROP_ADDR;
+    if (!yr_dht_addr_ok(from, dht->opts.lax) ||
+        memcmp(packet + 1, dht->keys.own.public_key, 32) == 0)
+        return false;
+    memcpy(contact.pk, packet + 1, 32);
+    contact.addr.scope = 0;
+    peer = yr_dht_keys_find(&dht->keys, contact.pk);
+    stranger = peer == NULL;
+    *drop = YR_DHT_N_DROP_RATE;
+    if (stranger && (!yr_dht_within_rate(dht, from, now) || !may_derive(dht, now)))
+        return false;
+    *drop = YR_DHT_N_DROP_AEAD;
+    if (stranger && (peer = yr_dht_keys_make(&dht->keys, contact.pk)) == NULL)
+        return false;
+    if (yr_dht_unseal(plain, peer->k, packet, len) != YR_OK) {
+        if (stranger)
+            yr_dht_keys_drop(&dht->keys, peer);
+        return false;
+    }
+    *drop = YR_DHT_N_DROP_FORM;
+    if (yr_dht_decode(&msg, plain, len - YR_DHT_OVERHEAD) != YR_OK)
+        return false;
+    if (msg.reply) {
+        answered(dht, peer, &contact.addr, &msg, now);
+        return true;
+    }
+    *drop = YR_DHT_N_DROP_RATE;
+    if (!stranger && !yr_dht_within_rate(dht, from, now))
+        return false;
+    dht->counters[YR_DHT_N_REQUESTS]++;
+    yr_dht_serve(dht, &contact, &msg, now);
+    return true;
+}
+
+void yr_dht_recv(struct yr_dht *dht, struct yr_now now, const struct yr_addr *from,
+                 const uint8_t *packet, size_t len)
+{
+    enum yr_dht_count drop;
+
+    if (!recv_one(dht, from, packet, len, now.mono_us, &drop))
+        dht->counters[drop]++;
+    yr_dht_search_step(dht, false, now.mono_us);
+}
+
+// ---- time
+
+void yr_dht_bootstrap(struct yr_dht *dht, const struct yr_dht_contact *nodes, size_t count,
+                      struct yr_now now)
+{
+    struct yr_dht_contact *list;
+    size_t room = YR_DHT_BOOTSTRAP_MAX - dht->start_count;
+
+    count = YR_MIN(count, room);
+    if (count == 0)
+        return;
+    list = yr_realloc(dht->mem, YR_MEM_DHT, dht->start, (dht->start_count + count) * sizeof *list);
+    if (list == NULL)
+        return;
+    dht->start = list;
+    for (size_t i = 0; i < count; i++)
+        if (yr_dht_addr_ok(&nodes[i].addr, dht->opts.lax))
+            list[dht->start_count++] = nodes[i];
+    dht->start_tries = 0;
+    dht->start_us = now.mono_us;
+}
+
+// All at once while nobody is known, then less and less often.
+static void bootstrap_step(struct yr_dht *dht, yr_us now)
+{
+    if (now < dht->start_us)
+        return;
+    if (yr_dht_known(dht) > 0) {
+        dht->start_us = now + 60 * YR_S;
+        return;
+    }
+    for (size_t i = 0; i < dht->start_count; i++)
+        (void)yr_dht_ping(dht, &dht->start[i], YR_DHT_FOR_TABLE, 0, now);
+    dht->joined = false;
+    dht->start_us = dht->start_count > 0 ? now + yr_backoff(dht->start_tries++) : YR_NEVER;
+}
+
+static void join_step(struct yr_dht *dht)
+{
+    if (dht->joined || yr_dht_known(dht) == 0)
+        return;
+    dht->joined = true;
+    dht->refresh_us = 0; // every bucket at once
+}
+
+static void refresh_step(struct yr_dht *dht, yr_us now)
+{
+    uint8_t target[32];
+
+    if (now < dht->refresh_us || yr_dht_known(dht) == 0)
+        return;
+    if (dht->refresh_us == 0) // just joined: who is around us?
+        for (int i = 0; i < 2; i++)
+            if (dht->tables[i].count > 0)
+                (void)!yr_dht_search_nodes(dht, dht->own_id, i == 0 ? 4 : 6, now);
+    dht->refresh_us =
+        now + (dht->serves || yr_dht_known(dht) < 2 * YR_DHT_BUCKET ? REFRESH_US / 8 : REFRESH_US);
+    if (!dht->serves && yr_dht_known(dht) > 4 * YR_DHT_BUCKET)
+        return; // its own searches keep a client's table fresh enough
+    for (int i = 0; i < 2; i++)
+        if (yr_dht_table_refresh(&dht->tables[i], dht->rng, YR_DHT_REFRESH_S * YR_S,
+                                 now + YR_DHT_REFRESH_S * YR_S, target) &&
+            dht->search_count < YR_DHT_SEARCHES_MAX / 2)
+            (void)!yr_dht_search_nodes(dht, target, i == 0 ? 4 : 6, now);
+}
+
+static void maintain_step(struct yr_dht *dht, yr_us now)
+{
+    struct yr_dht_contact who;
+
+    if (now < dht->maintain_us)
+        return;
+    dht->maintain_us = now + (dht->serves ? MAINTAIN_SERVER_US : MAINTAIN_CLIENT_US);
+    yr_dht_records_tick(&dht->records, now);
+    for (int i = 0; i < 2; i++)
+        if (yr_dht_table_stale(&dht->tables[i], YR_DHT_FRESH_S * YR_S, now, &who))
+            (void)yr_dht_ping(dht, &who, YR_DHT_FOR_TABLE, 0, now);
+    choose_role(dht, now);
+}
+
+static void dial_step(struct yr_dht *dht, yr_us now)
+{
+    const size_t n = dht->tables[0].count;
+
+    if (now < dht->dial_us)
+        return;
+    dht->dial_us = now + DIAL_US;
+    if (dht->opts.role != YR_DHT_AUTO || dht->dialback_count == YR_DHT_DIALBACKS ||
+        yr_dht_known(dht) < YR_DHT_DIALBACKS + 1)
+        return;
+    (void)yr_dht_ping(
+        dht,
+        n > 0 ? &yr_dht_table_at(&dht->tables[0], yr_dht_draw(dht) % n)->contact
+              : &yr_dht_table_at(&dht->tables[1], yr_dht_draw(dht) % dht->tables[1].count)->contact,
+        YR_DHT_FOR_TABLE, YR_DHT_PING_DIAL, now);
+}
+
+static void expire(struct yr_dht *dht, yr_us now)
+{
+    for (size_t i = 0; i < dht->request_count;) {
+        struct yr_dht_request *rq = dht->requests[i];
+
+        if (now < rq->until_us) {
+            i++;
+            continue;
+        }
+        dht->requests[i] = dht->requests[--dht->request_count];
+        dht->counters[YR_DHT_N_TIMEOUTS]++;
+        if (rq->op != YR_DHT_FWD)
+            yr_dht_table_failed(yr_dht_table_of(dht, rq->to.addr.family), rq->to.pk);
+        ended(dht, rq, NULL, now);
+        i = 0; // ending one may have started others
+    }
+}
+
+void yr_dht_tick(struct yr_dht *dht, struct yr_now now)
+{
+    expire(dht, now.mono_us);
+    bootstrap_step(dht, now.mono_us);
+    join_step(dht);
+    refresh_step(dht, now.mono_us);
+    maintain_step(dht, now.mono_us);
+    dial_step(dht, now.mono_us);
+    yr_dht_search_step(dht, true, now.mono_us);
+}
+
+yr_us yr_dht_deadline(const struct yr_dht *dht)
+{
+    yr_us first = YR_MIN(dht->start_us, yr_dht_search_deadline(dht));
+
+    for (size_t i = 0; i < dht->request_count; i++)
+        first = YR_MIN(first, dht->requests[i]->until_us);
+    if (yr_dht_known(dht) == 0)
+        return first;
+    first = YR_MIN(first, YR_MIN(dht->maintain_us, dht->dial_us));
+    return dht->joined ? YR_MIN(first, dht->refresh_us) : 0;
+}

@@ -1,0 +1,94 @@
+/* core/dht/dht.h: one node of the DHT.  docs/protocol.md "DHT".
+ *
+ *   recv, tick, then poll until it gives no more datagrams, and deadline: when to tick again.
+ *
+ *   put: lookup -> token of each of the 8 nearest -> record to each      \  through a forwarder
+ * that get: lookup -> the record of each of them, the newest counts         /  is none of the eight
+ *
+ *   client --3 networks reached us unasked, 20 min ago--> server --our address changes--> client
+ *
+ * A client asks and is never told about; a server answers and is in others' tables. */
+#ifndef YR_DHT_H
+#define YR_DHT_H
+
+#include "core/dht/records.h"
+#include "core/dht/table.h"
+#include "yaari/node.h"
+
+enum yr_dht_role { YR_DHT_AUTO, YR_DHT_AS_CLIENT, YR_DHT_AS_SERVER };
+
+struct yr_dht_result {
+    bool put, direct;         /* direct: there was nobody to forward through */
+    unsigned asked, answered; /* nodes that should store it; put: that do, get: that answered */
+    bool found;               /* get */
+    unsigned hops, requests;
+    yr_us known_us, took_us; /* until the first storing node was known; until the end */
+};
+
+struct yr_dht_calls {
+    /** A record that was asked for: good signature, right key; newer than one given before.  Lent.
+     */
+    void (*found)(void *ctx, uint64_t search, const uint8_t *record, size_t len);
+    /** A put or get is over. */
+    void (*done)(void *ctx, uint64_t search, const struct yr_dht_result *result);
+    /** Bytes for a signal id of ours.  Lent. */
+    void (*signal)(void *ctx, const uint8_t id[YR_DHT_SIGNAL_LEN], const uint8_t *bytes,
+                   size_t len);
+    void *ctx;
+};
+
+struct yr_dht_opts {
+    enum yr_dht_role role;
+    const uint8_t *key_seed; /* 32 bytes, borrowed: a server's node key; NULL: a new one */
+    bool lax; /* private addresses, and many nodes of one network: an island, or a test */
+};
+
+struct yr_dht;
+
+/** calls: copied; its functions may start searches.  Errors: YR_ENOMEM. */
+YR_MUST_USE enum yr_err yr_dht_new(struct yr_dht **out, struct yr_mem *mem,
+                                   const struct yr_rng *rng, const struct yr_dht_opts *opts,
+                                   const struct yr_dht_calls *calls, struct yr_now now);
+void yr_dht_free(struct yr_dht *dht);
+const uint8_t *yr_dht_pk(const struct yr_dht *dht);
+bool yr_dht_serves(const struct yr_dht *dht);
+/** Nodes in both tables. */
+size_t yr_dht_known(const struct yr_dht *dht);
+/** Where most others see us; false while three networks do not agree. */
+bool yr_dht_seen_as(const struct yr_dht *dht, uint8_t family, struct yr_addr *out);
+
+/** Nodes to start from: configured ones, those of the last run.  All are asked at once, any one
+ *  suffices; those beyond YR_DHT_BOOTSTRAP_MAX are left out.  Asked again, less and less often,
+ *  while no node is known. */
+void yr_dht_bootstrap(struct yr_dht *dht, const struct yr_dht_contact *nodes, size_t count,
+                      struct yr_now now);
+/** What to keep over a restart: up to `max`. */
+size_t yr_dht_export(const struct yr_dht *dht, struct yr_dht_contact *out, size_t max);
+
+/** A datagram that begins with YR_DHT_TYPE.  Total. */
+void yr_dht_recv(struct yr_dht *dht, struct yr_now now, const struct yr_addr *from,
+                 const uint8_t *packet, size_t len);
+void yr_dht_tick(struct yr_dht *dht, struct yr_now now);
+/** The next datagram to send: its length, 0: none.  cap >= YR_DATAGRAM_MAX. */
+size_t yr_dht_poll(struct yr_dht *dht, struct yr_addr *to, uint8_t *buf, size_t cap);
+yr_us yr_dht_deadline(const struct yr_dht *dht);
+
+/** Store a record with the 8 nodes nearest to its key; `hard`: an earlier try failed.  record:
+ *  copied, of yr_dht_record_make.  Errors: YR_EFULL: too many searches; YR_EPROTO; YR_ENOMEM. */
+YR_MUST_USE enum yr_err yr_dht_put(struct yr_dht *dht, struct yr_now now, const uint8_t *record,
+                                   size_t len, bool hard, uint64_t *search);
+/** Look for the record that `pk` signs.  Errors: YR_EFULL; YR_ENOMEM. */
+YR_MUST_USE enum yr_err yr_dht_get(struct yr_dht *dht, struct yr_now now, const uint8_t pk[32],
+                                   bool hard, uint64_t *search);
+
+/** Ask a node to pass on what comes for this id, for YR_DHT_SIGNAL_S; again to renew. */
+void yr_dht_listen(struct yr_dht *dht, struct yr_now now, const struct yr_dht_contact *relay,
+                   const uint8_t id[YR_DHT_SIGNAL_LEN]);
+/** Send bytes (1..YR_DHT_SIGNAL_MAX) to whoever listens under this id there. */
+void yr_dht_signal(struct yr_dht *dht, struct yr_now now, const struct yr_dht_contact *relay,
+                   const uint8_t id[YR_DHT_SIGNAL_LEN], const uint8_t *bytes, size_t len);
+
+/** What was dropped and why; NULL name at the end. */
+struct yr_counter yr_dht_counter(const struct yr_dht *dht, size_t i);
+
+#endif
