@@ -465,6 +465,21 @@ static void a_signal_reaches_who_listens_at_a_relay(void **state)
     assert_memory_equal(a->record, "knock", 5);
 }
 
+static void the_smallest_network_works_and_says_that_it_shows_who_asks(void **state)
+{
+    struct net *n = new_net(3, 1, 2);
+    uint8_t record[YR_DHT_RECORD_MAX], pk[32];
+
+    run(n, 5 * YR_S);
+    assert_true(put(n, 1, record, make_record(n, record, pk)));
+    assert_true(n->members[1].result.direct);
+    assert_true(get(n, 2, pk, false));
+    assert_true(n->members[2].result.direct);
+    n->members[0].dead = true; // and without it nothing does, in finite time
+    assert_false(get(n, 2, pk, true));
+    free_net(n);
+}
+
 static uint64_t hash_of_run(uint64_t seed)
 {
     struct net *n = new_net(seed, 30, 4);
@@ -496,6 +511,7 @@ int main(void)
         cmocka_unit_test(a_signal_reaches_who_listens_at_a_relay),
         cmocka_unit_test(a_fifth_of_the_nodes_may_lie),
         cmocka_unit_test(a_third_of_the_nodes_may_vanish_after_the_put),
+        cmocka_unit_test(the_smallest_network_works_and_says_that_it_shows_who_asks),
         cmocka_unit_test(the_same_seed_is_the_same_run),
     };
 
