@@ -39,7 +39,7 @@ struct yr_chat_ops {
     /** Take back what has not left yet: true if nobody else can have it. */
     bool (*recall)(void *ctx, const uint8_t conv[YR_ID_LEN], const uint8_t id[YR_MSG_ID_LEN]);
 
-    /* rooms; all four may be NULL while none is open */
+    /* rooms; all five may be NULL while none is open */
 
     /** Seal a plaintext of ours (yr_plain_decode_room), log its record, and give it to yr_chat_take
      *  with said->own before this returns; id receives the first bytes of its rec_id.  Meanwhile
@@ -47,6 +47,9 @@ struct yr_chat_ops {
      *  Errors go up: the command fails and nothing was changed. */
     enum yr_err (*say)(void *ctx, struct yr_now now, const uint8_t conv[YR_ID_LEN],
                        const uint8_t *plain, size_t len, uint8_t id[YR_MSG_ID_LEN]);
+    /** In which chain we write in this room now: 8 bytes, lent; NULL: not known.  Calls nothing of
+     *  the chats. */
+    const uint8_t *(*incarnation)(void *ctx, const uint8_t conv[YR_ID_LEN]);
     /** An own text in a room is being shown: fill `of`, `delivered_to` and `read_by`, which are
      *  zero; the rest is there.  Calls nothing of the chats. */
     void (*counts)(void *ctx, struct yr_message *message);
@@ -100,8 +103,8 @@ YR_MUST_USE enum yr_err yr_chat_send(struct yr_chats *chats, struct yr_now now,
                                      const uint8_t conv[YR_ID_LEN], bool action, const void *text,
                                      size_t len, const uint8_t *reply_to, const void *key,
                                      size_t key_len, uint8_t id[YR_MSG_ID_LEN]);
-/** Errors: YR_ENOENT; YR_EDENIED (not ours, or deleted); YR_ESIZE; YR_EINVAL; YR_ENOFRIEND; what
- *  deliver or say returns. */
+/** Errors: YR_ENOENT; YR_EDENIED (not ours, or deleted; in a room: said before our chain began
+ * anew); YR_ESIZE; YR_EINVAL; YR_ENOFRIEND; what deliver or say returns. */
 YR_MUST_USE enum yr_err yr_chat_edit(struct yr_chats *chats, struct yr_now now,
                                      const uint8_t id[YR_MSG_ID_LEN], const void *text, size_t len);
 /** local: only here (any message); else one of ours, everywhere; one that nobody has yet becomes
@@ -161,6 +164,11 @@ struct yr_chat_said {
     uint64_t hlc, seq;
     uint64_t eff; /* max(hlc, its ancestors' eff + 1): with author, seq and id its place for ever */
     bool own;     /* the author is ourselves */
+    /** The lowest seq that two records of its chain have, as far as is known; 0: it does not fork.
+     *  From there on the chain says nothing: a line stands for each of its contents, whoever can
+     *  read it.  Edits and reactions do not count in any of it.  A deletion does: what it took away
+     *  somewhere cannot come back. */
+    uint64_t fork;
 };
 /** An opened content: a new message (own ones ACCEPTED), an operation on one (applied, or kept
  *  until its target comes), or, if it does not decode or is of a later version's type, a SYSTEM
@@ -176,6 +184,25 @@ YR_MUST_USE enum yr_err yr_chat_take(struct yr_chats *chats, struct yr_now now,
 YR_MUST_USE enum yr_err yr_chat_unreadable(struct yr_chats *chats, struct yr_now now,
                                            const uint8_t conv[YR_ID_LEN],
                                            const struct yr_chat_said *said);
+/** A content at or after the fork of its chain (said->fork): the same line, also in place of what
+ *  was shown, with its text, reactions and mention; event EDIT, or MESSAGE if nothing was.
+ *  Idempotent.  Errors: as yr_chat_take. */
+YR_MUST_USE enum yr_err yr_chat_void(struct yr_chats *chats, struct yr_now now,
+                                     const uint8_t conv[YR_ID_LEN],
+                                     const struct yr_chat_said *said);
+/** How far yr_chat_disown is; zero at first. */
+struct yr_chat_walk {
+    struct yr_row at;
+    bool begun, waiting_done;
+};
+/** A chain forks: take back what its edits and reactions did, looking at up to *left rows of the
+ *  conversation, which are counted off.  Whoever does it in steps gives yr_chat_take the fork from
+ *  before the first on, and begins anew after a crash.  Events EDIT and REACTION.
+ *  Errors: as yr_chat_take; YR_EAGAIN: there is more. */
+YR_MUST_USE enum yr_err yr_chat_disown(struct yr_chats *chats, struct yr_now now,
+                                       const uint8_t conv[YR_ID_LEN], const uint8_t mid[YR_MID_LEN],
+                                       const uint8_t incarnation[YR_INCARNATION_LEN],
+                                       struct yr_chat_walk *walk, unsigned *left);
 /** An own message of a room is DELIVERED to, or READ by, all who can have it.  A state that is no
  *  step forward, an unknown id, or one of an operation: nothing happens.
  *  Errors: YR_ENOFRIEND: no open room; those of the machine. */

@@ -107,6 +107,23 @@ bool yr_marker_move(struct yr_conv *conv, struct yr_record *record, const struct
     return !above && unread && memcmp(conv->first_id, record->id, YR_MSG_ID_LEN) == 0;
 }
 
+bool yr_marker_gone(struct yr_conv *conv, const struct yr_record *record,
+                    const struct yr_place *place)
+{
+    const size_t i = find_above(conv, record->id);
+
+    if (!yr_marker_unread(conv, record, place))
+        return false;
+    conv->dirty = true;
+    if (i < conv->above_count) {
+        drop_above(conv, i);
+        return false;
+    }
+    conv->below_count--;
+    conv->below_mentions -= record->mention && conv->below_mentions > 0 ? 1 : 0;
+    return conv->below_count > 0 && memcmp(conv->first_id, record->id, YR_MSG_ID_LEN) == 0;
+}
+
 enum yr_err yr_marker_refind(struct yr_chats *chats, struct yr_conv *conv,
                              const struct yr_place *from)
 {

@@ -503,3 +503,24 @@ enum yr_err yr_order_add(struct yr_chats *chats, struct yr_conv *conv,
     }
     return full ? give_up(chats, conv) : YR_OK;
 }
+
+enum yr_err yr_order_disown(struct yr_chats *chats, struct yr_conv *conv,
+                            const uint8_t author[YR_ID_LEN],
+                            const uint8_t incarnation[YR_INCARNATION_LEN], enum yr_seek how,
+                            struct yr_row *at)
+{
+    struct yr_change change;
+    enum yr_err err = yr_rows_seek(chats->rows, YR_TABLE_ORPHAN, conv->id, YR_ID_LEN, how, at,
+                                   chats->change, sizeof chats->change);
+
+    if (err != YR_OK || at->suffix_len != OP_LEN)
+        return err;
+    if (at->value_len < YR_MSG_ID_LEN)
+        return YR_ECORRUPT;
+    if ((err = yr_change_decode(&change, chats->change + YR_MSG_ID_LEN,
+                                at->value_len - YR_MSG_ID_LEN)) != YR_OK ||
+        change.type == YR_PLAIN_DELETE || memcmp(change.author, author, YR_ID_LEN) != 0 ||
+        memcmp(change.incarnation, incarnation, YR_INCARNATION_LEN) != 0)
+        return err;
+    return del_waiter(chats, conv, at->suffix, at->suffix_len, &conv->orphans);
+}

@@ -2,7 +2,7 @@
 
 #include "core/crypto/kdf.h"
 
-#define VERSION  2
+#define VERSION  3
 #define LATE_MS  120000
 #define MARK_MAX (YR_ID_LEN + 8 + 8 + YR_MSG_ID_LEN + 1 + 1 + YR_EMOJI_MAX)
 
@@ -23,6 +23,9 @@ enum bits {
 static_assert(YR_RECORD_MAX >=
                   256 + YR_PARENTS_MAX * YR_MSG_ID_LEN + YR_REACTIONS_MAX * MARK_MAX + YR_TEXT_MAX,
               "the longest record fits");
+static_assert(YR_RECORD_MAX >= 256 + YR_REACTIONS_MAX * (MARK_MAX + YR_INCARNATION_LEN) + 2 +
+                                   2 * YR_ROOM_TEXT_MAX,
+              "and that of a room");
 static_assert(YR_RECORD_BUF <= YR_ROW_MAX, "in a row");
 static_assert(YR_REACTIONS_MAX ==
                   sizeof((struct yr_message *)0)->reactions / sizeof(struct yr_reaction),
@@ -59,6 +62,8 @@ static void write_marks(struct yr_wr *wr, const struct yr_record *r)
         const struct yr_mark *mark = &r->marks[i];
 
         yr_wr_bytes(wr, mark->author, YR_ID_LEN);
+        if (r->room)
+            yr_wr_bytes(wr, mark->incarnation, YR_INCARNATION_LEN);
         yr_wr_u64(wr, mark->hlc);
         yr_wr_u64(wr, mark->seq);
         yr_wr_bytes(wr, mark->id, YR_MSG_ID_LEN);
@@ -94,8 +99,12 @@ void yr_record_encode(const struct yr_record *r, uint8_t out[YR_RECORD_MAX], siz
         yr_wr_u64(&wr, r->edit_seq);
         yr_wr_bytes(&wr, r->edit_id, YR_MSG_ID_LEN);
     }
-    if ((bits & CHANGED) != 0)
+    if ((bits & CHANGED) != 0 && r->room) {
+        yr_wr_u16(&wr, (uint16_t)r->first_len);
+        yr_wr_bytes(&wr, r->first, r->first_len);
+    } else if ((bits & CHANGED) != 0) {
         yr_wr_bytes(&wr, r->first_text, sizeof r->first_text);
+    }
     if ((bits & DELIVERED) != 0)
         yr_wr_u64(&wr, (uint64_t)r->delivered_ms);
     if ((bits & READ) != 0)
@@ -116,6 +125,8 @@ static bool read_marks(struct yr_rd *rd, struct yr_record *r)
 
         memset(mark, 0, sizeof *mark);
         yr_rd_copy(rd, mark->author, YR_ID_LEN);
+        if (r->room)
+            yr_rd_copy(rd, mark->incarnation, YR_INCARNATION_LEN);
         mark->hlc = yr_rd_u64(rd);
         mark->seq = yr_rd_u64(rd);
         yr_rd_copy(rd, mark->id, YR_MSG_ID_LEN);
@@ -166,13 +177,20 @@ enum yr_err yr_record_decode(struct yr_record *r, const uint8_t *src, size_t len
         r->edit_seq = yr_rd_u64(&rd);
         yr_rd_copy(&rd, r->edit_id, YR_MSG_ID_LEN);
     }
-    if ((bits & CHANGED) != 0)
+    if ((bits & CHANGED) != 0 && r->room) {
+        r->first_len = yr_rd_u16(&rd);
+        r->first = yr_rd_bytes(&rd, r->first_len);
+        if (r->first_len > YR_ROOM_TEXT_MAX)
+            return YR_ECORRUPT;
+    } else if ((bits & CHANGED) != 0) {
         yr_rd_copy(&rd, r->first_text, sizeof r->first_text);
+    }
     if ((bits & DELIVERED) != 0)
         r->delivered_ms = (yr_ms)yr_rd_u64(&rd);
     if ((bits & READ) != 0)
         r->read_ms = (yr_ms)yr_rd_u64(&rd);
-    if (!read_marks(&rd, r) || rd.bad || yr_rd_left(&rd) > YR_TEXT_MAX)
+    if (!read_marks(&rd, r) || rd.bad ||
+        yr_rd_left(&rd) > (r->room ? YR_ROOM_TEXT_MAX : YR_TEXT_MAX))
         return YR_ECORRUPT;
     r->text_len = yr_rd_left(&rd);
     r->text = yr_rd_bytes(&rd, r->text_len);
@@ -181,15 +199,42 @@ enum yr_err yr_record_decode(struct yr_record *r, const uint8_t *src, size_t len
 
 // ---- for front ends ----
 
+static int compare_when(uint64_t hlc, uint64_t seq, uint64_t other_hlc, uint64_t other_seq)
+{
+    if (hlc != other_hlc)
+        return hlc > other_hlc ? 1 : -1;
+    return (seq > other_seq) - (seq < other_seq);
+}
+
+// Of the registers of one (author, emoji), which begin at `i`, the one written last; *end: behind
+// them.
+static const struct yr_mark *last_mark(const struct yr_record *r, size_t i, size_t *end)
+{
+    const struct yr_mark *first = &r->marks[i], *best = first, *mark;
+
+    for (*end = i + 1; *end < r->mark_count; ++*end) {
+        mark = &r->marks[*end];
+        if (memcmp(mark->author, first->author, YR_ID_LEN) != 0 ||
+            mark->emoji_len != first->emoji_len ||
+            memcmp(mark->emoji, first->emoji, first->emoji_len) != 0)
+            break;
+        const int order = compare_when(mark->hlc, mark->seq, best->hlc, best->seq);
+        if (order > 0 || (order == 0 && mark->on))
+            best = mark;
+    }
+    return best;
+}
+
 static void show_marks(const struct yr_record *r, struct yr_message *out)
 {
-    for (size_t i = 0; i < r->mark_count; i++) {
+    for (size_t i = 0; i < r->mark_count;) {
         struct yr_reaction *reaction = &out->reactions[out->reaction_count];
+        const struct yr_mark *mark = last_mark(r, i, &i);
 
-        if (!r->marks[i].on)
+        if (!mark->on)
             continue;
-        memcpy(reaction->author, r->marks[i].author, YR_ID_LEN);
-        memcpy(reaction->emoji, r->marks[i].emoji, r->marks[i].emoji_len);
+        memcpy(reaction->author, mark->author, YR_ID_LEN);
+        memcpy(reaction->emoji, mark->emoji, mark->emoji_len);
         out->reaction_count++;
     }
 }
@@ -265,6 +310,7 @@ void yr_change_encode(const struct yr_change *change, uint8_t out[YR_CHANGE_MAX]
     yr_wr_u8(&wr, (uint8_t)change->type);
     yr_wr_u8(&wr, change->on);
     yr_wr_bytes(&wr, change->author, YR_ID_LEN);
+    yr_wr_bytes(&wr, change->incarnation, YR_INCARNATION_LEN);
     yr_wr_u64(&wr, change->hlc);
     yr_wr_u64(&wr, change->seq);
     yr_wr_bytes(&wr, change->text, change->text_len);
@@ -283,6 +329,7 @@ enum yr_err yr_change_decode(struct yr_change *out, const uint8_t *src, size_t l
     out->type = (enum yr_plain_type)type;
     out->on = yr_rd_u8(&rd) != 0;
     yr_rd_copy(&rd, out->author, YR_ID_LEN);
+    yr_rd_copy(&rd, out->incarnation, YR_INCARNATION_LEN);
     out->hlc = yr_rd_u64(&rd);
     out->seq = yr_rd_u64(&rd);
     out->text_len = yr_rd_left(&rd);
@@ -300,31 +347,69 @@ static int compare_bytes(const uint8_t *a, size_t a_len, const uint8_t *b, size_
     return order != 0 ? order : (a_len > b_len) - (a_len < b_len);
 }
 
-static int compare_when(uint64_t hlc, uint64_t seq, uint64_t other_hlc, uint64_t other_seq)
-{
-    if (hlc != other_hlc)
-        return hlc > other_hlc ? 1 : -1;
-    return (seq > other_seq) - (seq < other_seq);
-}
-
-// Before the text sent is replaced: what is needed to know it again.
+// Before the text sent is replaced: what is needed to know it again, or to show it again.
 static void remember_text(struct yr_record *r)
 {
-    if (!r->changed)
+    if (!r->changed && r->room) {
+        r->first = r->text;
+        r->first_len = r->text_len;
+    } else if (!r->changed) {
         yr_hash16(r->first_text, r->text, r->text_len);
+    }
     r->changed = true;
+}
+
+static void forget_edit(struct yr_record *r)
+{
+    r->edited = false;
+    r->edit_hlc = r->edit_seq = 0;
+    memset(r->edit_id, 0, sizeof r->edit_id);
+    if (!r->room)
+        return;
+    r->changed = false;
+    r->first = NULL;
+    r->first_len = 0;
 }
 
 void yr_record_erase(struct yr_record *r)
 {
     remember_text(r);
+    forget_edit(r);
     r->deleted = true;
-    r->edited = false;
-    r->edit_hlc = r->edit_seq = 0;
-    memset(r->edit_id, 0, sizeof r->edit_id);
     r->text = NULL;
     r->text_len = 0;
     r->mark_count = 0;
+}
+
+void yr_record_void(struct yr_record *r, const char *text)
+{
+    yr_record_erase(r);
+    r->deleted = r->here_only = r->mention = false;
+    r->kind = YR_MSG_SYSTEM;
+    memset(r->reply_to, 0, sizeof r->reply_to);
+    r->text = (const uint8_t *)text;
+    r->text_len = strlen(text);
+}
+
+bool yr_record_disown(struct yr_record *r, const uint8_t author[YR_ID_LEN],
+                      const uint8_t incarnation[YR_INCARNATION_LEN], bool *edited, bool *reacted)
+{
+    size_t kept = 0;
+
+    *edited = r->edited && memcmp(r->author, author, YR_ID_LEN) == 0 &&
+              memcmp(r->incarnation, incarnation, YR_INCARNATION_LEN) == 0;
+    if (*edited) {
+        r->text = r->first;
+        r->text_len = r->first_len;
+        forget_edit(r);
+    }
+    for (size_t i = 0; i < r->mark_count; i++)
+        if (memcmp(r->marks[i].author, author, YR_ID_LEN) != 0 ||
+            memcmp(r->marks[i].incarnation, incarnation, YR_INCARNATION_LEN) != 0)
+            r->marks[kept++] = r->marks[i];
+    *reacted = kept < r->mark_count;
+    r->mark_count = kept;
+    return *edited || *reacted;
 }
 
 static bool edit(struct yr_record *r, const struct yr_change *change)
@@ -347,7 +432,7 @@ static bool edit(struct yr_record *r, const struct yr_change *change)
     return true;
 }
 
-// The register of (author, emoji), or where it belongs; *found says which.
+// The register that the change writes, or where it belongs; *found says which.
 static size_t find_mark(const struct yr_record *r, const struct yr_change *change, bool *found)
 {
     size_t i;
@@ -359,6 +444,8 @@ static size_t find_mark(const struct yr_record *r, const struct yr_change *chang
 
         if (order == 0)
             order = compare_bytes(mark->emoji, mark->emoji_len, change->text, change->text_len);
+        if (order == 0)
+            order = memcmp(mark->incarnation, change->incarnation, YR_INCARNATION_LEN);
         *found = order == 0;
         if (order >= 0)
             break;
@@ -406,6 +493,19 @@ const uint8_t *yr_record_reaction(const struct yr_record *r, const struct yr_cha
     return found ? r->marks[at].id : NULL;
 }
 
+// Is the author seen to react so?
+static bool is_shown(const struct yr_record *r, const struct yr_change *change)
+{
+    for (size_t i = 0; i < r->mark_count;) {
+        const struct yr_mark *mark = last_mark(r, i, &i);
+
+        if (memcmp(mark->author, change->author, YR_ID_LEN) == 0 &&
+            compare_bytes(mark->emoji, mark->emoji_len, change->text, change->text_len) == 0)
+            return mark->on;
+    }
+    return false;
+}
+
 // A register at `at` that is off and was never written; if there are as many as are kept, the
 // author's highest makes room for it, or the highest of all.
 static enum yr_err add_mark(struct yr_record *r, const struct yr_change *change, size_t at,
@@ -427,6 +527,7 @@ static enum yr_err add_mark(struct yr_record *r, const struct yr_change *change,
     }
     memset(mark, 0, sizeof *mark);
     memcpy(mark->author, change->author, YR_ID_LEN);
+    memcpy(mark->incarnation, change->incarnation, YR_INCARNATION_LEN);
     memcpy(mark->emoji, change->text, change->text_len);
     mark->emoji_len = (uint8_t)change->text_len;
     return YR_OK;
@@ -436,6 +537,7 @@ static enum yr_err react(struct yr_record *r, const struct yr_change *change, bo
                          bool *stored)
 {
     bool found;
+    const bool before = is_shown(r, change);
     const size_t at = find_mark(r, change, &found);
     struct yr_mark *mark = &r->marks[at];
     enum yr_err err;
@@ -446,16 +548,14 @@ static enum yr_err react(struct yr_record *r, const struct yr_change *change, bo
         // of two with one number the one that sets it counts
         if (order < 0 || (order == 0 && (mark->on || !change->on)))
             return YR_OK;
-        *visible = mark->on != change->on;
-    } else {
-        if ((err = add_mark(r, change, at, visible)) != YR_OK)
-            return err;
-        *visible = *visible || change->on;
+    } else if ((err = add_mark(r, change, at, visible)) != YR_OK) {
+        return err;
     }
     mark->hlc = change->hlc;
     mark->seq = change->seq;
     memcpy(mark->id, change->id, YR_MSG_ID_LEN);
     mark->on = change->on;
+    *visible = *visible || before != is_shown(r, change);
     *stored = true;
     return YR_OK;
 }
@@ -474,6 +574,9 @@ enum yr_err yr_record_apply(struct yr_record *r, const struct yr_change *change,
     }
     if (change->type == YR_PLAIN_REACTION)
         return react(r, change, visible, stored);
+    if (change->type == YR_PLAIN_EDIT && r->room &&
+        memcmp(r->incarnation, change->incarnation, YR_INCARNATION_LEN) != 0)
+        return YR_EDENIED;
     if (change->type == YR_PLAIN_EDIT) {
         *visible = *stored = edit(r, change);
         return YR_OK;

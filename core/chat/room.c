@@ -182,6 +182,7 @@ static enum yr_err take_change(struct yr_chats *chats, const struct heard *in,
     enum yr_err err;
 
     memcpy(change.author, in->author, YR_ID_LEN);
+    memcpy(change.incarnation, in->said->incarnation, YR_INCARNATION_LEN);
     memcpy(change.id, in->said->id, YR_MSG_ID_LEN);
     memcpy(change.target, plain->target, YR_MSG_ID_LEN);
     err = find(chats, in->conv, change.target, &index);
@@ -191,6 +192,48 @@ static enum yr_err take_change(struct yr_chats *chats, const struct heard *in,
         err = yr_order_wait(chats, in->conv, &change);
     // It waits already, there is no room for it, or it may not: then it has no effect anywhere.
     return err == YR_EEXIST || err == YR_EPROTO ? YR_OK : err;
+}
+
+// ---- forks ----
+
+static bool is_void(const struct yr_chat_said *said)
+{
+    return said->fork != 0 && said->seq >= said->fork;
+}
+
+// chats->record is no message any more but a line.
+static enum yr_err make_line(struct yr_chats *chats, const struct heard *in,
+                             const struct yr_index *index)
+{
+    struct yr_record *record = &chats->record;
+    const bool first = yr_marker_gone(in->conv, record, &index->place);
+    enum yr_err err;
+
+    yr_chats_count(chats, YR_CHAT_VOIDED);
+    yr_record_void(record, UNREADABLE_TEXT);
+    if ((err = yr_record_put(chats, in->conv->id, &index->place, record)) != YR_OK ||
+        (err = yr_chats_tell(chats, in->now, YR_EV_EDIT, in->conv, record->id, record->state,
+                             NULL)) != YR_OK)
+        return err;
+    return first ? yr_marker_refind(chats, in->conv, &index->place) : YR_OK;
+}
+
+static enum yr_err take_void(struct yr_chats *chats, const struct heard *in)
+{
+    const struct yr_record *record = &chats->record;
+    const size_t len = sizeof UNREADABLE_TEXT - 1;
+    struct yr_index index;
+    enum yr_err err = find(chats, in->conv, in->said->id, &index);
+
+    if (err == YR_ENOENT)
+        return take_line(chats, in, YR_CHAT_VOIDED, UNREADABLE_TEXT);
+    if (err == YR_OK)
+        err = yr_record_at(chats, in->said->id, &index, &chats->record);
+    if (err != YR_OK || (record->kind == YR_MSG_SYSTEM &&
+                         (record->deleted || (record->text_len == len &&
+                                              memcmp(record->text, UNREADABLE_TEXT, len) == 0))))
+        return err;
+    return make_line(chats, in, &index);
 }
 
 // ---- the way in ----
@@ -223,10 +266,21 @@ enum yr_err yr_chat_take(struct yr_chats *chats, struct yr_now now, const uint8_
     if (in.conv == NULL)
         return YR_ENOFRIEND;
     hear_clock(&in);
+    if (is_void(said)) {
+        const enum yr_err err = take_void(chats, &in);
+        if (err != YR_OK || yr_plain_decode_room(&plain, bytes, len) != YR_OK || !plain.known ||
+            plain.type != YR_PLAIN_DELETE)
+            return err;
+        return take_change(chats, &in, &plain);
+    }
     if (yr_plain_decode_room(&plain, bytes, len) != YR_OK)
         return take_line(chats, &in, YR_CHAT_UNREADABLE, UNREADABLE_TEXT);
     if (!plain.known)
         return take_line(chats, &in, YR_CHAT_UNKNOWN, UNKNOWN_TEXT);
+    if (said->fork != 0 && (plain.type == YR_PLAIN_EDIT || plain.type == YR_PLAIN_REACTION)) {
+        yr_chats_count(chats, YR_CHAT_DENIED);
+        return YR_OK;
+    }
     if (plain.type != YR_PLAIN_TEXT)
         return take_change(chats, &in, &plain);
     if ((plain.flags & YR_PLAIN_ACTION) != 0)
@@ -243,6 +297,77 @@ enum yr_err yr_chat_unreadable(struct yr_chats *chats, struct yr_now now,
         return YR_ENOFRIEND;
     hear_clock(&in);
     return take_line(chats, &in, YR_CHAT_UNREADABLE, UNREADABLE_TEXT);
+}
+
+enum yr_err yr_chat_void(struct yr_chats *chats, struct yr_now now, const uint8_t conv[YR_ID_LEN],
+                         const struct yr_chat_said *said)
+{
+    const struct heard in = heard_of(now, open_room(chats, conv), said);
+
+    if (in.conv == NULL)
+        return YR_ENOFRIEND;
+    YR_ASSERT(is_void(said));
+    hear_clock(&in);
+    return take_void(chats, &in);
+}
+
+// One message that may have been edited, or reacted to, by a chain that forks.
+static enum yr_err disown(struct yr_chats *chats, struct yr_now now, const struct yr_conv *conv,
+                          const struct yr_row *at, const uint8_t author[YR_ID_LEN],
+                          const uint8_t incarnation[YR_INCARNATION_LEN])
+{
+    struct yr_record *record = &chats->record;
+    struct yr_place place;
+    bool edited, reacted;
+    enum yr_err err;
+
+    if (at->suffix_len != sizeof place.key)
+        return YR_ECORRUPT;
+    memcpy(place.key, at->suffix, sizeof place.key);
+    if ((err = yr_record_decode(record, chats->row, at->value_len)) != YR_OK ||
+        !yr_record_disown(record, author, incarnation, &edited, &reacted) ||
+        (err = yr_record_put(chats, conv->id, &place, record)) != YR_OK)
+        return err;
+    if (edited)
+        err = yr_chats_tell(chats, now, YR_EV_EDIT, conv, record->id, record->state, NULL);
+    if (reacted && err == YR_OK)
+        err = yr_chats_tell(chats, now, YR_EV_REACTION, conv, record->id, record->state, NULL);
+    return err;
+}
+
+// What waits goes first: a message that comes in between must not meet it.
+enum yr_err yr_chat_disown(struct yr_chats *chats, struct yr_now now,
+                           const uint8_t conv_id[YR_ID_LEN], const uint8_t mid[YR_MID_LEN],
+                           const uint8_t incarnation[YR_INCARNATION_LEN], struct yr_chat_walk *walk,
+                           unsigned *left)
+{
+    struct yr_conv *conv = open_room(chats, conv_id);
+    uint8_t author[YR_ID_LEN] = {0};
+    enum yr_err err;
+
+    if (conv == NULL)
+        return YR_ENOFRIEND;
+    memcpy(author, mid, YR_MID_LEN);
+    while (*left > 0) {
+        const enum yr_seek how = walk->begun ? YR_SEEK_GT : YR_SEEK_GE;
+        --*left;
+        walk->begun = true;
+        if (!walk->waiting_done) {
+            err = yr_order_disown(chats, conv, author, incarnation, how, &walk->at);
+        } else {
+            err = yr_rows_seek(chats->rows, YR_TABLE_MESSAGE, conv->id, YR_ID_LEN, how, &walk->at,
+                               chats->row, sizeof chats->row);
+            if (err == YR_OK)
+                err = disown(chats, now, conv, &walk->at, author, incarnation);
+            else if (err == YR_ENOENT)
+                return YR_OK;
+        }
+        if (err == YR_ENOENT)
+            *walk = (struct yr_chat_walk){.waiting_done = true};
+        else if (err != YR_OK)
+            return err;
+    }
+    return YR_EAGAIN;
 }
 
 // ---- ours ----

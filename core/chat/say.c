@@ -308,6 +308,11 @@ static struct yr_change own_change(struct yr_chats *chats, struct yr_now now,
     yr_chats_fresh_id(chats, change.id);
     memcpy(change.target, target, YR_MSG_ID_LEN);
     memcpy(change.author, conv->self, YR_ID_LEN);
+    if (conv->kind == YR_CONV_ROOM && chats->ops->incarnation != NULL) {
+        const uint8_t *incarnation = chats->ops->incarnation(chats->ops->ctx, conv->id);
+        if (incarnation != NULL)
+            memcpy(change.incarnation, incarnation, YR_INCARNATION_LEN);
+    }
     change.hlc = yr_hlc_next(conv->hlc, now.wall_ms);
     change.seq = conv->seq + 1;
     return change;
@@ -392,6 +397,8 @@ enum yr_err yr_chat_edit(struct yr_chats *chats, struct yr_now now, const uint8_
         return YR_EDENIED;
     memcpy(before, record->edit_id, sizeof before);
     change = own_change(chats, now, conv, YR_PLAIN_EDIT, id);
+    if (record->room && memcmp(record->incarnation, change.incarnation, YR_INCARNATION_LEN) != 0)
+        return YR_EDENIED; // nobody would take it
     change.text = text;
     change.text_len = len;
     err = carry_out(chats, now, conv, &index, &change, YR_EV_EDIT);

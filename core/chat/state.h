@@ -25,6 +25,7 @@
     X(CLASH, "chat.clash")               /* two messages whose ids hash alike claim one place */ \
     X(GAVE_UP, "chat.gave_up")           /* stopped waiting for ancestors */                     \
     X(UNREADABLE, "chat.unreadable")                                                             \
+    X(VOIDED, "chat.voided") /* said after the fork of its chain */                              \
     X(UNKNOWN, "chat.unknown_type")                                                              \
     X(MALFORMED, "chat.malformed")         /* readable, but without what its type needs */       \
     X(RECEIPTS_LOST, "chat.receipts_lost") /* could not be queued; the sender goes on waiting */
@@ -169,6 +170,13 @@ YR_MUST_USE enum yr_err yr_order_add(struct yr_chats *chats, struct yr_conv *con
 YR_MUST_USE enum yr_err yr_order_wait(struct yr_chats *chats, struct yr_conv *conv,
                                       const struct yr_change *change);
 
+/** Look at the next that waits after *at; if it is an edit or a reaction of this chain, it goes.
+ *  Errors: YR_ENOENT: that was the last; of the machine. */
+YR_MUST_USE enum yr_err yr_order_disown(struct yr_chats *chats, struct yr_conv *conv,
+                                        const uint8_t author[YR_ID_LEN],
+                                        const uint8_t incarnation[YR_INCARNATION_LEN],
+                                        enum yr_seek how, struct yr_row *at);
+
 /* ---- marker.c ---- */
 
 bool yr_marker_unread(const struct yr_conv *conv, const struct yr_record *record,
@@ -179,6 +187,9 @@ void yr_marker_arrived(struct yr_conv *conv, const struct yr_record *record,
  *  yr_marker_refind follows once its row is at the new place. */
 bool yr_marker_move(struct yr_conv *conv, struct yr_record *record, const struct yr_place *from,
                     const struct yr_place *to);
+/** Before a message becomes a line, which is not unread.  true: as above. */
+bool yr_marker_gone(struct yr_conv *conv, const struct yr_record *record,
+                    const struct yr_place *place);
 YR_MUST_USE enum yr_err yr_marker_refind(struct yr_chats *chats, struct yr_conv *conv,
                                          const struct yr_place *from);
 

@@ -702,6 +702,7 @@ static bool chat_recall(void *ctx, const uint8_t conv[YR_ID_LEN], const uint8_t 
 const struct yr_chat_ops yr_friend_chat_ops = {.deliver = chat_deliver,
                                                .recall = chat_recall,
                                                .say = yr_node_room_say,
+                                               .incarnation = yr_node_room_incarnation,
                                                .counts = yr_node_room_counts,
                                                .seen = yr_node_room_seen,
                                                .read = yr_node_room_read};

@@ -82,6 +82,13 @@ enum yr_err yr_node_room_say(void *ctx, struct yr_now now, const uint8_t conv[YR
     return yr_rooms_say(n->rooms, now, conv, plain, len, id);
 }
 
+const uint8_t *yr_node_room_incarnation(void *ctx, const uint8_t conv[YR_ID_LEN])
+{
+    struct yr_node *n = ctx;
+
+    return yr_rooms_incarnation(n->rooms, conv);
+}
+
 void yr_node_room_counts(void *ctx, struct yr_message *message)
 {
     struct yr_node *n = ctx;

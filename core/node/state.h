@@ -166,6 +166,7 @@ extern const struct yr_rooms_ops yr_node_rooms_ops;
 YR_MUST_USE enum yr_err yr_node_room_say(void *ctx, struct yr_now now,
                                          const uint8_t conv[YR_ID_LEN], const uint8_t *plain,
                                          size_t len, uint8_t id[YR_MSG_ID_LEN]);
+const uint8_t *yr_node_room_incarnation(void *ctx, const uint8_t conv[YR_ID_LEN]);
 void yr_node_room_counts(void *ctx, struct yr_message *message);
 void yr_node_room_seen(void *ctx, const uint8_t conv[YR_ID_LEN], const uint8_t mid[YR_MID_LEN],
                        const uint8_t incarnation[YR_INCARNATION_LEN], uint64_t seq);

@@ -394,6 +394,40 @@ bool yr_room_log_forked(const struct yr_room_log *log, const uint8_t mid[YR_MID_
     return author != NULL && author->forked;
 }
 
+uint64_t yr_room_log_fork(const struct yr_room_log *log, const struct yr_chain_key *key)
+{
+    const struct yr_log_chain *chain = yr_log_chain(log, key);
+
+    return chain != NULL ? chain->fork : 0;
+}
+
+bool yr_room_log_fork_due(struct yr_room_log *log, struct yr_chain_key *key, uint64_t *fork,
+                          uint64_t *known)
+{
+    for (size_t i = 0; i < log->chain_count && log->fork_due; i++) {
+        const struct yr_log_chain *chain = log->chains[i];
+
+        if (chain->key.class != YR_CLASS_MESSAGE || chain->fork == chain->fork_done)
+            continue;
+        *key = chain->key;
+        *fork = chain->fork;
+        *known = chain->fork_done;
+        return true;
+    }
+    log->fork_due = false;
+    return false;
+}
+
+void yr_room_log_fork_done(struct yr_room_log *log, const struct yr_chain_key *key, uint64_t fork)
+{
+    struct yr_log_chain *chain = yr_log_chain(log, key);
+
+    if (chain == NULL)
+        return;
+    chain->fork_done = fork;
+    yr_log_touch_chain(log, chain);
+}
+
 struct yr_counter yr_room_log_counter(const struct yr_room_log *log, size_t i)
 {
     static const char *const names[] = {

@@ -165,6 +165,16 @@ YR_MUST_USE enum yr_err yr_room_log_state(struct yr_room_log *log, const uint8_t
 /** Has this author signed two records with one (class, incarnation, seq)? */
 bool yr_room_log_forked(const struct yr_room_log *log, const uint8_t mid[YR_MID_LEN]);
 
+/** The lowest seq that two records of a chain have; 0: none (class STATE: always).  It depends on
+ *  nothing but the records that are here. */
+uint64_t yr_room_log_fork(const struct yr_room_log *log, const struct yr_chain_key *key);
+/** A chain of messages that forks lower than the owner has said it knows; *known: what it said, 0
+ *  at first.  false: there is none.  Kept across a restart. */
+bool yr_room_log_fork_due(struct yr_room_log *log, struct yr_chain_key *key, uint64_t *fork,
+                          uint64_t *known);
+/** The owner knows that this chain forks at `fork`. */
+void yr_room_log_fork_done(struct yr_room_log *log, const struct yr_chain_key *key, uint64_t fork);
+
 /* ---- what waits for a key (an index for the owner) ---- */
 
 /** This record cannot be opened before the secret of the epoch its body names is known. */

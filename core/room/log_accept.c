@@ -112,6 +112,10 @@ static void move_clock(struct yr_room_log *log, struct yr_now now, const struct 
 static void follow(struct yr_room_log *log, struct yr_log_chain *chain,
                    const struct yr_room_record *r)
 {
+    if (r->seq <= chain->seq && (chain->fork == 0 || r->seq < chain->fork)) {
+        chain->fork = r->seq; // all before it have one successor each
+        log->fork_due = true;
+    }
     if (r->seq <= chain->seq && !chain->author->forked) {
         chain->author->forked = true;
         yr_log_touch_author(log, chain->author);

@@ -1,6 +1,7 @@
 #include "core/room/log_state.h"
 
-#define VERSION 1
+#define VERSION       1
+#define CHAIN_VERSION 2
 
 /* ---- what changes in place ---- */
 
@@ -63,13 +64,15 @@ static enum yr_err put_chain(struct yr_room_log *log, const struct yr_log_chain 
     struct yr_wr wr = yr_wr_init(value, sizeof value);
 
     yr_log_be32(no, chain->no);
-    yr_wr_u8(&wr, VERSION);
+    yr_wr_u8(&wr, CHAIN_VERSION);
     yr_wr_u32(&wr, chain->author->no);
     yr_wr_u8(&wr, chain->key.class);
     yr_wr_bytes(&wr, chain->key.incarnation, sizeof chain->key.incarnation);
     yr_wr_u64(&wr, chain->seq);
     yr_wr_bytes(&wr, chain->digest, sizeof chain->digest);
     yr_wr_bytes(&wr, chain->head, YR_REC_ID_LEN);
+    yr_wr_u64(&wr, chain->fork);
+    yr_wr_u64(&wr, chain->fork_done);
     YR_ASSERT(yr_wr_ok(&wr));
     return yr_rows_put(log->rows, YR_TABLE_RECORD_CHAIN, log->id, YR_ROOM_ID_LEN, no, sizeof no,
                        value, yr_wr_len(&wr));
@@ -83,7 +86,7 @@ static enum yr_err read_chain(struct yr_room_log *log, const uint8_t *value, siz
     uint32_t author;
     enum yr_err err;
 
-    if (yr_rd_u8(&rd) != VERSION || (author = yr_rd_u32(&rd)) >= log->author_count)
+    if (yr_rd_u8(&rd) != CHAIN_VERSION || (author = yr_rd_u32(&rd)) >= log->author_count)
         return YR_ECORRUPT;
     memcpy(key.mid, log->authors[author]->mid, sizeof key.mid);
     key.class = yr_rd_u8(&rd);
@@ -95,6 +98,9 @@ static enum yr_err read_chain(struct yr_room_log *log, const uint8_t *value, siz
     chain->seq = yr_rd_u64(&rd);
     yr_rd_copy(&rd, chain->digest, sizeof chain->digest);
     yr_rd_copy(&rd, chain->head, YR_REC_ID_LEN);
+    chain->fork = yr_rd_u64(&rd);
+    chain->fork_done = yr_rd_u64(&rd);
+    log->fork_due |= chain->fork != chain->fork_done;
     chain->dirty = false;
     return yr_rd_done(&rd) ? YR_OK : YR_ECORRUPT;
 }

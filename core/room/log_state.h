@@ -60,6 +60,8 @@ struct yr_log_chain {
     uint64_t seq;
     uint8_t digest[8];
     uint8_t head[YR_REC_ID_LEN]; /* the first that came with the highest seq; STATE: the newest */
+    uint64_t fork;               /* the lowest seq that two records have; 0: none */
+    uint64_t fork_done;          /* what the owner has said of it */
     bool dirty;
 };
 
@@ -148,10 +150,11 @@ struct yr_room_log {
     size_t chain_count, chain_cap, chain_sorted_cap;
     struct yr_log_head heads[YR_ROOM_HEADS_MAX];
     size_t head_count;
-    uint64_t end; /* the highest arrival number */
-    uint64_t hlc; /* of what we write: above all we wrote, and near what we saw */
-    bool dirty;   /* the row of the above; authors and chains have bits of their own ... */
-    bool dirties; /* ... and some are set */
+    uint64_t end;  /* the highest arrival number */
+    uint64_t hlc;  /* of what we write: above all we wrote, and near what we saw */
+    bool dirty;    /* the row of the above; authors and chains have bits of their own ... */
+    bool dirties;  /* ... and some are set */
+    bool fork_due; /* there may be a chain whose fork the owner does not know */
     bool digested;
     uint8_t digest[32];
 

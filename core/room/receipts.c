@@ -425,6 +425,13 @@ static enum yr_err raise_all(struct yr_rooms *rooms, struct yr_room *room)
                       YR_MIN(reach(room, own, true), room->own_delivered), YR_STATE_READ);
 }
 
+const uint8_t *yr_rooms_incarnation(struct yr_rooms *rooms, const uint8_t id[YR_ROOM_ID_LEN])
+{
+    const struct yr_room *room = yr_rooms_find(rooms, id);
+
+    return room != NULL ? room->incarnation : NULL;
+}
+
 void yr_rooms_counts(struct yr_rooms *rooms, struct yr_message *message)
 {
     struct yr_room *room = yr_rooms_find(rooms, message->conv);

@@ -122,6 +122,8 @@ YR_MUST_USE enum yr_err yr_rooms_nick(struct yr_rooms *rooms, struct yr_now now)
 YR_MUST_USE enum yr_err yr_rooms_say(struct yr_rooms *rooms, struct yr_now now,
                                      const uint8_t conv[YR_ID_LEN], const uint8_t *plain,
                                      size_t len, uint8_t id[YR_MSG_ID_LEN]);
+/** Our incarnation there, 8 bytes; NULL: not in it.  For chat. */
+const uint8_t *yr_rooms_incarnation(struct yr_rooms *rooms, const uint8_t id[YR_ROOM_ID_LEN]);
 void yr_rooms_counts(struct yr_rooms *rooms, struct yr_message *message);
 void yr_rooms_seen(struct yr_rooms *rooms, const uint8_t conv[YR_ID_LEN],
                    const uint8_t mid[YR_MID_LEN], const uint8_t incarnation[YR_INCARNATION_LEN],

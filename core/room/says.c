@@ -7,7 +7,11 @@
  *                                              -> it is for us, and its key is lost: a line
  *             -> can never be opened -> a line that says so
  *
- * Chains of keys go one way, so nothing of an epoch is opened while earlier records of it wait. */
+ * Chains of keys go one way, so nothing of an epoch is opened while earlier records of it wait.
+ *
+ * Where an author's chain forks nobody can read both halves.  From the lowest fork on the contents
+ * of the chain are lines for everybody, when they come or when the fork becomes known; they are
+ * opened all the same, since they may delete what was said before. */
 #include "core/room/state.h"
 
 #define WAITS_MAX  1024 /* epochs that content waits for ... */
@@ -254,6 +258,10 @@ struct content {
 static void describe(struct content *c, struct yr_room *room, const struct yr_room_record *record,
                      const struct yr_room_body *body, const struct yr_room_entry *entry)
 {
+    struct yr_chain_key key = {.class = record->class};
+
+    memcpy(key.mid, record->author, sizeof key.mid);
+    memcpy(key.incarnation, record->incarnation, sizeof key.incarnation);
     c->record = record;
     c->body = body;
     c->arrival = entry->arrival;
@@ -263,7 +271,8 @@ static void describe(struct content *c, struct yr_room *room, const struct yr_ro
                                     .hlc = record->hlc,
                                     .seq = record->seq,
                                     .eff = entry->eff,
-                                    .own = memcmp(record->author, room->self, YR_MID_LEN) == 0};
+                                    .own = memcmp(record->author, room->self, YR_MID_LEN) == 0,
+                                    .fork = yr_room_log_fork(room->log, &key)};
 }
 
 // Of who has signed two chains: is this one numbered without a gap, in its epoch?  Otherwise the
@@ -357,6 +366,9 @@ enum yr_err yr_room_content(struct yr_rooms *rooms, struct yr_room *room,
     if (entry->slot == YR_ROOM_OWN && rooms->saying != NULL)
         return take_own(rooms, room, &c);
     yr_room_receipt_due(rooms, room);
+    if (c.said.fork != 0 && c.said.seq >= c.said.fork &&
+        (err = yr_chat_void(rooms->chats, rooms->now, room->id, &c.said)) != YR_OK)
+        return err;
     err = yr_room_wait_find(room, body->epoch) != NULL ? YR_ENOENT : open_content(rooms, room, &c);
     if (err != YR_ENOENT)
         return err;
@@ -374,26 +386,39 @@ enum yr_err yr_room_content(struct yr_rooms *rooms, struct yr_room *room,
     return yr_chat_unreadable(rooms->chats, rooms->now, room->id, &c.said);
 }
 
+// The content at an arrival number, which is in rooms->in.  Errors: YR_ENOENT: no content.
+static enum yr_err content_at(struct yr_rooms *rooms, struct yr_room *room, uint64_t arrival,
+                              struct yr_room_record *record, struct yr_room_body *body,
+                              struct content *c)
+{
+    struct yr_room_entry entry;
+    size_t len;
+    enum yr_err err = yr_room_log_at(room->log, arrival, rooms->in, sizeof rooms->in, &len, &entry);
+
+    if (err != YR_OK)
+        return err == YR_ENOENT ? YR_ECORRUPT : err;
+    if (yr_room_record_decode(record, rooms->in, len) != YR_OK ||
+        yr_room_body_decode(body, record->class, record->body, record->body_len) != YR_OK)
+        return YR_ECORRUPT;
+    if (!body->known || body->kind != YR_ROOM_CONTENT)
+        return YR_ENOENT;
+    describe(c, room, record, body, &entry);
+    return YR_OK;
+}
+
 // One that waited.  *stuck: it cannot be opened after all.
 static enum yr_err resume(struct yr_rooms *rooms, struct yr_room *room, struct yr_wait *wait,
                           uint64_t arrival, bool *stuck)
 {
     struct yr_room_record record;
-    struct yr_room_entry entry;
     struct yr_room_body body;
     struct yr_heard *heard;
     struct content c;
-    size_t len;
-    enum yr_err err = yr_room_log_at(room->log, arrival, rooms->in, sizeof rooms->in, &len, &entry);
+    enum yr_err err = content_at(rooms, room, arrival, &record, &body, &c);
 
     *stuck = false;
     if (err != YR_OK)
         return err == YR_ENOENT ? YR_ECORRUPT : err;
-    if (yr_room_record_decode(&record, rooms->in, len) != YR_OK ||
-        yr_room_body_decode(&body, record.class, record.body, record.body_len) != YR_OK ||
-        !body.known || body.kind != YR_ROOM_CONTENT)
-        return YR_ECORRUPT;
-    describe(&c, room, &record, &body, &entry);
     if (wait->what == YR_WAIT_LOST) {
         yr_rooms_count(rooms, YR_ROOMS_UNREADABLE);
         err = yr_chat_unreadable(rooms->chats, rooms->now, room->id, &c.said);
@@ -430,12 +455,73 @@ static void ended(struct yr_rooms *rooms, struct yr_room *room, struct yr_wait *
     store_wait(rooms, room, wait);
 }
 
+/* ---- forks ---- */
+
+// Lines for the next contents of the chain.  known: from there on there are such already.  Of one
+// number that many records have all but the first came when the fork was known.
+static enum yr_err void_contents(struct yr_rooms *rooms, struct yr_room *room, uint64_t known,
+                                 unsigned *left)
+{
+    const uint64_t to = known != 0 ? known - 1 : UINT64_MAX;
+    uint64_t arrivals[STEP], next;
+    struct yr_room_record record;
+    struct yr_room_body body;
+    struct content c;
+    size_t count;
+    enum yr_err err = yr_room_log_range(room->log, &room->voiding.key, room->voiding.next, to,
+                                        arrivals, STEP, &count, &next);
+
+    for (size_t i = 0; i < count && err == YR_OK; i++) {
+        err = content_at(rooms, room, arrivals[i], &record, &body, &c);
+        if (err == YR_OK)
+            err = yr_chat_void(rooms->chats, rooms->now, room->id, &c.said);
+        else if (err == YR_ENOENT)
+            err = YR_OK; // an epoch
+    }
+    room->voiding.next = next;
+    *left -= YR_MIN(*left, (unsigned)count);
+    return err;
+}
+
+// A chain was found to fork, or to fork lower.
+static enum yr_err draw_consequences(struct yr_rooms *rooms, struct yr_room *room, unsigned *left)
+{
+    struct yr_chain_key key;
+    uint64_t fork, known;
+    enum yr_err err;
+
+    while (*left > 0 && yr_room_log_fork_due(room->log, &key, &fork, &known)) {
+        if (!room->voiding.begun || room->voiding.fork != fork ||
+            memcmp(&room->voiding.key, &key, sizeof key) != 0) {
+            memset(&room->voiding, 0, sizeof room->voiding);
+            room->voiding.begun = true;
+            room->voiding.key = key;
+            room->voiding.fork = room->voiding.next = fork;
+        }
+        if (room->voiding.next != 0) {
+            if ((err = void_contents(rooms, room, known, left)) != YR_OK)
+                return err;
+            continue;
+        }
+        err = known != 0 ? YR_OK
+                         : yr_chat_disown(rooms->chats, rooms->now, room->id, key.mid,
+                                          key.incarnation, &room->voiding.walk, left);
+        if (err != YR_OK)
+            return err == YR_EAGAIN ? YR_OK : err;
+        yr_room_log_fork_done(room->log, &key, fork);
+        room->voiding.begun = false;
+    }
+    return YR_OK;
+}
+
 enum yr_err yr_room_says_tick(struct yr_rooms *rooms, struct yr_room *room)
 {
     unsigned left = STEP;
     enum yr_err err;
     bool stuck;
 
+    if ((err = draw_consequences(rooms, room, &left)) != YR_OK)
+        return err;
     for (size_t i = 0; i < room->wait_count && left > 0;) {
         struct yr_wait *wait = &room->waits[i];
         uint64_t arrival = wait->what == YR_WAIT_DROPPING ? wait->at : 0;
@@ -460,6 +546,11 @@ enum yr_err yr_room_says_tick(struct yr_rooms *rooms, struct yr_room *room)
 
 bool yr_room_says_due(const struct yr_room *room)
 {
+    struct yr_chain_key key;
+    uint64_t fork, known;
+
+    if (yr_room_log_fork_due(room->log, &key, &fork, &known))
+        return true;
     for (size_t i = 0; i < room->wait_count; i++)
         if (room->waits[i].what != YR_WAIT_IDLE)
             return true;

@@ -124,6 +124,14 @@ struct yr_room {
     struct yr_wait *waits;
     size_t wait_count, wait_cap;
 
+    /* a fork whose consequences are being drawn; begun anew after a restart */
+    struct {
+        bool begun;
+        struct yr_chain_key key;
+        uint64_t fork, next; /* next: 0 when all records have been looked at */
+        struct yr_chat_walk walk;
+    } voiding;
+
     uint64_t own_delivered, own_read; /* our messages up to here were raised to these states */
     bool raise;                       /* there may be more to raise */
 

@@ -96,6 +96,13 @@ static enum yr_err on_say(void *ctx, struct yr_now now, const uint8_t conv[YR_ID
     return yr_rooms_say(p->rooms, now, conv, plain, len, id);
 }
 
+static const uint8_t *on_incarnation(void *ctx, const uint8_t conv[YR_ID_LEN])
+{
+    const struct bus_person *p = ctx;
+
+    return yr_rooms_incarnation(p->rooms, conv);
+}
+
 static void on_counts(void *ctx, struct yr_message *message)
 {
     const struct bus_person *p = ctx;
@@ -122,9 +129,9 @@ static void on_read(void *ctx, struct yr_now now, const uint8_t conv[YR_ID_LEN],
 
 /* ---- people ---- */
 
-static void born(struct bus *w, unsigned no)
+// Read what his store has.
+static void wake(struct bus_person *p)
 {
-    struct bus_person *p = &w->people[no];
     struct yr_rooms_ops ops = {.frame = on_frame,
                                .pair = on_pair,
                                .tell = on_tell,
@@ -134,23 +141,33 @@ static void born(struct bus *w, unsigned no)
                                .read_receipts = on_read_receipts,
                                .ctx = p};
 
-    p->w = w;
-    p->no = no;
-    memset(p->id, (int)no + 1, sizeof p->id);
-    snprintf(p->nick, sizeof p->nick, "p%u", no);
-    rowbox_open(&p->box, 100 + no);
-    p->chat_ops = (struct yr_chat_ops){
-        .say = on_say, .counts = on_counts, .seen = on_seen, .read = on_read, .ctx = p};
     assert_int_equal(yr_events_new(&p->events, &p->box.mem.mem, p->box.rows), YR_OK);
     assert_int_equal(yr_events_start(p->events), YR_OK);
     assert_int_equal(yr_chats_new(&p->chats, &p->box.mem.mem, p->box.rows, p->events,
                                   &p->box.rng.rng, &p->chat_ops),
                      YR_OK);
-    assert_int_equal(yr_chats_start(p->chats, w->now, p->id), YR_OK);
+    assert_int_equal(yr_chats_start(p->chats, p->w->now, p->id), YR_OK);
     assert_int_equal(yr_rooms_new(&p->rooms, &p->box.mem.mem, p->box.rows, p->events, p->chats,
                                   &p->box.rng.rng, &ops),
                      YR_OK);
-    assert_int_equal(yr_rooms_start(p->rooms, w->now), YR_OK);
+    assert_int_equal(yr_rooms_start(p->rooms, p->w->now), YR_OK);
+}
+
+static void born(struct bus *w, unsigned no)
+{
+    struct bus_person *p = &w->people[no];
+    p->w = w;
+    p->no = no;
+    memset(p->id, (int)no + 1, sizeof p->id);
+    snprintf(p->nick, sizeof p->nick, "p%u", no);
+    rowbox_open(&p->box, 100 + no);
+    p->chat_ops = (struct yr_chat_ops){.say = on_say,
+                                       .incarnation = on_incarnation,
+                                       .counts = on_counts,
+                                       .seen = on_seen,
+                                       .read = on_read,
+                                       .ctx = p};
+    wake(p);
 }
 
 void bus_init(struct bus *w)
@@ -160,6 +177,19 @@ void bus_init(struct bus *w)
     w->last = &w->first;
     for (unsigned i = 0; i < BUS_PEOPLE; i++)
         born(w, i);
+}
+
+void bus_crash(struct bus *w, unsigned no, const struct yr_memstore *backup)
+{
+    struct bus_person *p = &w->people[no];
+
+    yr_rooms_free(p->rooms);
+    yr_chats_free(p->chats);
+    yr_events_free(p->events);
+    if (backup != NULL)
+        yr_memstore_restore(p->box.store, backup);
+    assert_int_equal(rowbox_crash(&p->box), YR_OK);
+    wake(p);
 }
 
 void bus_clear(struct bus *w)

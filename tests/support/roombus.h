@@ -47,6 +47,8 @@ void bus_clear(struct bus *w);
 void bus_befriend(struct bus *w, unsigned a, unsigned b);
 /** Everything of his is durable. */
 void bus_commit(struct bus *w, unsigned no);
+/** Power fails, and he is back: with what was durable, or with the backup, but without links. */
+void bus_crash(struct bus *w, unsigned no, const struct yr_memstore *backup);
 /** The next thing on the bus arrives. */
 void bus_hand_over(struct bus *w);
 /** Let this much time pass, everybody doing what is due. */

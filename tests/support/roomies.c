@@ -75,7 +75,8 @@ enum yr_err roomie_take(struct roomie *r, const struct room_record *record)
                                       record->hlc,
                                       record->seq,
                                       record->eff,
-                                      record->mid[0] == (uint8_t)r->name};
+                                      record->mid[0] == (uint8_t)r->name,
+                                      record->fork};
 
     return yr_chat_take(r->talker.chats, r->talker.now, r->room->id, &said, record->plain,
                         record->len);
@@ -118,6 +119,16 @@ static bool recall(void *ctx, const uint8_t conv[YR_ID_LEN], const uint8_t id[YR
     (void)id;
     assert_memory_not_equal(conv, r->room->id, YR_ID_LEN);
     return false;
+}
+
+static const uint8_t *incarnation(void *ctx, const uint8_t conv[YR_ID_LEN])
+{
+    static uint8_t own[YR_INCARNATION_LEN];
+    const struct roomie *r = ctx;
+
+    assert_memory_equal(conv, r->room->id, YR_ID_LEN);
+    memset(own, r->name ^ 1, sizeof own); // as room_bytes
+    return own;
 }
 
 static void counts(void *ctx, struct yr_message *message)
@@ -169,6 +180,7 @@ void roomie_init(struct roomie *r, struct room *room, char name, const char *nic
     talker_init(&r->talker, name, 1);
     r->talker.ops.recall = recall;
     r->talker.ops.say = say;
+    r->talker.ops.incarnation = incarnation;
     r->talker.ops.counts = counts;
     r->talker.ops.seen = seen;
     r->talker.ops.read = was_read;

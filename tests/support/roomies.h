@@ -9,7 +9,7 @@
 
 struct room_record {
     uint8_t id[YR_MSG_ID_LEN], mid[YR_MID_LEN], incarnation[YR_INCARNATION_LEN];
-    uint64_t hlc, seq, eff;
+    uint64_t hlc, seq, eff, fork; /* fork: set by the test */
     uint8_t plain[YR_ROOM_TEXT_MAX + 128];
     size_t len;
 };

@@ -263,6 +263,7 @@ static void our_words_from_before_a_store_was_restored_are_ours(void **state)
                             .target = before->id,
                             .text = (const uint8_t *)"+",
                             .text_len = 1};
+    struct room_record *now;
     struct yr_unread unread;
 
     before->incarnation[3] = 99;
@@ -272,13 +273,43 @@ static void our_words_from_before_a_store_was_restored_are_ours(void **state)
     assert_int_equal(message.state, YR_STATE_ACCEPTED);
     yr_chat_unread(alice.talker.chats, room.id, &unread);
     assert_int_equal(unread.count + unread.mentions, 0);
-    take(&alice, room_write(&room, 'a', T0 + 3600001, before, &edit));
+    now = room_write(&room, 'a', T0 + 3600001, before, &edit);
+    now->incarnation[3] = 99;
+    take(&alice, now);
     take(&alice, room_write(&room, 'a', T0 + 3600002, before, &plus)); // taken back then
     // Although that clock ran an hour ahead, what we do now counts as later.
     assert_int_equal(yr_chat_react(alice.talker.chats, alice.talker.now, before->id, "+", 1, false),
                      YR_OK);
     assert_int_equal(see(&alice, before->id)->reaction_count, 1);
     assert_string_equal(message.text, "now");
+    // Edits are of the chain that said it: nobody would take one of the new chain.
+    assert_int_equal(yr_chat_edit(alice.talker.chats, alice.talker.now, before->id, "then", 4),
+                     YR_EDENIED);
+    take(&alice, room_write(&room, 'a', T0 + 3700000, before, &edit));
+    assert_int_equal(see(&alice, before->id)->edited_ms, T0 + 3600001);
+}
+
+static void a_reaction_is_taken_back_by_the_chain_that_came_later(void **state)
+{
+    struct room_record *text = room_text(&room, 'b', T0, NULL, "text");
+    struct yr_plain plus = {.type = YR_PLAIN_REACTION,
+                            .target = text->id,
+                            .text = (const uint8_t *)"+",
+                            .text_len = 1,
+                            .on = true};
+    struct room_record *before = room_write(&room, 'a', T0 + 1, text, &plus);
+
+    before->incarnation[3] = 99;
+    take(&alice, text);
+    take(&alice, before);
+    assert_int_equal(see(&alice, text->id)->reaction_count, 1);
+    for (int i = 0; i < 2; i++) {
+        (void)told(&alice, YR_EV_REACTION);
+        assert_int_equal(
+            yr_chat_react(alice.talker.chats, alice.talker.now, text->id, "+", 1, i == 0), YR_OK);
+        assert_int_equal(see(&alice, text->id)->reaction_count, i);
+        assert_int_equal(told(&alice, YR_EV_REACTION), 1);
+    }
 }
 
 // ---- what is told of ours ----
@@ -711,6 +742,7 @@ int main(void)
         TEST(a_reaction_more_than_are_kept_is_not_said),
         TEST(others_may_be_heard_while_we_are_saying_something),
         TEST(our_words_from_before_a_store_was_restored_are_ours),
+        TEST(a_reaction_is_taken_back_by_the_chain_that_came_later),
         TEST(the_state_of_an_own_text_rises_and_never_falls),
         TEST(a_mention_is_our_name_as_a_whole_word),
         TEST(a_mention_is_one_by_the_text_that_was_sent),

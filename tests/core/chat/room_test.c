@@ -205,6 +205,12 @@ static void what_was_not_durable_is_gone_whole_and_comes_again(void **state)
 
 // ---- order and merging ----
 
+static void be_of(struct room_record *made, const struct room_record *other)
+{
+    memcpy(made->mid, other->mid, sizeof made->mid);
+    memcpy(made->incarnation, other->incarnation, sizeof made->incarnation);
+}
+
 // `count` records by five members whose clocks mean nothing: texts, answers, operations on what
 // came before, on what is not theirs, on operations, and nonsense.
 static void invent(struct seeded *rng, size_t count)
@@ -237,7 +243,7 @@ static void invent(struct seeded *rng, size_t count)
             made->hlc = UINT64_MAX; // counts as YR_HLC_MAX
         made->eff = YR_MAX(made->eff, YR_MIN(made->hlc, YR_HLC_MAX));
         if (target != NULL && what < 8 && seeded_below(rng, 2) == 0)
-            memcpy(made->mid, target->mid, sizeof made->mid); // the author himself, more often
+            be_of(made, target); // the author himself, more often
     }
 }
 
@@ -538,8 +544,8 @@ static void a_content_that_never_opens_is_a_line_for_good(void **state)
 {
     struct room_record *lost = room_text(&room, 'm', T0, NULL, "lost");
     struct room_record *edit = write_op('m', T0 + 1, YR_PLAIN_EDIT, lost, "found", false);
-    const struct yr_chat_said said = {lost->id,  lost->mid, lost->incarnation, lost->hlc, lost->seq,
-                                      lost->eff, false};
+    const struct yr_chat_said said = {
+        lost->id, lost->mid, lost->incarnation, lost->hlc, lost->seq, lost->eff, false, 0};
 
     assert_int_equal(yr_chat_unreadable(alice.talker.chats, alice.talker.now, room.id, &said),
                      YR_OK);
@@ -551,6 +557,272 @@ static void a_content_that_never_opens_is_a_line_for_good(void **state)
     assert_int_equal(message.time_ms, T0);
     assert_false(message.edited);
     assert_int_equal(talker_counter(&alice.talker, "chat.duplicate"), 2);
+}
+
+// ---- forks ----
+
+static struct yr_chat_said said_of(const struct room_record *record, uint64_t fork)
+{
+    return (struct yr_chat_said){.id = record->id,
+                                 .author = record->mid,
+                                 .incarnation = record->incarnation,
+                                 .hlc = record->hlc,
+                                 .seq = record->seq,
+                                 .eff = record->eff,
+                                 .fork = fork};
+}
+
+static void void_it(struct roomie *r, const struct room_record *record, uint64_t fork)
+{
+    const struct yr_chat_said said = said_of(record, fork);
+
+    assert_int_equal(yr_chat_void(r->talker.chats, r->talker.now, room.id, &said), YR_OK);
+}
+
+static void disown(struct roomie *r, const struct room_record *of)
+{
+    struct yr_chat_walk walk = {.begun = false};
+    unsigned left = 3;
+
+    while (yr_chat_disown(r->talker.chats, r->talker.now, room.id, of->mid, of->incarnation, &walk,
+                          &left) == YR_EAGAIN)
+        left = 3;
+    assert_true(left <= 3);
+}
+
+static size_t told(struct roomie *r, enum yr_event_kind kind)
+{
+    struct yr_event event;
+    size_t count = 0;
+
+    talker_commit(&r->talker);
+    while (talker_event(&r->talker, &event))
+        count += event.kind == kind;
+    return count;
+}
+
+static void what_stands_after_a_fork_is_a_line_and_nothing_to_read(void **state)
+{
+    struct room_record *first = room_text(&room, 'm', T0, NULL, "@alice one");
+    struct room_record *second = room_text(&room, 'm', T0 + 1, first, "@alice two");
+    struct room_record *third = room_text(&room, 'n', T0 + 2, second, "three");
+    struct room_record *edit = write_op('m', T0 + 3, YR_PLAIN_EDIT, second, "edited", false);
+    struct room_record *plus = write_op('n', T0 + 4, YR_PLAIN_REACTION, second, "+", true);
+    struct yr_unread unread;
+
+    for (size_t i = 0; i < room.count; i++)
+        take(&alice, room.records[i]);
+    assert_int_equal(told(&alice, YR_EV_MESSAGE), 3);
+    void_it(&alice, first, 1);
+    for (int i = 0; i < 2; i++)
+        void_it(&alice, second, 1);
+    void_it(&alice, edit, 1);
+    talker_commit(&alice.talker);
+    see(&alice, second);
+    assert_int_equal(message.kind, YR_MSG_SYSTEM);
+    assert_string_equal(message.text, "a message could not be read");
+    assert_false(message.edited || message.mention || message.unread);
+    assert_int_equal(message.reaction_count, 0);
+    assert_int_equal(see(&alice, edit)->kind, YR_MSG_SYSTEM);
+    yr_chat_unread(alice.talker.chats, room.id, &unread);
+    assert_int_equal(unread.count, 1);
+    assert_int_equal(unread.mentions, 0);
+    assert_memory_equal(unread.first, third->id, YR_MSG_ID_LEN);
+    assert_int_equal(told(&alice, YR_EV_EDIT), 2);
+    void_it(&bob, second, 1); // who knew it from the beginning
+    void_it(&bob, first, 1);
+    void_it(&bob, edit, 1);
+    take(&bob, plus);
+    take(&bob, third);
+    assert_same_history();
+    roomie_crash(&alice, "alice");
+    assert_same_history();
+    assert_int_equal(yr_chat_read(alice.talker.chats, alice.talker.now, room.id, NULL, true),
+                     YR_OK);
+    yr_chat_unread(alice.talker.chats, room.id, &unread);
+    assert_int_equal(unread.count, 0);
+}
+
+static void what_a_forked_chain_edited_and_reacted_to_is_as_before(void **state)
+{
+    struct room_record *text = room_text(&room, 'm', T0, NULL, "first");
+    struct room_record *other = room_text(&room, 'n', T0 + 1, text, "other");
+    struct room_record *edit = write_op('m', T0 + 2, YR_PLAIN_EDIT, text, "edited", false);
+    struct room_record *plus = write_op('m', T0 + 3, YR_PLAIN_REACTION, other, "+", true);
+    struct room_record *late = room_text(&room, 'o', T0 + 4, other, "late");
+    struct room_record *orphan = write_op('m', T0 + 5, YR_PLAIN_REACTION, late, "+", true);
+    struct room_record *again = write_op('m', T0 + 6, YR_PLAIN_REACTION, other, "+", true);
+
+    again->incarnation[2] = 77; // a chain that does not fork
+    take(&alice, text);
+    take(&alice, other);
+    take(&alice, edit);
+    take(&alice, plus);
+    take(&alice, orphan);
+    assert_true(see(&alice, text)->edited);
+    disown(&alice, text);
+    assert_string_equal(see(&alice, text)->text, "first");
+    assert_false(message.edited);
+    assert_int_equal(see(&alice, other)->reaction_count, 0);
+    take(&alice, late);
+    assert_int_equal(see(&alice, late)->reaction_count, 0);
+    take(&alice, again);
+    assert_int_equal(see(&alice, other)->reaction_count, 1);
+    edit->fork = plus->fork = orphan->fork = 9999; // known from the beginning
+    take(&bob, again);
+    take(&bob, orphan);
+    take(&bob, plus);
+    take(&bob, edit);
+    take(&bob, other);
+    take(&bob, late);
+    take(&bob, text);
+    assert_same_history();
+}
+
+// What a node knows of the one chain that forks.
+struct listener {
+    struct roomie *r;
+    const struct room_record *taken[ROOM_RECORDS];
+    size_t count;
+    uint64_t fork;
+    bool used[64]; // the key of this number is gone
+};
+
+static bool of_chain(const struct room_record *record)
+{
+    return record->incarnation[0] == 1;
+}
+
+// The lowest number that two records have.
+static uint64_t lowest_fork(const struct listener *l)
+{
+    uint64_t fork = 0;
+
+    for (size_t i = 0; i < l->count; i++)
+        for (size_t k = 0; k < i; k++)
+            if (of_chain(l->taken[i]) && of_chain(l->taken[k]) &&
+                l->taken[i]->seq == l->taken[k]->seq && (fork == 0 || l->taken[i]->seq < fork))
+                fork = l->taken[i]->seq;
+    return fork;
+}
+
+// A record is accepted.
+static void hear(struct listener *l, const struct room_record *record)
+{
+    uint64_t fork;
+
+    l->taken[l->count++] = record;
+    fork = lowest_fork(l);
+    if (of_chain(record) && fork != 0 && record->seq >= fork)
+        void_it(l->r, record, fork);
+}
+
+// Its key is here.
+static void open_it(struct listener *l, const struct room_record *record)
+{
+    const struct yr_chat_said said = said_of(record, of_chain(record) ? lowest_fork(l) : 0);
+    struct yr_chats *chats = l->r->talker.chats;
+
+    if (of_chain(record) && l->used[record->seq]) {
+        assert_int_equal(yr_chat_unreadable(chats, l->r->talker.now, room.id, &said), YR_OK);
+        return;
+    }
+    l->used[record->seq & 63] |= of_chain(record);
+    assert_int_equal(
+        yr_chat_take(chats, l->r->talker.now, room.id, &said, record->plain, record->len), YR_OK);
+}
+
+static void draw_consequences(struct listener *l)
+{
+    const uint64_t fork = lowest_fork(l);
+
+    if (fork == l->fork)
+        return;
+    for (size_t i = 0; i < l->count; i++)
+        if (of_chain(l->taken[i]) && l->taken[i]->seq >= fork)
+            void_it(l->r, l->taken[i], fork);
+    if (l->fork == 0)
+        disown(l->r, room.records[0]);
+    l->fork = fork;
+}
+
+// One member's chain with branches, beside what others say; 'm' deletes before the fork only.
+static void invent_fork(struct seeded *rng, size_t count)
+{
+    static const char *const emoji[] = {"+", "-"};
+    uint64_t seq = 0, others = 100;
+
+    for (size_t i = 0; i < count; i++) {
+        struct room_record *target = i > 0 ? room.records[seeded_below(rng, i)] : NULL;
+        const bool m = i == 0 || seeded_below(rng, 2) == 0;
+        const char author = m ? 'm' : (char)('n' + seeded_below(rng, 2));
+        const size_t what = target != NULL ? seeded_below(rng, 6) : 0;
+        const yr_ms ms = T0 + (yr_ms)i * 10;
+        struct room_record *made;
+        char text[32];
+
+        snprintf(text, sizeof text, "%c %zu", author, i);
+        if (what < 3)
+            made = room_text(&room, author, ms, NULL, text);
+        else if (what == 3)
+            made = write_op(author, ms, YR_PLAIN_EDIT, target, text, false);
+        else
+            made = write_op(author, ms, YR_PLAIN_REACTION, target, emoji[seeded_below(rng, 2)],
+                            seeded_below(rng, 3) > 0);
+        memset(made->incarnation, m ? 1 : author, sizeof made->incarnation);
+        if (m && seq > 2 && i > count / 2 && seeded_below(rng, 8) == 0)
+            seq -= 1 + seeded_below(rng, 2); // a branch
+        made->seq = m ? ++seq : others++;
+    }
+}
+
+static void all_orders_of_a_forked_chain_end_in_one_history(void **state)
+{
+    static size_t order[60];
+    static struct listener listeners[2];
+    const struct room_record *late[60];
+    size_t late_count, forked = 0;
+    struct seeded rng;
+
+    seeded_init(&rng, seeded_seed("room forks", 20261123));
+    for (int round = 0; round < 60; round++) {
+        const size_t count = 10 + seeded_below(&rng, 50);
+
+        invent_fork(&rng, count);
+        for (size_t k = 0; k < 2; k++) {
+            struct listener *l = &listeners[k];
+
+            memset(l, 0, sizeof *l);
+            late_count = 0;
+            l->r = k == 0 ? &alice : &bob;
+            shuffle(&rng, order, count);
+            if (k == 0)
+                for (size_t i = 0; i < count; i++)
+                    order[i] = i;
+            for (size_t i = 0; i < count; i++) {
+                hear(l, room.records[order[i]]);
+                if (seeded_below(&rng, 6) == 0)
+                    late[late_count++] = room.records[order[i]];
+                else
+                    open_it(l, room.records[order[i]]);
+                if (seeded_below(&rng, 3) == 0)
+                    draw_consequences(l);
+                if (seeded_below(&rng, 6) > 0)
+                    continue;
+                draw_consequences(l);
+                talker_commit(&l->r->talker);
+                roomie_crash(l->r, k == 0 ? "alice" : "bob");
+            }
+            draw_consequences(l);
+            while (late_count > 0)
+                open_it(l, late[--late_count]);
+            forked += l->fork != 0;
+        }
+        assert_same_history();
+        tear_down(state);
+        set_up(state);
+    }
+    assert_in_range(forked, 20, 119); // of 120
 }
 
 int main(void)
@@ -570,6 +842,9 @@ int main(void)
         TEST(a_friend_cannot_take_a_rooms_id_away),
         TEST(a_room_and_a_friend_are_not_confused),
         TEST(a_content_that_never_opens_is_a_line_for_good),
+        TEST(what_stands_after_a_fork_is_a_line_and_nothing_to_read),
+        TEST(what_a_forked_chain_edited_and_reacted_to_is_as_before),
+        TEST(all_orders_of_a_forked_chain_end_in_one_history),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -680,8 +680,8 @@ static void both_of_two_records_with_one_number_are_kept_by_all(void **state)
     struct room r;
     struct slip one, two, after_one, after_two;
     struct yr_chain_info info;
-    struct yr_chain_key key = {.class = YR_CLASS_MESSAGE};
-    uint64_t arrivals[8], next;
+    struct yr_chain_key key = {.class = YR_CLASS_MESSAGE}, due;
+    uint64_t arrivals[8], next, fork, known;
     size_t count;
 
     room_init(&r, 30);
@@ -704,6 +704,7 @@ static void both_of_two_records_with_one_number_are_kept_by_all(void **state)
     KEEPER_SEES(&r.b, &after_one, YR_PUT_NEW);
     keeper_assert_equal(&r.a, &r.b);
     assert_int_equal(keeper_counter(&r.a, "room.fork"), 1);
+    assert_int_equal(yr_room_log_fork(r.a.log, &key), 0); // no such chain
 
     memcpy(key.mid, r.bob.mid, sizeof key.mid);
     memcpy(key.incarnation, r.bob.incarnation, sizeof key.incarnation);
@@ -721,9 +722,20 @@ static void both_of_two_records_with_one_number_are_kept_by_all(void **state)
     assert_int_equal(yr_room_log_range(r.a.log, &key, 1, 2, arrivals, 1, &count, &next), YR_OK);
     assert_int_equal(count, 1);
     assert_int_equal(next, 2);
+    assert_int_equal(yr_room_log_fork(r.a.log, &key), 1);
     keeper_commit(&r.a);
     keeper_crash(&r.a);
     assert_true(yr_room_log_forked(r.a.log, r.bob.mid));
+    assert_int_equal(yr_room_log_fork(r.a.log, &key), 1);
+    assert_true(yr_room_log_fork_due(r.a.log, &due, &fork, &known));
+    assert_memory_equal(&due, &key, sizeof key);
+    assert_int_equal(fork, 1);
+    assert_int_equal(known, 0);
+    yr_room_log_fork_done(r.a.log, &key, 1);
+    keeper_commit(&r.a);
+    keeper_crash(&r.a);
+    assert_false(yr_room_log_fork_due(r.a.log, &due, &fork, &known));
+    assert_int_equal(yr_room_log_fork(r.a.log, &key), 1);
     keeper_assert_equal(&r.a, &r.b);
     slip_clear(&one);
     slip_clear(&two);

@@ -133,6 +133,13 @@ static enum yr_err on_say(void *ctx, struct yr_now now, const uint8_t conv[YR_ID
     return yr_rooms_say(p->rooms, now, conv, plain, len, id);
 }
 
+static const uint8_t *on_incarnation(void *ctx, const uint8_t conv[YR_ID_LEN])
+{
+    const struct person *p = ctx;
+
+    return yr_rooms_incarnation(p->rooms, conv);
+}
+
 static void on_counts(void *ctx, struct yr_message *message)
 {
     const struct person *p = ctx;
@@ -175,8 +182,12 @@ static void born(struct world *w, unsigned no)
     memset(p->id, (int)no + 1, sizeof p->id);
     snprintf(p->nick, sizeof p->nick, "p%u", no);
     rowbox_open(&p->box, 100 + no);
-    p->chat_ops = (struct yr_chat_ops){
-        .say = on_say, .counts = on_counts, .seen = on_seen, .read = on_read, .ctx = p};
+    p->chat_ops = (struct yr_chat_ops){.say = on_say,
+                                       .incarnation = on_incarnation,
+                                       .counts = on_counts,
+                                       .seen = on_seen,
+                                       .read = on_read,
+                                       .ctx = p};
     assert_int_equal(yr_events_new(&p->events, &p->box.mem.mem, p->box.rows), YR_OK);
     assert_int_equal(yr_events_start(p->events), YR_OK);
     assert_int_equal(yr_chats_new(&p->chats, &p->box.mem.mem, p->box.rows, p->events,
