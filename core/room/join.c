@@ -70,7 +70,7 @@ static void add_seal(struct yr_rooms *rooms, struct yr_room *room)
     memmove(&room->seal_ms[1], &room->seal_ms[0], room->seal_count * sizeof *room->seal_ms);
     yr_random(rooms->rng, seed, sizeof seed);
     yr_keypair_from_seed(&room->seals[0], seed);
-    room->seal_ms[0] = rooms->now.wall_ms;
+    room->seal_ms[0] = yr_rooms_age(rooms);
     room->seal_count++;
     yr_wipe(seed, sizeof seed);
 }
@@ -478,7 +478,7 @@ static enum yr_err publish_hist(struct yr_rooms *rooms, struct yr_room *room,
     for (;;) {
         yr_room_log_prepare(room->log, rooms->now, YR_CLASS_MESSAGE, room->self, room->incarnation,
                             true, &record);
-        err = yr_epochs_hist(room->epochs, rooms->now.wall_ms, mid, seal_pk, &at, rooms->body,
+        err = yr_epochs_hist(room->epochs, yr_rooms_age(rooms), mid, seal_pk, &at, rooms->body,
                              YR_ROOM_BODY_MAX - record.dep_count * YR_REC_ID_LEN, &len);
         if (err != YR_OK)
             return err == YR_ENOENT ? YR_OK : err;
@@ -494,8 +494,8 @@ static enum yr_err publish_add(struct yr_rooms *rooms, struct yr_room *room,
 {
     struct yr_room_body body = {.kind = YR_ROOM_ADD, .known = true, .rank = YR_RANK_MEMBER};
     struct yr_add_keys keys;
-    enum yr_err err =
-        yr_epochs_add_keys(room->epochs, rooms->now.wall_ms, guest->sign_pk, guest->seal_pk, &keys);
+    enum yr_err err = yr_epochs_add_keys(room->epochs, yr_rooms_age(rooms), guest->sign_pk,
+                                         guest->seal_pk, &keys);
 
     if (err != YR_OK)
         return err;

@@ -80,15 +80,15 @@ enum yr_err yr_room_keyed(struct yr_rooms *rooms, struct yr_room *room)
     struct yr_epoch_choice choice;
     enum yr_err err;
 
-    yr_epochs_choose(room->epochs, rooms->now.wall_ms, &choice);
+    yr_epochs_choose(room->epochs, yr_rooms_age(rooms), &choice);
     if (choice.state == YR_EPOCH_READY || choice.state == YR_EPOCH_DUE)
         return YR_OK;
     // Else whoever makes epochs that we cannot open would have one of ours for every text.
-    if (choice.usable && !yr_epochs_may_rekey(room->epochs, rooms->now.wall_ms))
+    if (choice.usable && !yr_epochs_may_rekey(room->epochs, yr_rooms_age(rooms)))
         return YR_OK;
     if ((err = yr_room_rekey(rooms, room)) != YR_OK)
         return err;
-    yr_epochs_choose(room->epochs, rooms->now.wall_ms, &choice);
+    yr_epochs_choose(room->epochs, yr_rooms_age(rooms), &choice);
     return choice.usable ? YR_OK : YR_EAGAIN;
 }
 
@@ -110,13 +110,13 @@ enum yr_err yr_room_keys(struct yr_rooms *rooms, struct yr_room *room,
     enum yr_err err = YR_OK;
 
     if (body->kind == YR_ROOM_ADD)
-        err = yr_epochs_on_add(room->epochs, rooms->now.wall_ms, record, body, room->seals,
+        err = yr_epochs_on_add(room->epochs, yr_rooms_age(rooms), record, body, room->seals,
                                room->seal_count);
     else if (body->kind == YR_ROOM_REKEY)
-        err = yr_epochs_on_rekey(room->epochs, rooms->now.wall_ms, record, body, room->seals,
+        err = yr_epochs_on_rekey(room->epochs, yr_rooms_age(rooms), record, body, room->seals,
                                  room->seal_count);
     else if (by_inviter(room, record))
-        err = yr_epochs_on_hist(room->epochs, rooms->now.wall_ms, record, body, room->seals,
+        err = yr_epochs_on_hist(room->epochs, yr_rooms_age(rooms), record, body, room->seals,
                                 room->seal_count);
     if (err == YR_EPROTO) {
         yr_rooms_count(rooms, YR_ROOMS_EPOCH_BAD);
@@ -137,7 +137,7 @@ enum yr_err yr_room_needkey(struct yr_rooms *rooms, struct yr_room *room,
 
     if (memcmp(record->author, room->self, YR_MID_LEN) == 0 || room->answer_us != YR_NEVER)
         return YR_OK;
-    wait_ms = yr_epochs_answer_ms(room->epochs, rooms->now.wall_ms, record->author, body->epoch,
+    wait_ms = yr_epochs_answer_ms(room->epochs, yr_rooms_age(rooms), record->author, body->epoch,
                                   draw(rooms));
     if (wait_ms <= 0)
         return YR_OK;
@@ -158,7 +158,7 @@ static enum yr_err harmless(enum yr_err err)
 // to who takes our keys only when that one is gone.
 static enum yr_err tick_seals(struct yr_rooms *rooms, struct yr_room *room)
 {
-    const yr_ms now = rooms->now.wall_ms;
+    const yr_ms now = yr_rooms_age(rooms);
     size_t count = room->seal_count;
     enum yr_err err = YR_OK;
 
@@ -194,10 +194,10 @@ static enum yr_err look(struct yr_rooms *rooms, struct yr_room *room)
 
     room->look = false;
     room->look_us = rooms->now.mono_us + LOOK_US;
-    if ((err = yr_epochs_tick(room->epochs, rooms->now.wall_ms)) != YR_OK ||
+    if ((err = yr_epochs_tick(room->epochs, yr_rooms_age(rooms))) != YR_OK ||
         (err = yr_room_wait_look(rooms, room)) != YR_OK)
         return err;
-    yr_epochs_choose(room->epochs, rooms->now.wall_ms, &choice);
+    yr_epochs_choose(room->epochs, yr_rooms_age(rooms), &choice);
     if (choice.state != YR_EPOCH_BEHIND)
         room->needkey_us = YR_NEVER;
     else if (room->needkey_us == YR_NEVER &&
@@ -221,10 +221,10 @@ static enum yr_err tick_rekey(struct yr_rooms *rooms, struct yr_room *room)
     struct yr_epoch_choice choice;
 
     room->rekey_us = YR_NEVER;
-    yr_epochs_choose(room->epochs, rooms->now.wall_ms, &choice);
+    yr_epochs_choose(room->epochs, yr_rooms_age(rooms), &choice);
     if (choice.state == YR_EPOCH_READY)
         return YR_OK;
-    if (!yr_epochs_may_rekey(room->epochs, rooms->now.wall_ms)) {
+    if (!yr_epochs_may_rekey(room->epochs, yr_rooms_age(rooms))) {
         room->rekey_us = rooms->now.mono_us + AGAIN_US;
         return YR_OK;
     }
@@ -238,7 +238,7 @@ static enum yr_err tick_needkey(struct yr_rooms *rooms, struct yr_room *room)
     enum yr_err err = YR_OK;
 
     room->needkey_us = YR_NEVER;
-    yr_epochs_choose(room->epochs, rooms->now.wall_ms, &choice);
+    yr_epochs_choose(room->epochs, yr_rooms_age(rooms), &choice);
     if (choice.state != YR_EPOCH_BEHIND)
         return YR_OK;
     enter(rooms, room, YR_ROOM_KEYLESS);
@@ -246,7 +246,7 @@ static enum yr_err tick_needkey(struct yr_rooms *rooms, struct yr_room *room)
     body.epoch = choice.best;
     // Perhaps it was sealed to a key we no longer have: the answer shall not be.  But whoever makes
     // such epochs shall not take away the keys that what is on its way was sealed to.
-    if (rooms->now.wall_ms - room->seal_ms[0] >= SEAL_LOST_MS &&
+    if (yr_rooms_age(rooms) - room->seal_ms[0] >= SEAL_LOST_MS &&
         room->seal_count < YR_ROOM_SEALS_MAX - 2)
         err = harmless(yr_room_seal_new(rooms, room));
     return err == YR_OK ? harmless(yr_room_publish(rooms, room, &body)) : err;
@@ -257,9 +257,9 @@ static enum yr_err tick_answer(struct yr_rooms *rooms, struct yr_room *room)
     struct yr_epoch_choice choice;
 
     room->answer_us = YR_NEVER;
-    yr_epochs_choose(room->epochs, rooms->now.wall_ms, &choice);
+    yr_epochs_choose(room->epochs, yr_rooms_age(rooms), &choice);
     if (!choice.usable || memcmp(choice.id, room->answer, sizeof room->answer) != 0 ||
-        !yr_epochs_may_rekey(room->epochs, rooms->now.wall_ms))
+        !yr_epochs_may_rekey(room->epochs, yr_rooms_age(rooms)))
         return YR_OK;
     return harmless(yr_room_rekey(rooms, room));
 }

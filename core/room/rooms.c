@@ -283,7 +283,7 @@ enum yr_err yr_rooms_start(struct yr_rooms *rooms, struct yr_now now)
     enum yr_err err;
 
     rooms->now = now;
-    if ((err = yr_rooms_load(rooms)) != YR_OK)
+    if ((err = yr_rooms_age_load(rooms)) != YR_OK || (err = yr_rooms_load(rooms)) != YR_OK)
         return err;
     for (size_t i = 0; i < rooms->count; i++)
         if ((err = open_loaded(rooms, rooms->list[i])) != YR_OK)
@@ -521,6 +521,7 @@ enum yr_err yr_rooms_flush(struct yr_rooms *rooms, struct yr_now now)
     rooms->now = now;
     if (!rooms->running)
         return YR_OK;
+    yr_rooms_age_flush(rooms);
     for (size_t i = 0; i < rooms->count; i++) {
         struct yr_room *room = rooms->list[i];
         if (room->log != NULL && (err = yr_room_log_flush(room->log)) != YR_OK)

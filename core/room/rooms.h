@@ -12,6 +12,7 @@
  * missing; receipts.  Nothing of this asks anybody to be first: who comes second sees it is done.
  *
  *     rooms.c     the set of rooms, what is done when
+ *     age.c       the clock by which keys grow old
  *     room_rows.c their rows
  *     spread.c    links, and when what is ours is spread
  *     join.c      how rooms begin: invitations, asking to join, adding

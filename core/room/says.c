@@ -37,7 +37,7 @@ static enum yr_err say(struct yr_rooms *rooms, struct yr_room *room, const uint8
         return YR_EAGAIN; // before our chain of keys goes on
     yr_room_log_prepare(room->log, rooms->now, YR_CLASS_MESSAGE, room->self, room->incarnation,
                         false, &record);
-    err = yr_epochs_seal(room->epochs, rooms->now.wall_ms, &record, plain, len, rooms->body,
+    err = yr_epochs_seal(room->epochs, yr_rooms_age(rooms), &record, plain, len, rooms->body,
                          sizeof rooms->body);
     if (err != YR_OK)
         return err;
@@ -160,7 +160,7 @@ static enum yr_err is_foreign(struct yr_rooms *rooms, struct yr_room *room,
             continue;
         if (info.readable || !info.whole)
             return YR_OK;
-        *lost = rooms->now.wall_ms - info.seen_ms >= LOST_MS;
+        *lost = yr_rooms_age(rooms) - info.seen_ms >= LOST_MS;
         if (!yr_authority_adder(yr_room_log_authority(room->log), room->self, add))
             return YR_OK; // the founder is known to all
         if ((err = knew_us(rooms, room, info.maker, add, &knew)) == YR_OK)
@@ -321,8 +321,8 @@ static enum yr_err open_content(struct yr_rooms *rooms, struct yr_room *room,
     if (yr_room_log_forked(room->log, c->record->author))
         err = is_numbered(rooms, room, c, &numbered);
     if (err == YR_OK)
-        err = numbered ? yr_epochs_open(room->epochs, rooms->now.wall_ms, c->record, c->body, false,
-                                        rooms->plain, &len)
+        err = numbered ? yr_epochs_open(room->epochs, yr_rooms_age(rooms), c->record, c->body,
+                                        false, rooms->plain, &len)
                        : YR_EPROTO;
     if (err == YR_OK) {
         err = yr_chat_take(rooms->chats, rooms->now, room->id, &c->said, rooms->plain, len);

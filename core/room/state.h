@@ -161,6 +161,9 @@ struct yr_rooms {
     struct yr_rooms_ops ops;
     struct yr_room_sync *sync;
     struct yr_now now; /* of the call in progress */
+    yr_us age_from_us; /* when the clock of ages was ... */
+    yr_ms age_ms;      /* ... this */
+    yr_ms age_kept_ms; /* as its row has it; 0: there is none */
     bool running;
     uint64_t version;
     uint32_t next_order;
@@ -185,6 +188,14 @@ struct yr_rooms {
     uint8_t plain[YR_ROOM_RECORD_MAX];                      /* a content opened */
     struct yr_room_member members[YR_ROOM_MEMBERS_MAX * 2]; /* of the authority */
 };
+
+/* ---- age.c ---- */
+
+/** Errors: YR_ECORRUPT; YR_EIO; YR_ENOMEM. */
+YR_MUST_USE enum yr_err yr_rooms_age_load(struct yr_rooms *rooms);
+/** What keys grow old by; milliseconds, near the wall clock's as long as that is right. */
+yr_ms yr_rooms_age(const struct yr_rooms *rooms);
+void yr_rooms_age_flush(struct yr_rooms *rooms);
 
 /* ---- rooms.c ---- */
 

@@ -115,6 +115,22 @@ static struct world two_of_three(uint64_t seed, unsigned hist_days)
     return w;
 }
 
+// Eight days go by, in which the nodes are mostly off: keys do not grow old by a clock that leaps.
+static void let_eight_days_pass(const struct world *w, unsigned days_before)
+{
+    const unsigned nodes[] = {w->alice, w->bob, w->carol};
+
+    for (unsigned leap = 1; leap <= 5; leap++) {
+        for (size_t i = 0; i < 3; i++) {
+            sim_crash(w->sim, nodes[i]);
+            sim_skew(w->sim, nodes[i], days_before * YR_DAY_MS + leap * 8 * YR_DAY_MS / 5);
+            sim_restart(w->sim, nodes[i]);
+        }
+        sim_run(w->sim, 10 * MINUTE);
+    }
+    sim_run(w->sim, 61 * MINUTE);
+}
+
 // Whoever takes a device opens with its keys for epoch secrets what these were sealed to.
 static void a_key_for_epochs_is_replaced_each_week_and_gone_two_weeks_later(void **state)
 {
@@ -124,12 +140,9 @@ static void a_key_for_epochs_is_replaced_each_week_and_gone_two_weeks_later(void
 
     memcpy(first, room->seals[0].public_key, sizeof first);
     for (unsigned week = 1; week <= 6; week++) {
-        const unsigned nodes[] = {w.alice, w.bob, w.carol};
         yr_ms now;
 
-        for (size_t i = 0; i < 3; i++)
-            sim_skew(w.sim, nodes[i], week * 8 * YR_DAY_MS);
-        sim_run(w.sim, 61 * MINUTE);
+        let_eight_days_pass(&w, (week - 1) * 8);
         room = room_at(&w, w.bob);
         now = sim_now(w.sim, w.bob).wall_ms;
         assert_true(now - room->seal_ms[0] < YR_DAY_MS);
@@ -141,11 +154,14 @@ static void a_key_for_epochs_is_replaced_each_week_and_gone_two_weeks_later(void
     sim_crash(w.sim, w.bob);
     sim_restart(w.sim, w.bob);
     assert_int_equal(room_at(&w, w.bob)->seal_count, 3);
-    sim_skew(w.sim, w.bob, 0); // a clock that was wrong
+    memcpy(first, room_at(&w, w.bob)->seals[2].public_key, sizeof first);
+    sim_skew(w.sim, w.bob, 3650 * YR_DAY_MS); // a clock that is wrong for a while ...
+    sim_run(w.sim, 61 * MINUTE);
+    sim_skew(w.sim, w.bob, 0);
     sim_run(w.sim, 61 * MINUTE);
     room = room_at(&w, w.bob);
-    for (size_t i = 0; i < room->seal_count; i++)
-        assert_true(room->seal_ms[i] <= sim_now(w.sim, w.bob).wall_ms);
+    assert_int_equal(room->seal_count, 3); // ... takes nothing
+    assert_memory_equal(room->seals[2].public_key, first, sizeof first);
     sim_free(w.sim);
 }
 

@@ -81,8 +81,7 @@ static void rule(struct circle *c, unsigned step)
     (void)sim_command(c->sim, node, &cmd, &err);
 }
 
-// Clocks are years apart, and jump by up to four weeks.  Not further: what is left of an epoch that
-// another took the place of is deleted when the clock says that a month has passed.
+// Clocks are years apart, and jump.
 static yr_ms skew_of(uint64_t seed, unsigned node)
 {
     return ((yr_ms)((seed + node) % 3) - 1) * YEARS;
@@ -124,9 +123,7 @@ static void break_something(struct circle *c)
                          1 + circle_draw(c, 3));
         break;
     case 7:
-        sim_skew(sim, node,
-                 (c->seed % 2 == 0 ? skew_of(c->seed, node) : 0) +
-                     (yr_ms)circle_draw(c, 672) * HOUR);
+        sim_skew(sim, node, skew_of(circle_draw(c, 3), node) + (yr_ms)circle_draw(c, 672) * HOUR);
         break;
     case 8:
         link.loss = circle_draw(c, 300);
