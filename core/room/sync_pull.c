@@ -177,6 +177,7 @@ static struct yr_sync_pull *begin(struct yr_room_sync *sync, struct yr_now now,
                                   struct yr_sync_session *s)
 {
     struct yr_sync_pull *pull = yr_alloc(sync->mem, YR_MEM_ROOM, sizeof *pull);
+    struct yr_room_view view;
 
     s->pull_us = YR_NEVER;
     s->round_us = YR_MAX(s->round_us, now.mono_us) + ROUND_US;
@@ -185,6 +186,8 @@ static struct yr_sync_pull *begin(struct yr_room_sync *sync, struct yr_now now,
         return NULL;
     }
     pull->from = s;
+    if (yr_sync_view(sync, s->room, &view))
+        yr_room_log_digest(view.log, pull->before);
     pull->ask_due = true;
     pull->progress_us = now.mono_us;
     pull->stall_us = now.mono_us + YR_ROOM_STALL_S * YR_S;
@@ -243,11 +246,23 @@ static bool same_as_theirs(struct yr_room_sync *sync, const struct yr_sync_sessi
     return s->has_theirs && memcmp(digest, s->theirs, sizeof digest) == 0;
 }
 
+// What was missing may have come as it was made: a round that found it there was not futile.
+static bool changed(struct yr_room_sync *sync, const struct yr_sync_pull *pull)
+{
+    struct yr_room_view view;
+    uint8_t digest[32];
+
+    if (!yr_sync_view(sync, pull->from->room, &view))
+        return false;
+    yr_room_log_digest(view.log, digest);
+    return memcmp(digest, pull->before, sizeof digest) != 0;
+}
+
 // What comes next with this neighbour depends on what the round brought.
 static void finish(struct yr_room_sync *sync, struct yr_now now, struct yr_sync_session *s)
 {
     struct yr_sync_pull *pull = pull_of(s);
-    const bool progress = pull->progress, same = same_as_theirs(sync, s);
+    const bool progress = pull->progress || changed(sync, pull), same = same_as_theirs(sync, s);
     const bool asked = pull->want_count + pull->fork_count > 0 || now.mono_us >= pull->stall_us;
     struct yr_sync_room *room = s->room;
 

@@ -188,7 +188,8 @@ struct yr_sync_pull {
     struct yr_sync_session *from;
     enum yr_pull_phase phase;
     bool progress;
-    bool ask_due; /* the frame of this phase has to leave */
+    uint8_t before[32]; /* our digest when it began */
+    bool ask_due;       /* the frame of this phase has to leave */
     yr_us stall_us, progress_us;
     uint32_t nodes[YR_ROOM_NODES_MAX]; /* asked for next */
     size_t node_count, node_total, unanswered;

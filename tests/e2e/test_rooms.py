@@ -47,7 +47,7 @@ def bring(inviter, newcomer, room="+garden", seen=None):
     asked = wait_for(lambda: [r for r in newcomer.json("request", "list") if r["what"] == "room"])
     newcomer.ok("request", "accept", str(asked[0]["id"]))
     for node in [inviter, newcomer, *(seen or [])]:
-        wait_for(lambda: newcomer.name in members(node, room), 20)
+        wait_for(lambda: newcomer.name in members(node, room), 60)
 
 
 def friends(nodes, *names):
@@ -126,7 +126,7 @@ def test_seven_in_a_ring_one_of_them_late(nodes):
     for i in range(6):
         bring(seven[i], seven[i + 1], seen=seven[:1])
     for node in seven:
-        wait_for(lambda: len(members(node)) == 7, 30)
+        wait_for(lambda: len(members(node)) == 7, 60)
     late = seven[3]
     late.stop()
     for node in seven:
