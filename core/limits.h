@@ -191,7 +191,7 @@
 #define YR_ROOM_REGRAFT_MS 500  /* ... and until the next one who announced it is asked */
 #define YR_ROOM_CALM_MS    300  /* what is on its way may still come before logs are compared */
 #define YR_ROOM_STALL_S    5    /* without progress: another neighbour is asked */
-#define YR_ROOM_QUIET_S    30   /* after the last record neighbours compare once more */
+#define YR_ROOM_QUIET_S    5    /* after the last record neighbours compare once more */
 #define YR_ROOM_FUTILE_MAX 3    /* rounds that brought nothing, until something changes */
 #define YR_ROOM_SERVE_MAX  64   /* frames of records in one go: others get their turn */
 #define YR_ROOM_WORK_MAX   8192 /* what a friend may make us do at once, in ids looked up ... */
