@@ -5,28 +5,6 @@
 
 #define DAY YR_DAY_MS
 
-/* A room of the first `members` people, who all know everything; the founder made an epoch. */
-static struct world *room_of(size_t members, unsigned hist_days)
-{
-    static struct world w;
-
-    world_init(&w, seeded_seed("epoch-attack", 3));
-    founded(&w, hist_days);
-    for (size_t i = 1; i < members; i++)
-        assert_non_null(act(&w, &w.p[0], YR_ROOM_ADD, &w.p[i], 75));
-    rekey(&w, &w.p[0]);
-    sync_all(&w);
-    return &w;
-}
-
-static struct yr_epoch_choice chosen(struct world *w, size_t who)
-{
-    struct yr_epoch_choice c;
-
-    yr_epochs_choose(w->p[who].epochs, w->now, &c);
-    return c;
-}
-
 // A REKEY by `p` for just these, which cites what it knows; `copies` shares for each.
 static struct held *rekey_for(struct world *w, struct person *p, struct person *const *to,
                               size_t count, size_t copies, bool good)
@@ -69,7 +47,7 @@ static struct held *rekey_for(struct world *w, struct person *p, struct person *
 // All it needs is a present member that passes on what it signs.
 static void who_was_removed_makes_no_epoch_for_those_who_are_left(void **state)
 {
-    struct world *w = room_of(4, 0);
+    struct world *w = room_of("epoch-attack", 4, 0);
     struct person *left[] = {&w->p[0], &w->p[1], &w->p[2]};
     struct held *h;
 
@@ -117,7 +95,7 @@ static struct held *text_from_root(struct world *w, struct person *p, const stru
 static void who_is_not_covered_says_nothing_in_an_epoch_that_history_gave_us(void **state)
 {
     for (unsigned added = 0; added < 2; added++) {
-        struct world *w = room_of(3, 2);
+        struct world *w = room_of("epoch-attack", 3, 2);
         const struct yr_epoch *e;
         uint8_t root[32 + 64], plain[YR_ROOM_BODY_MAX];
         struct held *h[2];
@@ -155,7 +133,7 @@ static double seconds(void)
 
 static void hundreds_of_shares_for_one_member_cost_it_few_key_agreements(void **state)
 {
-    struct world *w = room_of(3, 0);
+    struct world *w = room_of("epoch-attack", 3, 0);
     struct person *p = &w->p[1];
     struct held *h = rekey_for(w, &w->p[2], &p, 1, YR_ROOM_SEALED_MAX, false);
     uint8_t seed[32], dh[32];
@@ -182,7 +160,7 @@ static void hundreds_of_shares_for_one_member_cost_it_few_key_agreements(void **
 // A clock that was years ahead, and is set right.
 static void times_to_come_hold_up_nothing(void **state)
 {
-    struct world *w = room_of(2, 0);
+    struct world *w = room_of("epoch-attack", 2, 0);
     struct person *p = &w->p[0];
     const yr_ms right = w->now;
     struct yr_epoch *old = yr_epoch_find(p->epochs, chosen(w, 0).id);

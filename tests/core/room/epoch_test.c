@@ -10,28 +10,6 @@
 #define SLOW 1
 #endif
 
-/* A room of the first `members` people, who all know everything; the founder made an epoch. */
-static struct world *room_of(size_t members, unsigned hist_days)
-{
-    static struct world w;
-
-    world_init(&w, seeded_seed("epoch", 3));
-    founded(&w, hist_days);
-    for (size_t i = 1; i < members; i++)
-        assert_non_null(act(&w, &w.p[0], YR_ROOM_ADD, &w.p[i], 75));
-    rekey(&w, &w.p[0]);
-    sync_all(&w);
-    return &w;
-}
-
-static struct yr_epoch_choice chosen(struct world *w, size_t who)
-{
-    struct yr_epoch_choice c;
-
-    yr_epochs_choose(w->p[who].epochs, w->now, &c);
-    return c;
-}
-
 static size_t epoch_count(struct world *w, size_t who)
 {
     struct yr_epoch_info info;
@@ -52,7 +30,7 @@ static enum yr_err try_open(struct world *w, size_t who, const struct held *h, b
 
 static void a_text_is_read_by_the_members_and_by_nobody_else(void **state)
 {
-    struct world *w = room_of(3, 0);
+    struct world *w = room_of("epoch", 3, 0);
     struct held *h = text(w, &w->p[1]);
 
     assert_non_null(h);
@@ -69,7 +47,7 @@ static void a_text_is_read_by_the_members_and_by_nobody_else(void **state)
 
 static void a_newcomer_is_given_an_epoch_by_its_add_and_reads_nothing_from_before(void **state)
 {
-    struct world *w = room_of(3, 0);
+    struct world *w = room_of("epoch", 3, 0);
     struct held *before = text(w, &w->p[1]), *after, *its;
 
     assert_non_null(act(w, &w->p[1], YR_ROOM_ADD, &w->p[3], 10));
@@ -112,7 +90,7 @@ static void an_add_that_does_not_give_what_it_says_makes_no_epoch_that_is_used(v
 {
     // the parent is an epoch of others; it is the right one; and then the commitment is not
     for (unsigned way = 0; way < 3; way++) {
-        struct world *w = room_of(3, 0);
+        struct world *w = room_of("epoch", 3, 0);
         struct yr_epoch *e = yr_epoch_find(w->p[1].epochs, chosen(w, 1).id);
         struct yr_add_keys keys;
         const enum yr_epoch_state states[] = {YR_EPOCH_NONE, YR_EPOCH_READY, YR_EPOCH_BEHIND};
@@ -138,7 +116,7 @@ static void an_add_that_does_not_give_what_it_says_makes_no_epoch_that_is_used(v
 static void history_is_read_where_the_room_grants_it(void **state)
 {
     for (unsigned days = 0; days <= 2; days += 2) {
-        struct world *w = room_of(3, days);
+        struct world *w = room_of("epoch", 3, days);
         struct held *before = text(w, &w->p[1]);
 
         assert_non_null(act(w, &w->p[1], YR_ROOM_ADD, &w->p[3], 10));
@@ -152,7 +130,7 @@ static void history_is_read_where_the_room_grants_it(void **state)
 static void
 a_removed_member_is_in_no_epoch_that_is_used_even_if_history_gave_it_an_older_one(void **state)
 {
-    struct world *w = room_of(3, 2);
+    struct world *w = room_of("epoch", 3, 2);
     struct yr_epoch_choice old = chosen(w, 0);
 
     assert_non_null(act(w, &w->p[0], YR_ROOM_ADD, &w->p[3], 10));
@@ -171,7 +149,7 @@ static void a_rekey_for_others_than_the_members_is_no_epoch(void **state)
     static const enum malice ways[] = {ONE_MORE, ONE_LESS, TWICE};
 
     for (size_t k = 0; k < YR_COUNT(ways); k++) {
-        struct world *w = room_of(4, 0);
+        struct world *w = room_of("epoch", 4, 0);
         const size_t epochs = epoch_count(w, 1), first = w->count;
         struct yr_epoch_choice before = chosen(w, 1), after;
 
@@ -188,7 +166,7 @@ static void a_rekey_for_others_than_the_members_is_no_epoch(void **state)
 
 static void parts_come_in_any_order_any_number_of_times_and_all_must_come(void **state)
 {
-    struct world *w = room_of(5, 0);
+    struct world *w = room_of("epoch", 5, 0);
     struct person *p = &w->p[1];
     const size_t first = w->count;
     static const size_t order[] = {2, 2, 0, 0, 2, 1, 1, 0};
@@ -213,7 +191,7 @@ static void parts_come_in_any_order_any_number_of_times_and_all_must_come(void *
 
 static void one_author_has_one_unfinished_rekey(void **state)
 {
-    struct world *w = room_of(4, 0);
+    struct world *w = room_of("epoch", 4, 0);
     const size_t epochs = epoch_count(w, 1);
 
     for (size_t i = 0; i < 40; i++)
@@ -231,7 +209,7 @@ static void
 a_share_that_opens_nothing_or_not_what_was_committed_to_leaves_its_member_behind(void **state)
 {
     for (size_t way = 0; way < 2; way++) {
-        struct world *w = room_of(2, 0);
+        struct world *w = room_of("epoch", 2, 0);
         static uint8_t bytes[YR_ROOM_BODY_MAX];
         struct yr_room_record record;
         struct yr_rekey r;
@@ -266,7 +244,7 @@ a_share_that_opens_nothing_or_not_what_was_committed_to_leaves_its_member_behind
 
 static void an_own_key_that_was_replaced_opens_what_is_on_its_way(void **state)
 {
-    struct world *w = room_of(3, 0);
+    struct world *w = room_of("epoch", 3, 0);
     struct person *p = &w->p[1];
     uint8_t seed[32];
 
@@ -314,7 +292,7 @@ static const struct held *forge(struct world *w, const struct held *h, struct fo
 
 static void what_is_wrong_with_a_text_opens_nothing_and_changes_nothing(void **state)
 {
-    struct world *w = room_of(3, 0);
+    struct world *w = room_of("epoch", 3, 0);
     struct held *first = text(w, &w->p[1]), *h = text(w, &w->p[1]);
     static struct forged f;
     struct yr_room_body body;
@@ -352,7 +330,7 @@ static void what_is_wrong_with_a_text_opens_nothing_and_changes_nothing(void **s
 
 static void indices_are_skipped_only_over_records_that_were_pruned_and_not_too_far(void **state)
 {
-    struct world *w = room_of(2, 0);
+    struct world *w = room_of("epoch", 2, 0);
     struct held *h = text(w, &w->p[1]);
     static struct forged f;
     struct yr_room_body body = h->body;
@@ -376,7 +354,7 @@ static void indices_are_skipped_only_over_records_that_were_pruned_and_not_too_f
 
 static void texts_of_all_lengths_come_back(void **state)
 {
-    struct world *w = room_of(2, 0);
+    struct world *w = room_of("epoch", 2, 0);
     static uint8_t plain[YR_CONTENT_PLAIN_MAX + 1], body[YR_ROOM_BODY_MAX], back[YR_ROOM_BODY_MAX];
     static const size_t lens[] = {0, 1, 30, 31, 32, 33, 4096, YR_CONTENT_PLAIN_MAX};
     struct yr_room_record record;
@@ -412,7 +390,7 @@ static void texts_of_all_lengths_come_back(void **state)
 
 static void an_epoch_is_due_after_a_week_from_its_rekey_or_5000_texts(void **state)
 {
-    struct world *w = room_of(2, 0);
+    struct world *w = room_of("epoch", 2, 0);
     struct yr_room_record record;
     uint8_t body[256];
 
@@ -441,7 +419,7 @@ static void an_epoch_is_due_after_a_week_from_its_rekey_or_5000_texts(void **sta
 
 static void one_makes_an_epoch_a_minute_and_ten_a_day(void **state)
 {
-    struct world *w = room_of(2, 0);
+    struct world *w = room_of("epoch", 2, 0);
     struct yr_epochs *e = w->p[0].epochs;
 
     assert_false(yr_epochs_may_rekey(e, w->now));
@@ -486,7 +464,7 @@ static void of_a_thousand_who_wait_few_end_first(void **state)
 
 static void a_needkey_is_answered_once_a_day_and_only_for_the_epoch_in_use(void **state)
 {
-    struct world *w = room_of(4, 0);
+    struct world *w = room_of("epoch", 4, 0);
     struct yr_epoch_choice c = chosen(w, 1);
     struct yr_epochs *e = w->p[1].epochs;
 
@@ -502,7 +480,7 @@ static void a_needkey_is_answered_once_a_day_and_only_for_the_epoch_in_use(void 
 
 static void a_new_incarnation_sends_in_no_epoch_it_knew(void **state)
 {
-    struct world *w = room_of(2, 0);
+    struct world *w = room_of("epoch", 2, 0);
     struct yr_add_keys keys;
     struct held *h;
 
@@ -523,7 +501,7 @@ static void a_new_incarnation_sends_in_no_epoch_it_knew(void **state)
 
 static void keys_go_when_their_time_is_over(void **state)
 {
-    struct world *w = room_of(2, 3);
+    struct world *w = room_of("epoch", 2, 3);
     struct held *h = text(w, &w->p[1]), *late = text(w, &w->p[1]);
     struct yr_epoch *e = yr_epoch_find(w->p[0].epochs, h->body.epoch);
     uint8_t id[YR_EPOCH_ID_LEN];
@@ -548,7 +526,7 @@ static void keys_go_when_their_time_is_over(void **state)
 
 static void one_author_fills_its_own_share_and_nobody_elses(void **state)
 {
-    struct world *w = room_of(3, 0);
+    struct world *w = room_of("epoch", 3, 0);
     struct yr_epoch_choice c;
     uint8_t founders[YR_EPOCH_ID_LEN];
 
@@ -567,7 +545,7 @@ static void one_author_fills_its_own_share_and_nobody_elses(void **state)
 
 static void more_control_heads_than_a_record_cites_are_shared_by_the_parts(void **state)
 {
-    struct world *w = room_of(4, 0);
+    struct world *w = room_of("epoch", 4, 0);
     struct yr_room_op op = {.kind = YR_ROOM_SET, .key = 1, .parent_count = 1};
     const size_t first = w->count;
 
@@ -591,7 +569,7 @@ static void more_control_heads_than_a_record_cites_are_shared_by_the_parts(void 
 
 static void what_is_not_committed_never_was_and_no_memory_leaves_the_rows_whole(void **state)
 {
-    struct world *w = room_of(4, 0);
+    struct world *w = room_of("epoch", 4, 0);
     struct person *p = &w->p[1];
     struct held *one = text(w, &w->p[0]), *two = text(w, &w->p[0]);
     bool refused = true;
@@ -688,7 +666,7 @@ static const uint8_t *any_key(void *ctx, const uint8_t mid[YR_MID_LEN])
 
 static void a_room_of_a_thousand_costs_what_it_should(void **state)
 {
-    struct world *w = room_of(2, 0);
+    struct world *w = room_of("epoch", 2, 0);
     struct yr_room_op op = {.kind = YR_ROOM_ADD, .rank = 10, .parent_count = 1};
     static uint8_t bytes[YR_ROOM_BODY_MAX];
     struct yr_room_record record;
@@ -740,7 +718,7 @@ static void a_room_of_a_thousand_costs_what_it_should(void **state)
 
 static void a_text_costs_little(void **state)
 {
-    struct world *w = room_of(3, 0);
+    struct world *w = room_of("epoch", 3, 0);
     double sealing = 0, opening = 0, start;
     struct held *h;
 

@@ -650,4 +650,27 @@ static inline void history(struct world *w, struct person *p, struct person *tar
     }
 }
 
+/* A room of the first `members` people, who all know everything; the founder made an epoch.  test:
+ * whose seed it is (seeded.h). */
+static inline struct world *room_of(const char *test, size_t members, unsigned hist_days)
+{
+    static struct world w;
+
+    world_init(&w, seeded_seed(test, 3));
+    founded(&w, hist_days);
+    for (size_t i = 1; i < members; i++)
+        assert_non_null(act(&w, &w.p[0], YR_ROOM_ADD, &w.p[i], 75));
+    rekey(&w, &w.p[0]);
+    sync_all(&w);
+    return &w;
+}
+
+static inline struct yr_epoch_choice chosen(struct world *w, size_t who)
+{
+    struct yr_epoch_choice c;
+
+    yr_epochs_choose(w->p[who].epochs, w->now, &c);
+    return c;
+}
+
 #endif
