@@ -2,29 +2,7 @@
  * INNER, and raw bytes.  The first byte chooses; the rest are plaintexts, each `len u16 | bytes`.
  */
 #include "core/dht/dht.h"
-
-static uint64_t rng_state;
-
-static void fill(void *ctx, void *out, size_t len)
-{
-    uint8_t *at = out;
-
-    (void)ctx;
-    for (size_t i = 0; i < len; i++) {
-        rng_state = rng_state * 6364136223846793005ULL + 1442695040888963407ULL;
-        at[i] = (uint8_t)(rng_state >> 56);
-    }
-}
-
-static void *plain_realloc(void *ctx, void *ptr, size_t size)
-{
-    (void)ctx;
-    if (size == 0) {
-        free(ptr);
-        return NULL;
-    }
-    return realloc(ptr, size);
-}
+#include "tests/fuzz/ground.h"
 
 static void on_found(void *ctx, uint64_t search, const uint8_t *record, size_t len)
 {
@@ -70,7 +48,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     const struct yr_dht_calls calls = {on_found, on_done, on_signal, NULL};
     const struct yr_dht_opts opts = {.role = YR_DHT_AS_SERVER};
-    struct yr_mem mem = {.realloc = plain_realloc};
+    struct yr_mem mem = {.realloc = heap};
     struct yr_now now = {.mono_us = YR_S, .wall_ms = 1700000000000};
     uint8_t packet[YR_PACKET_MAX], out[YR_PACKET_MAX], plain[YR_DHT_PLAIN_MAX], seed[32];
     struct yr_rd rd = yr_rd_init(data, size);

@@ -9,38 +9,15 @@
 #include "core/seal/envelope.h"
 #include "core/seal/pair.h"
 #include "core/seal/ratchet.h"
+#include "tests/fuzz/ground.h"
 
 #define NOW_S 1700000000u
-
-#define REQUIRE(cond) ((cond) ? (void)0 : abort())
 
 static const uint8_t env_key[32] = {1, 2, 3};
 
 /* ---- an rng and a heap ---- */
 
-static uint64_t rng_state;
-
-static void fill(void *ctx, void *out, size_t len)
-{
-    uint8_t *at = out;
-
-    (void)ctx;
-    for (size_t i = 0; i < len; i++) {
-        rng_state = rng_state * 6364136223846793005u + 1442695040888963407u;
-        at[i] = (uint8_t)(rng_state >> 56);
-    }
-}
-
 static const struct yr_rng rng = {fill, NULL};
-
-static void *heap(void *ctx, void *ptr, size_t size)
-{
-    (void)ctx;
-    if (size > 0)
-        return realloc(ptr, size);
-    free(ptr);
-    return NULL;
-}
 
 static struct yr_mem mem = {.realloc = heap, .cap = {1 << 20, 1 << 20, 1 << 20, 1 << 20}};
 

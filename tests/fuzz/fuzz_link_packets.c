@@ -3,29 +3,7 @@
  *     input = packets of `len u16le | plaintext` */
 #include "core/base/bytes.h"
 #include "core/link/conn.h"
-
-static uint64_t rng_state;
-
-static void fill(void *ctx, void *out, size_t len)
-{
-    uint8_t *at = out;
-
-    (void)ctx;
-    for (size_t i = 0; i < len; i++) {
-        rng_state = rng_state * 6364136223846793005ULL + 1442695040888963407ULL;
-        at[i] = (uint8_t)(rng_state >> 56);
-    }
-}
-
-static void *plain_realloc(void *ctx, void *ptr, size_t size)
-{
-    (void)ctx;
-    if (size == 0) {
-        free(ptr);
-        return NULL;
-    }
-    return realloc(ptr, size);
-}
+#include "tests/fuzz/ground.h"
 
 static uint64_t on_clock(void *ctx, unsigned slot, const struct yr_clock *theirs,
                          const struct yr_clock *ours)
@@ -95,7 +73,7 @@ static void side_init(struct side *side)
                                     .room = on_room,
                                     .path = on_path};
 
-    *side = (struct side){.mem = {.realloc = plain_realloc}};
+    *side = (struct side){.mem = {.realloc = heap}};
     side->mem.cap[YR_MEM_LINK] = 8U << 20;
     yr_identity_new(&side->self, &rng, 0);
     if (yr_links_new(&side->links, &side->mem, &rng, &ops) != YR_OK)

@@ -7,40 +7,18 @@
  * it stands on, bounds hold, and all memory comes back. */
 #include "core/crypto/identity.h"
 #include "core/room/log.h"
+#include "tests/fuzz/ground.h"
 
-#define NOW_MS        INT64_C(1700000000000)
-#define PEOPLE        6
-#define PILE          64
-#define STEP          5
-#define REQUIRE(cond) ((cond) ? (void)0 : abort())
+#define NOW_MS INT64_C(1700000000000)
+#define PEOPLE 6
+#define PILE   64
+#define STEP   5
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* ---- an rng, a heap and an empty store ---- */
-
-static uint64_t rng_state;
-
-static void fill(void *ctx, void *out, size_t len)
-{
-    uint8_t *at = out;
-
-    (void)ctx;
-    for (size_t i = 0; i < len; i++) {
-        rng_state = rng_state * 6364136223846793005u + 1442695040888963407u;
-        at[i] = (uint8_t)(rng_state >> 56);
-    }
-}
+/* ---- an empty store ---- */
 
 static const struct yr_rng rng = {fill, NULL};
-
-static void *heap(void *ctx, void *ptr, size_t size)
-{
-    (void)ctx;
-    if (size > 0)
-        return realloc(ptr, size);
-    free(ptr);
-    return NULL;
-}
 
 static struct yr_mem mem = {.realloc = heap};
 
