@@ -74,6 +74,7 @@
 #define YR_PROBE_BURST       4   /* probes of a friend answered at once, then 1 a second */
 #define YR_PROBE_QUEUE_MAX   128 /* probes and answers that wait to leave; rounds wait for room */
 #define YR_PROBE_HURRY_S     2   /* between two rounds asked for at once */
+#define YR_TRIES_KEPT        32  /* attempts to reach a friend that can be shown */
 #define YR_PROBE_FRESH_S     30  /* an answer to an older round is late */
 #define YR_BEACON_S          30  /* between two beacons */
 #define YR_BEACON_GAP_S      1   /* ... at least, and between those of a burst */

@@ -231,6 +231,8 @@ static bool carry_out(struct yr_host *host, const struct yr_effect *fx, const ui
         if (host->udp != NULL)
             yr_udp_send(host->udp, &fx->to, fx->len);
         return false;
+    case YR_FX_OPEN:
+    case YR_FX_SHUT: return false; // nobody asks yet
     case YR_FX_LAN:
         if (host->lan != NULL)
             yr_lan_send(host->lan, room, fx->len);

@@ -48,9 +48,14 @@ static inline void yr_copy(void *dst, const void *src, size_t len)
 static inline bool yr_addr_eq(const struct yr_addr *a, const struct yr_addr *b)
 {
     return a->family == b->family && a->port == b->port && a->scope == b->scope &&
-           memcmp(a->ip, b->ip, a->family == 4 ? 4 : 16) == 0;
+           a->local == b->local && memcmp(a->ip, b->ip, a->family == 4 ? 4 : 16) == 0;
 }
 
+/** A UDP address, which may be told to others; not a circuit. */
+static inline bool yr_addr_udp(const struct yr_addr *addr)
+{
+    return addr->family == 4 || addr->family == 6;
+}
 /** 127/8, ::1. */
 bool yr_addr_loopback(const struct yr_addr *addr);
 /** 224/4, ff00::/8. */

@@ -114,6 +114,7 @@ void yr_friend_remove(struct yr_node *n, struct yr_friend *f, bool history)
     yr_rooms_unfriend(n->rooms, n->now, id);
     yr_links_remove(n->links, slot, n->now);
     yr_paths_remove(n->paths, slot);
+    yr_traces_forget(n->traces, slot);
     yr_delivery_remove(n->delivery, slot);
     yr_node_trip(n, yr_chat_drop(n->chats, id, history));
     yr_rows_del(n->rows, YR_TABLE_FRIEND, NULL, 0, id, 32);

@@ -6,11 +6,18 @@
  * store succeeds.  So there is one way back from every failure, and it is the one after kill -9. */
 #include "core/node/state.h"
 
-#define QUIC_BIT 0x40
+#define QUIC_BIT  0x40
+#define HEADERS_4 28 /* bytes of IPv4 and UDP before ours */
+#define HEADERS_6 48
+
+static size_t headers(const struct yr_addr *addr)
+{
+    return addr->family == 6 ? HEADERS_6 : HEADERS_4;
+}
 
 struct yr_node_opts yr_node_opts_default(void)
 {
-    return (struct yr_node_opts){.lan = true, .online = true};
+    return (struct yr_node_opts){.lan = true, .online = true, .relay = true};
 }
 
 void yr_node_free(struct yr_node *n)
@@ -22,6 +29,7 @@ void yr_node_free(struct yr_node *n)
     yr_delivery_free(n->delivery);
     yr_contacts_free(n->contacts);
     yr_paths_free(n->paths);
+    yr_traces_free(n->traces);
     yr_links_free(n->links);
     yr_events_free(n->events);
     yr_rows_free(n->rows);
@@ -44,6 +52,7 @@ static enum yr_err make_parts(struct yr_node *n)
     if ((err = yr_rows_new(&n->rows, n->mem, n->rng, n->opts.view)) != YR_OK ||
         (err = yr_events_new(&n->events, n->mem, n->rows)) != YR_OK ||
         (err = yr_links_new(&n->links, n->mem, n->rng, &link_ops)) != YR_OK ||
+        (err = yr_traces_new(&n->traces, n->mem)) != YR_OK ||
         (err = yr_paths_new(&n->paths, n->mem, n->rng, &path_ops)) != YR_OK ||
         (err = yr_contacts_new(&n->contacts, n->mem, n->rows, n->rng, &contact_ops)) != YR_OK ||
         (err = yr_delivery_new(&n->delivery, n->mem, n->rows, n->rng, &delivery_ops)) != YR_OK ||
@@ -101,6 +110,7 @@ void yr_node_unload(struct yr_node *n)
             continue;
         yr_links_remove(n->links, slot, n->now);
         yr_paths_remove(n->paths, slot);
+        yr_traces_forget(n->traces, slot);
     }
     yr_rooms_reset(n->rooms);
     yr_contacts_reset(n->contacts);
@@ -202,6 +212,31 @@ static void probe_store(struct yr_node *n)
 
 /* ---- verbs ---- */
 
+void yr_node_datagram(struct yr_node *n, const struct yr_addr *from, const uint8_t *bytes,
+                      size_t len)
+{
+    enum yr_purpose purpose;
+
+    if (bytes[0] & QUIC_BIT) {
+        purpose = YR_FOR_LINK;
+        yr_links_recv(n->links, from, bytes, len, n->now);
+    } else if (bytes[0] >= 0x05 && bytes[0] <= 0x08) {
+        purpose = YR_FOR_CONTACT;
+        yr_contacts_recv(n->contacts, n->now, from, bytes, len);
+    } else if (bytes[0] == 0x21 || bytes[0] == 0x22) {
+        purpose = YR_FOR_PATH;
+        yr_paths_recv(n->paths, n->now, from, bytes, len);
+    } else if (bytes[0] == 0x23) {
+        purpose = YR_FOR_PATH;
+        yr_beacon_recv(n, from, bytes, len);
+    } else {
+        n->dropped++;
+        return;
+    }
+    if (yr_addr_udp(from))
+        n->traffic[purpose].in += len + headers(from);
+}
+
 void yr_node_recv(struct yr_node *n, struct yr_now now, const struct yr_addr *from,
                   const uint8_t *bytes, size_t len)
 {
@@ -212,16 +247,7 @@ void yr_node_recv(struct yr_node *n, struct yr_now now, const struct yr_addr *fr
         n->dropped++;
         return;
     }
-    if (bytes[0] & QUIC_BIT)
-        yr_links_recv(n->links, from, bytes, len, now);
-    else if (bytes[0] >= 0x05 && bytes[0] <= 0x08)
-        yr_contacts_recv(n->contacts, now, from, bytes, len);
-    else if (bytes[0] == 0x21 || bytes[0] == 0x22)
-        yr_paths_recv(n->paths, now, from, bytes, len);
-    else if (bytes[0] == 0x23)
-        yr_beacon_recv(n, from, bytes, len);
-    else
-        n->dropped++;
+    yr_node_datagram(n, from, bytes, len);
 }
 
 static void release(struct yr_node *n)
@@ -379,15 +405,28 @@ static bool poll_store(struct yr_node *n, struct yr_effect *out)
 
 static bool poll_send(struct yr_node *n, struct yr_effect *out, uint8_t *buf, size_t cap)
 {
+    enum yr_purpose purpose = YR_FOR_LINK;
+
     out->kind = YR_FX_SEND;
     if (!n->has_identity || n->failing || n->tripped != YR_OK || !n->opts.online)
         return false;
-    if ((out->len = yr_contacts_poll(n->contacts, &out->to, buf, cap)) > 0 ||
-        (out->len = yr_paths_poll(n->paths, &out->to, buf, cap)) > 0 ||
-        (out->len = yr_links_poll(n->links, n->now, &out->to, buf, cap)) > 0)
+    do {
+        if ((out->len = yr_contacts_poll(n->contacts, &out->to, buf, cap)) > 0)
+            purpose = YR_FOR_CONTACT;
+        else if ((out->len = yr_paths_poll(n->paths, &out->to, buf, cap)) > 0)
+            purpose = YR_FOR_PATH;
+        else if ((out->len = yr_links_poll(n->links, n->now, &out->to, buf, cap)) > 0)
+            purpose = YR_FOR_LINK;
+    } while (out->len > 0 && !yr_addr_udp(&out->to)); // nothing carries these yet
+    if (out->len > 0) {
+        n->traffic[purpose].out += out->len + headers(&out->to);
         return true;
+    }
     out->kind = YR_FX_LAN;
-    return (out->len = yr_beacon_poll(n, buf, cap)) > 0;
+    out->len = yr_beacon_poll(n, buf, cap);
+    if (out->len > 0)
+        n->traffic[YR_FOR_PATH].out += out->len + HEADERS_4;
+    return out->len > 0;
 }
 
 bool yr_node_poll(struct yr_node *n, struct yr_now now, struct yr_effect *out, uint8_t *buf,

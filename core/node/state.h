@@ -8,6 +8,7 @@
 #include "core/delivery/delivery.h"
 #include "core/link/links.h"
 #include "core/path/paths.h"
+#include "core/path/trace.h"
 #include "core/room/rooms.h"
 #include "core/wire/frames.h"
 #include "yaari/node.h"
@@ -86,6 +87,7 @@ struct yr_node {
     struct yr_peer peers[YR_PEERS_MAX];
     struct yr_addr addrs[YR_OWN_ADDRS_MAX];
     size_t addr_count;
+    struct yr_addr mapped; /* by a gateway; family 0: none */
     struct yr_stash stash[YR_STASH_MAX];
     uint8_t hello_prekey[32]; /* lent to first contact */
     struct yr_ping_wait pings[YR_PINGS_MAX];
@@ -107,6 +109,8 @@ struct yr_node {
     double beacon_tokens;
     yr_us beacon_tokens_us;
 
+    struct yr_traces *traces;
+    struct yr_traffic traffic[YR_PURPOSE_COUNT];
     uint64_t received, dropped;
     struct yr_message *scratch;
 };
@@ -117,6 +121,10 @@ YR_MUST_USE enum yr_err yr_node_load(struct yr_node *n);
 /** Forget everything that was read from the store. */
 void yr_node_unload(struct yr_node *n);
 void yr_node_event(struct yr_node *n, struct yr_event *event);
+/** A datagram for one of the machines, by whatever way it came; dropped and counted if it is not.
+ */
+void yr_node_datagram(struct yr_node *n, const struct yr_addr *from, const uint8_t *bytes,
+                      size_t len);
 /** Something failed in the middle of a change: what is pending must never be committed and what is
  *  in memory is no longer true.  From here on nothing is taken in or given out until the store has
  *  answered what it has; then everything is as after a failed commit.  Only errors of the machine

@@ -61,11 +61,17 @@ struct yr_mem {
     size_t unlocked; /* bytes for which it said false */
 };
 
-/** An IP address and UDP port.  IPv4 uses the first four bytes of `ip`. */
+/** Families of struct yr_addr beside 4 and 6 (IPv4, IPv6) and 0 (none): ways that are no UDP
+ * address of their own.  They exist inside one node only, never on the wire nor in the store. */
+#define YR_FAMILY_VIA    1 /* a circuit through a friend; ip[0..3]: its handle, big-endian; port 1 */
+#define YR_FAMILY_SIGNAL 2 /* by way of a node of the DHT; likewise */
+
+/** A way to somebody: an IP address and UDP port.  IPv4 uses the first four bytes of `ip`. */
 struct yr_addr {
-    uint8_t family; /* 4, 6, or 0: none */
+    uint8_t family; /* 4, 6, a YR_FAMILY_..., or 0: none */
     uint8_t ip[16];
     uint16_t port;  /* host order */
+    uint16_t local; /* which of our sockets: 0: the main one, else one opened by YR_FX_OPEN */
     uint32_t scope; /* interface index of a link-local IPv6 address, else 0 */
 };
 

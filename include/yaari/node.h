@@ -13,6 +13,14 @@
 
 struct yr_node;
 
+/** What this node does in the DHT. */
+enum yr_dht_mode {
+    YR_ROLE_OFF,    /* nothing: friends, LAN and configured peers only */
+    YR_ROLE_AUTO,   /* client, and server once others have reached it for a while */
+    YR_ROLE_CLIENT, /* asks, is in no table */
+    YR_ROLE_SERVER  /* answers from the start, under a key that it keeps */
+};
+
 struct yr_node_opts {
     struct yr_mem *mem; /* borrowed for the node's life, as are the next two */
     const struct yr_rng *rng;
@@ -20,6 +28,8 @@ struct yr_node_opts {
     bool lan;           /* send and recognise LAN beacons */
     bool online;        /* false: stay off the network */
     bool read_receipts; /* tell friends what of theirs was read */
+    enum yr_dht_mode dht;
+    bool relay; /* carry sealed packets between two friends of ours who cannot reach each other */
 };
 YR_API struct yr_node_opts yr_node_opts_default(void);
 
@@ -54,6 +64,17 @@ YR_API yr_us yr_node_deadline(const struct yr_node *node);
 YR_API void yr_node_addrs(struct yr_node *node, struct yr_now now, const struct yr_addr *addrs,
                           size_t count);
 
+/** Some node of the DHT to start from, as configured or resolved; pk NULL: not known.  Asked at
+ * once. Errors: YR_EFULL; YR_EINVAL. */
+YR_API YR_MUST_USE enum yr_err yr_node_bootstrap(struct yr_node *node, struct yr_now now,
+                                                 const struct yr_addr *addr, const uint8_t *pk);
+/** What others reach at this address comes to us (a port mapping), family 0: no more.  Believed
+ * only after somebody came that way. */
+YR_API void yr_node_mapped(struct yr_node *node, struct yr_now now, const struct yr_addr *addr);
+/** Change what was given in yr_node_opts. */
+YR_API void yr_node_set_dht(struct yr_node *node, struct yr_now now, enum yr_dht_mode mode);
+YR_API void yr_node_set_relay(struct yr_node *node, struct yr_now now, bool on);
+
 /** Tell friends from now on what of theirs was read, or no more. */
 YR_API void yr_node_set_read_receipts(struct yr_node *node, bool on);
 
@@ -79,8 +100,10 @@ enum yr_cmd_kind {
     YR_CMD_FRIEND_MUTE,   /* conv; expires_ms: until then, 0 = unmute, INT64_MAX = for ever */
     YR_CMD_FRIEND_REMOVE, /* conv; flags FORGET: history too */
     YR_CMD_PEER_ADD, /* addr; text: its name as configured; flags LOCAL: not kept over a restart */
-    YR_CMD_PEER_REMOVE, /* text */
-    YR_CMD_PING,        /* conv: one round trip over the link */
+    YR_CMD_PEER_REMOVE,  /* text */
+    YR_CMD_PING,         /* conv: one round trip over the link */
+    YR_CMD_FRIEND_RELAY, /* conv; number: enum yr_tri: carry for this friend as configured, no, yes
+                          */
     /* rooms: conv is the room, `who` a friend's identity or a member's mid and 16 zero bytes */
     YR_CMD_ROOM_NEW,     /* text: name; body: topic, may be empty; number: days of history that who
                             joins later may read, 0..30.  DONE: conv */
@@ -133,7 +156,10 @@ enum yr_effect_kind {
     YR_FX_LAN,     /* a datagram to the LAN multicast groups */
     YR_FX_STORE,   /* commit `txn` */
     YR_FX_KEYFILE, /* write 96 bytes into a slot of shred.key, durably */
-    YR_FX_EVENT    /* tell the user interfaces */
+    YR_FX_EVENT,   /* tell the user interfaces */
+    YR_FX_OPEN, /* open a socket of family to.family at any port; its number is to.local (1..256).
+                   One that cannot be opened sends nothing: no answer is wanted */
+    YR_FX_SHUT  /* close socket to.local */
 };
 
 enum yr_event_kind {
@@ -147,7 +173,7 @@ enum yr_event_kind {
     YR_EV_FRIEND,   /* conv: added or changed; gone: removed */
     YR_EV_PRESENCE, /* conv, online; not kept */
     YR_EV_REQUEST,  /* text: invite id; an add's or invite's state changed */
-    YR_EV_NET,      /* reachability changed; not kept */
+    YR_EV_NET,      /* reachability, or how a link goes, changed; not kept */
     YR_EV_NOTICE,   /* text: something the user should know */
     YR_EV_ROOM,     /* conv: a room was added or changed (also an invitation); gone: removed */
     YR_EV_MEMBER,   /* conv, who: a member came or changed; gone: is none any more */
@@ -196,6 +222,9 @@ YR_API bool yr_node_poll(struct yr_node *node, struct yr_now now, struct yr_effe
 
 /* ---- queries: what is, now; they change nothing ---- */
 
+/** Yes, no, or not known yet. */
+enum yr_tri { YR_UNKNOWN, YR_NO, YR_YES };
+
 struct yr_self {
     bool unlocked, has_identity;
     uint8_t id[YR_ID_LEN];
@@ -215,7 +244,11 @@ struct yr_friend_info {
     char petname[65], nick[65], status[257];
     enum yr_trust trust;
     bool online, blocked, lan;
-    struct yr_addr addr; /* of the link */
+    bool relayed; /* the link goes through this common friend: */
+    uint8_t via[YR_ID_LEN];
+    enum yr_tri relay;                      /* carry for this friend: as configured, no, yes */
+    uint64_t relayed_for_me, relayed_by_me; /* bytes: of our links through him, his through us */
+    struct yr_addr addr;                    /* of the link */
     yr_ms created_ms, last_seen_ms, muted_until_ms;
     uint64_t rtt_us, in_bytes, out_bytes;
     size_t unread, queued;
@@ -259,6 +292,98 @@ struct yr_add_info {
     struct yr_addr tried; /* the address tried last */
 };
 YR_API bool yr_node_add_at(const struct yr_node *node, size_t i, struct yr_add_info *out);
+
+/* ---- the network ---- */
+
+/** How our NAT picks outside ports, and whom it lets in (RFC 4787). */
+enum yr_nat_kind {
+    YR_NAT_UNKNOWN,
+    YR_NAT_NONE,        /* we are where others see us */
+    YR_NAT_INDEPENDENT, /* of the other end */
+    YR_NAT_ADDRESS,     /* depends on the other end's address */
+    YR_NAT_PORT         /* ... and port */
+};
+
+struct yr_net_info {
+    enum yr_dht_mode dht;
+    bool serves;           /* we answer others in the DHT */
+    uint8_t dht_pk[32];    /* our node key */
+    size_t nodes4, nodes6; /* of the DHT we know */
+    double network;        /* about how many there are; 0: not known */
+    size_t bootstraps,
+        bootstraps_answered;     /* nodes to start from: known, and heard of since start */
+    bool direct_records;         /* our records go to their holders directly: nobody forwards */
+    size_t records;              /* held for others */
+    struct yr_addr seen4, seen6; /* where others see us; family 0: not known */
+    enum yr_nat_kind mapping, filtering; /* of IPv4 */
+    enum yr_tri hairpin;
+    enum yr_tri reachable4, reachable6; /* by strangers, unasked */
+    unsigned keepalive_s;               /* between two packets that keep the NAT open */
+    bool keepalive_learned;
+    struct yr_addr mapped; /* a port mapping; family 0: none */
+    enum yr_tri mapped_works;
+    yr_ms clock_offset_ms; /* of our clock against friends' (median); 0 if under 10 min */
+    bool relays;           /* we carry for friends */
+    size_t circuits;       /* that we carry now */
+};
+YR_API void yr_node_net(const struct yr_node *node, struct yr_net_info *out);
+
+/** Our own addresses, best first: what invites and friends are told. */
+enum yr_own_source { YR_OWN_INTERFACE, YR_OWN_SEEN, YR_OWN_MAPPED };
+YR_API bool yr_node_own_addr_at(const struct yr_node *node, size_t i, struct yr_addr *out,
+                                enum yr_own_source *source);
+
+/** How a friend was looked for, and what came of it. */
+enum yr_way {
+    YR_WAY_CACHED, /* where a link was, or where the friend said */
+    YR_WAY_LAN,
+    YR_WAY_PEER,     /* a configured address */
+    YR_WAY_DHT_PUT,  /* word left for the friend */
+    YR_WAY_DHT_GET,  /* the friend's word looked for */
+    YR_WAY_SIGNAL,   /* an offer to punch, by way of the DHT */
+    YR_WAY_PUNCH,    /* both sides send at once */
+    YR_WAY_BIRTHDAY, /* ... at many ports */
+    YR_WAY_RELAY,    /* through a common friend */
+    YR_WAY_MOVE,     /* a link changed its way */
+    YR_WAY_COUNT
+};
+enum yr_outcome {
+    YR_OUT_TRYING,
+    YR_OUT_WORKED,
+    YR_OUT_SILENT,  /* no answer */
+    YR_OUT_NOTHING, /* nobody to ask, nothing found */
+    YR_OUT_REFUSED,
+    YR_OUT_COUNT
+};
+struct yr_try {
+    yr_ms at_ms;
+    enum yr_way way;
+    enum yr_outcome outcome;
+    unsigned count;         /* the same again: how often; at_ms is the last time */
+    struct yr_addr addr;    /* family 0: none */
+    uint8_t via[YR_ID_LEN]; /* RELAY: the friend asked; zero: none */
+};
+YR_API const char *yr_way_name(enum yr_way way); /* "cached", "lan", ... */
+YR_API const char *yr_outcome_name(enum yr_outcome outcome);
+/** The i-th attempt to reach this friend, newest first; false past the end. */
+YR_API bool yr_node_try_at(const struct yr_node *node, const uint8_t friend_id[YR_ID_LEN], size_t i,
+                           struct yr_try *out);
+
+/** Bytes since the node started, IP and UDP headers counted. */
+enum yr_purpose {
+    YR_FOR_LINK,    /* links with friends */
+    YR_FOR_PATH,    /* probes, offers, beacons */
+    YR_FOR_CONTACT, /* first contact */
+    YR_FOR_DHT,
+    YR_FOR_RELAYED, /* carried for two friends */
+    YR_PURPOSE_COUNT
+};
+struct yr_traffic {
+    uint64_t in, out;
+};
+YR_API const char *yr_purpose_name(enum yr_purpose purpose);
+YR_API void yr_node_traffic(const struct yr_node *node, enum yr_purpose purpose,
+                            struct yr_traffic *out);
 
 struct yr_peer_info {
     char name[128];

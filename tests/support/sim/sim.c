@@ -318,6 +318,8 @@ static void drain(struct sim *sim, struct sim_node *sn)
            yr_node_poll(sn->node, sim_now(sim, sn->index), &fx, buf, sizeof buf)) {
         switch (fx.kind) {
         case YR_FX_SEND: carry(sim, sn, &fx.to, buf, fx.len); break;
+        case YR_FX_OPEN:
+        case YR_FX_SHUT: break;
         case YR_FX_LAN: broadcast(sim, sn, buf, fx.len); break;
         case YR_FX_STORE:
             yr_memstore_submit(sn->store, fx.txn);

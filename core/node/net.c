@@ -1,0 +1,60 @@
+/* core/node/net.c: what a user may ask about the network: where we are, how friends were looked
+ * for, what it cost. */
+#include "core/node/state.h"
+
+static const char *const purpose_names[] = {[YR_FOR_LINK] = "link",
+                                            [YR_FOR_PATH] = "path",
+                                            [YR_FOR_CONTACT] = "contact",
+                                            [YR_FOR_DHT] = "dht",
+                                            [YR_FOR_RELAYED] = "relayed"};
+static_assert(YR_COUNT(purpose_names) == YR_PURPOSE_COUNT, "a name for each purpose");
+
+const char *yr_purpose_name(enum yr_purpose purpose)
+{
+    return purpose_names[purpose];
+}
+
+void yr_node_net(const struct yr_node *n, struct yr_net_info *out)
+{
+    memset(out, 0, sizeof *out);
+    out->dht = n->opts.dht;
+    out->relays = n->opts.relay;
+    out->keepalive_s = YR_LINK_KEEPALIVE_S;
+    out->mapped = n->mapped;
+}
+
+bool yr_node_own_addr_at(const struct yr_node *n, size_t i, struct yr_addr *out,
+                         enum yr_own_source *source)
+{
+    if (i >= n->addr_count)
+        return false;
+    *out = n->addrs[i];
+    *source = YR_OWN_INTERFACE;
+    return true;
+}
+
+bool yr_node_try_at(const struct yr_node *n, const uint8_t friend_id[YR_ID_LEN], size_t i,
+                    struct yr_try *out)
+{
+    for (unsigned slot = 0; slot < YR_FRIENDS_MAX; slot++)
+        if (n->friends[slot].used && memcmp(n->friends[slot].id, friend_id, YR_ID_LEN) == 0)
+            return yr_traces_at(n->traces, slot, i, out);
+    return false;
+}
+
+void yr_node_traffic(const struct yr_node *n, enum yr_purpose purpose, struct yr_traffic *out)
+{
+    *out = n->traffic[purpose];
+}
+
+void yr_node_mapped(struct yr_node *n, struct yr_now now, const struct yr_addr *addr)
+{
+    n->now = now;
+    n->mapped = *addr;
+}
+
+void yr_node_set_relay(struct yr_node *n, struct yr_now now, bool on)
+{
+    n->now = now;
+    n->opts.relay = on;
+}
