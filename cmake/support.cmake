@@ -11,6 +11,11 @@ add_executable(sim-hash EXCLUDE_FROM_ALL tests/sim/hash.c)
 target_compile_options(sim-hash PRIVATE -Wno-unused-parameter)
 target_link_libraries(sim-hash PRIVATE yaari_support)
 
+# The simulator as a program; run by tools/sim.
+file(GLOB sim_src CONFIGURE_DEPENDS tools/sim_*.c)
+add_executable(yaari-sim EXCLUDE_FROM_ALL ${sim_src})
+target_link_libraries(yaari-sim PRIVATE yaari_support)
+
 # A full room in the simulator; run by tools/bench.
 add_executable(bench_room_sim EXCLUDE_FROM_ALL tools/bench_room_sim.c)
 target_link_libraries(bench_room_sim PRIVATE yaari_support)
