@@ -204,7 +204,7 @@
 #define YR_DHT_RECORD_MAX    617  /* with head and signature */
 #define YR_DHT_RECORD_TTL_S  7500 /* an epoch of two hours, and 5 min of clocks that differ */
 #define YR_DHT_INNER_MAX     900  /* bytes of a datagram that is forwarded in another */
-#define YR_DHT_SIGNAL_MAX    512  /* bytes of a signal */
+#define YR_DHT_SIGNAL_MAX    700  /* bytes of a signal: an offer to punch, first contact */
 #define YR_DHT_KEYS_MAX      4096 /* keys shared with others, 40 us each: 700 KB */
 #define YR_DHT_BUCKET        16   /* nodes of a bucket; the first two take 64 and 32 */
 #define YR_DHT_BUCKET_FIRST  64   /* ... half of all nodes are there: a first hop goes further */
@@ -241,6 +241,8 @@
 #define YR_DHT_DIALBACKS     3    /* networks that must have reached us before we serve ... */
 #define YR_DHT_STABLE_S      1200 /* ... and so long since the first: laptops come and go */
 #define YR_DHT_REFRESH_S     3600 /* a bucket with room is looked through so often: 15 KB each time */
+#define YR_DHT_KEY_S         86400 /* a client is somebody else each day */
+#define YR_DHT_KEY_LATE_S    90000 /* ... even if it has always something to do */
 #define YR_DHT_TOKEN_S       300 /* a new secret; tokens of the one before are still good */
 
 #define YR_ROW_MAX       65536  /* plaintext of one stored row */

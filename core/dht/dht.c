@@ -48,6 +48,7 @@ enum yr_err yr_dht_new(struct yr_dht **out, struct yr_mem *mem, const struct yr_
     dht->next_search = 1;
     dht->soft_us = YR_DHT_SOFT_MS_MAX * YR_MS / 2; // until something is known
     dht->start_us = YR_NEVER;
+    dht->key_us = now.mono_us;
     dht->new_keys_us = dht->maintain_us = dht->refresh_us = dht->dial_us = now.mono_us;
     *out = dht;
     return YR_OK;
@@ -91,6 +92,37 @@ bool yr_dht_serves(const struct yr_dht *dht)
 size_t yr_dht_known(const struct yr_dht *dht)
 {
     return dht->tables[0].count + dht->tables[1].count;
+}
+
+void yr_dht_info(const struct yr_dht *dht, struct yr_dht_info *out)
+{
+    struct yr_dht_info info = {.serves = dht->serves,
+                               .nodes = {dht->tables[0].count, dht->tables[1].count},
+                               .start_count = dht->start_count,
+                               .answered_us = dht->answered_us,
+                               .dialbacks = dht->dialback_count,
+                               .dialback_us = dht->dialback_us,
+                               .key_us = dht->key_us,
+                               .searches = dht->search_count,
+                               .records = dht->records.count,
+                               .signals = dht->registration_count};
+    const struct yr_dht_table *most =
+        &dht->tables[dht->tables[1].count > dht->tables[0].count ? 1 : 0];
+
+    if (most->count > 0)
+        info.network = (uint64_t)yr_dht_table_estimate(most);
+    for (size_t i = 0; i < dht->start_count; i++) {
+        info.start_answered += dht->start[i].answered_us > 0;
+        info.start_answered_us = YR_MAX(info.start_answered_us, dht->start[i].answered_us);
+    }
+    for (int i = 0; i < 2; i++)
+        (void)yr_dht_seen_as(dht, i == 0 ? 4 : 6, &info.seen[i]);
+    *out = info;
+}
+
+const struct yr_dht_start *yr_dht_start_at(const struct yr_dht *dht, size_t i)
+{
+    return i < dht->start_count ? &dht->start[i] : NULL;
 }
 
 struct yr_dht_table *yr_dht_table_of(struct yr_dht *dht, uint8_t family)
@@ -385,6 +417,10 @@ static void answered(struct yr_dht *dht, struct yr_dht_peer *peer, const struct 
     }
     dht->requests[at] = dht->requests[--dht->request_count];
     dht->counters[YR_DHT_N_REPLIES]++;
+    dht->answered_us = now;
+    for (size_t i = 0; i < dht->start_count; i++)
+        if (yr_dht_same(&dht->start[i].contact, &rq->to))
+            dht->start[i].answered_us = now;
     peer->addr = *from;
     peer->proven_us = now;
     if (msg->op == YR_DHT_PING)
@@ -471,39 +507,103 @@ void yr_dht_recv(struct yr_dht *dht, struct yr_now now, const struct yr_addr *fr
 
 // ---- time
 
+static struct yr_dht_start *start_of(struct yr_dht *dht, const struct yr_dht_contact *node)
+{
+    for (size_t i = 0; i < dht->start_count; i++)
+        if (yr_dht_same(&dht->start[i].contact, node))
+            return &dht->start[i];
+    return NULL;
+}
+
 void yr_dht_bootstrap(struct yr_dht *dht, const struct yr_dht_contact *nodes, size_t count,
                       struct yr_now now)
 {
-    struct yr_dht_contact *list;
-    size_t room = YR_DHT_BOOTSTRAP_MAX - dht->start_count;
+    const size_t more = YR_MIN(count, YR_DHT_BOOTSTRAP_MAX - dht->start_count);
+    struct yr_dht_start *list = dht->start;
 
-    count = YR_MIN(count, room);
-    if (count == 0)
-        return;
-    list = yr_realloc(dht->mem, YR_MEM_DHT, dht->start, (dht->start_count + count) * sizeof *list);
-    if (list == NULL)
-        return;
-    dht->start = list;
-    for (size_t i = 0; i < count; i++)
-        if (yr_dht_addr_ok(&nodes[i].addr, dht->opts.lax))
-            list[dht->start_count++] = nodes[i];
+    if (more > 0) {
+        list = yr_realloc(dht->mem, YR_MEM_DHT, list, (dht->start_count + more) * sizeof *list);
+        if (list == NULL)
+            return;
+        dht->start = list;
+    }
+    for (size_t i = 0; i < count; i++) {
+        struct yr_dht_start *known = start_of(dht, &nodes[i]);
+
+        if (known != NULL)
+            known->asked_us = 0;
+        else if (i < more && yr_dht_addr_ok(&nodes[i].addr, dht->opts.lax))
+            list[dht->start_count++] = (struct yr_dht_start){.contact = nodes[i]};
+    }
     dht->start_tries = 0;
-    dht->start_us = now.mono_us;
+    if (dht->start_count > 0)
+        dht->start_us = now.mono_us;
 }
 
-// All at once while nobody is known, then less and less often.
+// All at once while nobody is known, then less and less often; each at least once.
 static void bootstrap_step(struct yr_dht *dht, yr_us now)
 {
+    const bool alone = yr_dht_known(dht) == 0;
+
     if (now < dht->start_us)
         return;
-    if (yr_dht_known(dht) > 0) {
-        dht->start_us = now + 60 * YR_S;
-        return;
-    }
     for (size_t i = 0; i < dht->start_count; i++)
-        (void)yr_dht_ping(dht, &dht->start[i], YR_DHT_FOR_TABLE, 0, now);
+        if ((alone || dht->start[i].asked_us == 0) &&
+            yr_dht_ping(dht, &dht->start[i].contact, YR_DHT_FOR_TABLE, 0, now))
+            dht->start[i].asked_us = now;
+    if (alone)
+        dht->joined = false;
+    dht->start_us =
+        alone && dht->start_count > 0 ? now + yr_backoff(dht->start_tries++) : now + 60 * YR_S;
+}
+
+// A client is somebody else each day: who watches one key sees no more of it.
+static void renew_key(struct yr_dht *dht, yr_us now)
+{
+    uint8_t seed[32];
+
+    while (dht->request_count > 0) { // their answers are for who we were
+        struct yr_dht_request *rq = dht->requests[--dht->request_count];
+
+        ended(dht, rq, NULL, now);
+    }
+    yr_dht_keys_clear(&dht->keys);
+    yr_random(dht->rng, seed, sizeof seed);
+    yr_dht_keys_init(&dht->keys, dht->mem, dht->rng, seed);
+    yr_wipe(seed, sizeof seed);
+    yr_dht_id(dht->own_id, dht->keys.own.public_key);
+    memcpy(dht->records.own_id, dht->own_id, 32);
+    for (int i = 0; i < 2; i++)
+        yr_dht_table_rebase(&dht->tables[i], dht->own_id);
+    dht->key_us = now;
     dht->joined = false;
-    dht->start_us = dht->start_count > 0 ? now + yr_backoff(dht->start_tries++) : YR_NEVER;
+}
+
+// When nothing is on its way, or an hour late.
+static void renew_step(struct yr_dht *dht, yr_us now)
+{
+    const yr_us age = now - dht->key_us;
+
+    if (!dht->serves && age >= YR_DHT_KEY_S * YR_S &&
+        ((dht->search_count == 0 && dht->request_count == 0) || age >= YR_DHT_KEY_LATE_S * YR_S))
+        renew_key(dht, now);
+}
+
+void yr_dht_moved(struct yr_dht *dht, struct yr_now now)
+{
+    if (dht->opts.role == YR_DHT_AUTO)
+        dht->serves = false;
+    memset(dht->votes, 0, sizeof dht->votes);
+    dht->dialback_count = 0;
+    dht->dialback_addr = (struct yr_addr){0};
+    if (!dht->serves)
+        renew_key(dht, now.mono_us);
+    for (size_t i = 0; i < dht->start_count; i++)
+        dht->start[i].asked_us = 0;
+    dht->start_tries = 0;
+    dht->joined = false;
+    if (dht->start_count > 0)
+        dht->start_us = now.mono_us;
 }
 
 static void join_step(struct yr_dht *dht)
@@ -592,6 +692,7 @@ void yr_dht_tick(struct yr_dht *dht, struct yr_now now)
     refresh_step(dht, now.mono_us);
     maintain_step(dht, now.mono_us);
     dial_step(dht, now.mono_us);
+    renew_step(dht, now.mono_us);
     yr_dht_search_step(dht, true, now.mono_us);
 }
 

@@ -43,6 +43,30 @@ struct yr_dht_opts {
     bool lax; /* private addresses, and many nodes of one network: an island, or a test */
 };
 
+/** A node to start from, and when it was last asked and last answered; 0: never. */
+struct yr_dht_start {
+    struct yr_dht_contact contact;
+    yr_us asked_us, answered_us;
+};
+
+/** How a node of the DHT is doing. */
+struct yr_dht_info {
+    bool serves;
+    size_t nodes[2];         /* in the tables: IPv4, IPv6 */
+    uint64_t network;        /* about how many servers there are in all; 0: none is known */
+    size_t start_count;      /* nodes to start from ... */
+    size_t start_answered;   /* ... that have ever answered */
+    yr_us start_answered_us; /* the newest of these answers; 0: none */
+    yr_us answered_us;       /* the newest answer of anybody; 0: none */
+    struct yr_addr seen[2];  /* where most others see us; family 0: three networks do not agree */
+    size_t dialbacks;        /* networks that reached us unasked: YR_DHT_DIALBACKS make a server */
+    yr_us dialback_us;       /* the first of them */
+    yr_us key_us;            /* when the node key was made */
+    size_t searches;         /* on their way */
+    size_t records;          /* stored for others */
+    size_t signals;          /* registrations kept for others */
+};
+
 struct yr_dht;
 
 /** calls: copied; its functions may start searches.  Errors: YR_ENOMEM. */
@@ -57,11 +81,18 @@ size_t yr_dht_known(const struct yr_dht *dht);
 /** Where most others see us; false while three networks do not agree. */
 bool yr_dht_seen_as(const struct yr_dht *dht, uint8_t family, struct yr_addr *out);
 
+void yr_dht_info(const struct yr_dht *dht, struct yr_dht_info *out);
+/** The i-th node to start from; NULL behind the last.  Lent until the next yr_dht_bootstrap. */
+const struct yr_dht_start *yr_dht_start_at(const struct yr_dht *dht, size_t i);
+
 /** Nodes to start from: configured ones, those of the last run.  All are asked at once, any one
- *  suffices; those beyond YR_DHT_BOOTSTRAP_MAX are left out.  Asked again, less and less often,
- *  while no node is known. */
+ *  suffices; those beyond YR_DHT_BOOTSTRAP_MAX are left out, and one that is there already is asked
+ *  again.  All are asked again, less and less often, while no node is known. */
 void yr_dht_bootstrap(struct yr_dht *dht, const struct yr_dht_contact *nodes, size_t count,
                       struct yr_now now);
+/** We may be at another place in the network: what others said of our address counts no more, a
+ *  client's key is renewed, all known nodes are asked whether they still hear us. */
+void yr_dht_moved(struct yr_dht *dht, struct yr_now now);
 /** What to keep over a restart: up to `max`. */
 size_t yr_dht_export(const struct yr_dht *dht, struct yr_dht_contact *out, size_t max);
 

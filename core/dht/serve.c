@@ -205,8 +205,8 @@ static uint8_t serve_sigreg(struct yr_dht *dht, const struct yr_dht_contact *fro
 {
     struct yr_dht_registration *r = registered(dht, msg->id, now), *list;
 
-    if (r != NULL && memcmp(r->who.pk, from->pk, 32) != 0)
-        return YR_DHT_REFUSED; // another's
+    if (r != NULL && memcmp(r->who.pk, from->pk, 32) != 0 && !yr_addr_eq(&r->who.addr, &from->addr))
+        return YR_DHT_REFUSED; // another's; the same one may have a new key
     for (size_t i = 0; r == NULL && i < dht->registration_count; i++)
         if (dht->registrations[i].until_us <= now)
             r = &dht->registrations[i];

@@ -137,9 +137,10 @@ struct yr_dht {
     struct yr_dht_packet *queue[YR_DHT_QUEUE_MAX];
     size_t queue_head, queue_count;
 
-    struct yr_dht_contact *start; /* bootstrap nodes */
+    struct yr_dht_start *start; /* bootstrap nodes */
     size_t start_count;
     unsigned start_tries;
+    yr_us key_us, answered_us;
     yr_us start_us, maintain_us, refresh_us, dial_us;
     bool joined; /* a lookup of our own id has been started */
 

@@ -172,6 +172,27 @@ enum yr_err yr_dht_table_seen(struct yr_dht_table *table, const struct yr_dht_co
     return YR_OK;
 }
 
+void yr_dht_table_rebase(struct yr_dht_table *table, const uint8_t own_id[32])
+{
+    struct yr_dht_table old = *table;
+
+    yr_dht_table_init(table, old.mem, own_id, old.family, old.lax);
+    for (size_t i = 0; i < YR_DHT_BUCKETS; i++)
+        for (size_t j = 0; j < old.buckets[i].in_count; j++) {
+            const struct yr_dht_entry *e = &old.buckets[i].in[j];
+            const size_t at = index_of(table, e->id);
+            struct yr_dht_bucket *b = &table->buckets[at];
+            struct yr_dht_entry *holder;
+
+            if (b->in_count < bucket_max(at) && diverse(table, at, &e->contact.addr, &holder) &&
+                grow(table, &b->in, &b->in_cap, b->in_count + 1U, bucket_max(at)) == YR_OK) {
+                b->in[b->in_count++] = *e;
+                table->count++;
+            }
+        }
+    yr_dht_table_clear(&old);
+}
+
 static struct yr_dht_entry *lookup(const struct yr_dht_table *table, const uint8_t pk[32],
                                    size_t *at)
 {

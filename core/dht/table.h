@@ -42,6 +42,8 @@ struct yr_dht_table {
 void yr_dht_table_init(struct yr_dht_table *table, struct yr_mem *mem, const uint8_t own_id[32],
                        uint8_t family, bool lax);
 void yr_dht_table_clear(struct yr_dht_table *table);
+/** We have a new id: everybody moves to where it now belongs; who finds no room leaves. */
+void yr_dht_table_rebase(struct yr_dht_table *table, const uint8_t own_id[32]);
 
 /** A server answered a request of ours.  Errors: YR_EFULL: it is among the spares; YR_EDENIED: its
  *  network has enough nodes, or it is ourselves or of the other family; YR_EEXIST: another node
