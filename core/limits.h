@@ -28,8 +28,9 @@
 #define YR_SKIPPED_READ_MAX 64   /* unread ones above the read marker; the oldest leave first */
 #define YR_RECENT_MAX       32   /* messages whose place is kept in memory: spares reads */
 
-#define YR_DATAGRAM_MAX  1232  /* our own packets: IPv6 minimum MTU 1,280 - 48 */
-#define YR_PACKET_MAX    1500  /* any UDP payload we send or accept */
+#define YR_SOCKETS_MAX   256  /* beside the main ones: 1,024 probes to them hit 98 % of hard NATs */
+#define YR_DATAGRAM_MAX  1232 /* our own packets: IPv6 minimum MTU 1,280 - 48 */
+#define YR_PACKET_MAX    1500 /* any UDP payload we send or accept */
 #define YR_FRAME_MAX     40000 /* body of one link frame: the largest envelope and its header */
 #define YR_ENVELOPE_MIN  256   /* bytes: smallest size bucket; they double */
 #define YR_ENVELOPE_MAX  32768 /* bytes: largest one; so a size shows within a factor of 2 */

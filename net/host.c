@@ -223,6 +223,16 @@ static void network_up(struct yr_host *host)
 
 // ---- effects ----
 
+/** One that does not open costs only what would have been sent there. */
+static void open_extra(struct yr_host *host, const struct yr_addr *at)
+{
+    const enum yr_err err =
+        host->udp != NULL ? yr_udp_open_extra(host->udp, at->local, at->family) : YR_OK;
+
+    if (err != YR_OK)
+        say(host, YR_LOG_DEBUG, "net", "cannot open one more socket: %s", yr_strerror(err));
+}
+
 /** true: what it did may have made the first identity. */
 static bool carry_out(struct yr_host *host, const struct yr_effect *fx, const uint8_t *room)
 {
@@ -231,8 +241,11 @@ static bool carry_out(struct yr_host *host, const struct yr_effect *fx, const ui
         if (host->udp != NULL)
             yr_udp_send(host->udp, &fx->to, fx->len);
         return false;
-    case YR_FX_OPEN:
-    case YR_FX_SHUT: return false; // nobody asks yet
+    case YR_FX_OPEN: open_extra(host, &fx->to); return false;
+    case YR_FX_SHUT:
+        if (host->udp != NULL)
+            yr_udp_shut_extra(host->udp, fx->to.local);
+        return false;
     case YR_FX_LAN:
         if (host->lan != NULL)
             yr_lan_send(host->lan, room, fx->len);
@@ -646,8 +659,10 @@ static void said_goodbye(struct yr_host *host)
     host->lock_only = false;
     host->ending = RUNNING;
     host->network_up = false; // the addresses are told again after the next unlock
-    if (host->udp != NULL)
+    if (host->udp != NULL) {
+        yr_udp_shut_extras(host->udp);
         yr_udp_pause(host->udp, false);
+    }
     enter(host, YR_HOST_LOCKED, YR_OK);
 }
 
