@@ -9,6 +9,10 @@
 #define DONE_KEPT 4096
 #define EPOCH_MS  1767225600000LL // 2026-01-01: where every run begins
 #define PORT      7000
+#define BOOTS_MAX 4
+
+#pragma weak yr_node_bootstrap
+#pragma weak yr_node_set_dht
 
 enum what { PACKET, COMMIT, TICK };
 
@@ -37,9 +41,11 @@ struct sim_node {
     yr_ms skew_ms;
     struct yr_addr addr;
     unsigned moves;
-    int drop;       // first byte of packets that are lost; -1: none
-    yr_us tick_at;  // of the tick in the heap; YR_NEVER: none
-    yr_us storm_us; // when its last 1,000 ticks began
+    enum yr_dht_mode dht;
+    unsigned boots[BOOTS_MAX], boot_count; // nodes of the DHT that it starts from
+    int drop;                              // first byte of packets that are lost; -1: none
+    yr_us tick_at;                         // of the tick in the heap; YR_NEVER: none
+    yr_us storm_us;                        // when its last 1,000 ticks began
     unsigned ticks;
     struct yr_event done[DONE_KEPT];
 };
@@ -432,6 +438,19 @@ static void *mem_realloc(void *ctx, void *ptr, size_t size)
     return realloc(ptr, size);
 }
 
+static void bootstrap(struct sim *sim, struct sim_node *sn, unsigned from)
+{
+    static const uint8_t none[32];
+    struct yr_net_info net = {0};
+    enum yr_err err;
+
+    if (sim->nodes[from]->node != NULL)
+        yr_node_net(sim->nodes[from]->node, &net);
+    err = yr_node_bootstrap(sn->node, sim_now(sim, sn->index), &sim->nodes[from]->addr,
+                            memcmp(net.dht_pk, none, sizeof none) != 0 ? net.dht_pk : NULL);
+    check(err == YR_OK, "a node of the DHT was not taken");
+}
+
 static enum yr_err start(struct sim *sim, struct sim_node *sn)
 {
     struct yr_node_opts opts = yr_node_opts_default();
@@ -442,6 +461,7 @@ static enum yr_err start(struct sim *sim, struct sim_node *sn)
     opts.view = yr_memstore_view(sn->store);
     opts.lan = sim->opts.lan;
     opts.read_receipts = true;
+    opts.dht = sn->dht;
     err = yr_node_new(&sn->node, &opts);
     check(err == YR_OK, "a node could not be made");
     sn->life++;
@@ -454,8 +474,20 @@ static enum yr_err start(struct sim *sim, struct sim_node *sn)
         return err;
     }
     yr_node_addrs(sn->node, sim_now(sim, sn->index), &sn->addr, 1);
+    for (unsigned i = 0; i < sn->boot_count; i++)
+        bootstrap(sim, sn, sn->boots[i]);
     drain(sim, sn);
     return YR_OK;
+}
+
+// No private or special network begins with 20 to 99.
+static void open_addr(struct yr_addr *addr, unsigned i)
+{
+    check(i < 79 * 250, "too many public addresses");
+    memcpy(addr->ip,
+           (uint8_t[]){(uint8_t)(20 + i / 250), (uint8_t)(i % 250 + 1), (uint8_t)(i * 7 % 256),
+                       (uint8_t)(i % 199 + 2)},
+           4);
 }
 
 unsigned sim_add(struct sim *sim, const char *nick)
@@ -478,6 +510,9 @@ unsigned sim_add(struct sim *sim, const char *nick)
     sn->store = yr_memstore_new();
     sn->addr = (struct yr_addr){.family = 4, .port = PORT};
     memcpy(sn->addr.ip, (uint8_t[]){10, 0, (uint8_t)(i / 250), (uint8_t)(i % 250 + 1)}, 4);
+    if (sim->opts.open)
+        open_addr(&sn->addr, i);
+    sn->dht = sim->opts.dht;
     for (size_t k = 0; k < sizeof sn->vk; k++)
         sn->vk[k] = (uint8_t)draw(sim, STREAM_KEY, i, k);
     check(start(sim, sn) == YR_OK, "a node could not start");
@@ -485,6 +520,29 @@ unsigned sim_add(struct sim *sim, const char *nick)
     yr_node_self(sn->node, &self);
     memcpy(sn->id, self.id, sizeof sn->id);
     return i;
+}
+
+void sim_set_dht(struct sim *sim, unsigned node, enum yr_dht_mode mode)
+{
+    struct sim_node *sn = sim->nodes[node];
+
+    sn->dht = mode;
+    if (sn->node == NULL)
+        return;
+    yr_node_set_dht(sn->node, sim_now(sim, node), mode);
+    drain(sim, sn);
+}
+
+void sim_bootstrap(struct sim *sim, unsigned node, unsigned from)
+{
+    struct sim_node *sn = sim->nodes[node];
+
+    check(sn->boot_count < BOOTS_MAX, "too many nodes to start from");
+    sn->boots[sn->boot_count++] = from;
+    if (sn->node == NULL)
+        return;
+    bootstrap(sim, sn, from);
+    drain(sim, sn);
 }
 
 struct yr_node *sim_node(struct sim *sim, unsigned node)
@@ -517,6 +575,8 @@ void sim_move(struct sim *sim, unsigned node)
     struct sim_node *sn = sim->nodes[node];
 
     sn->addr.ip[1] = (uint8_t)++sn->moves;
+    if (sim->opts.open)
+        open_addr(&sn->addr, 10000 + 30 * node + sn->moves % 30);
     if (sn->node == NULL)
         return;
     yr_node_addrs(sn->node, sim_now(sim, node), &sn->addr, 1);

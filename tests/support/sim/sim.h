@@ -27,7 +27,9 @@ struct sim_opts {
     struct sim_link link;
     yr_us commit_us; /* from STORE to stored */
     bool lan;
-    bool record; /* keep every packet for sim_replay */
+    bool record;          /* keep every packet for sim_replay */
+    bool open;            /* nodes are in the internet, each in a network (/16) of its own */
+    enum yr_dht_mode dht; /* of nodes when they are added; off unless said otherwise */
 };
 struct sim_opts sim_opts_default(uint64_t seed);
 
@@ -40,8 +42,14 @@ void sim_set_link(struct sim *sim, const struct sim_link *link);
 /** A draw of the test's own. */
 uint64_t sim_draw(struct sim *sim, uint64_t entity);
 
-/** A node with an identity of this nick; its address is 10.0.0.(n+1):7000. */
+/** A node with an identity of this nick; its address is 10.0.0.(n+1):7000, or a public one
+ *  (sim_opts.open). */
 unsigned sim_add(struct sim *sim, const char *nick);
+/** What this node does in the DHT: from now on, and whenever it starts. */
+void sim_set_dht(struct sim *sim, unsigned node, enum yr_dht_mode mode);
+/** It knows that this other one is in the DHT, and its key if that is up: from now on, and whenever
+ *  it starts.  Up to four. */
+void sim_bootstrap(struct sim *sim, unsigned node, unsigned from);
 struct yr_node *sim_node(struct sim *sim, unsigned node);
 struct yr_memstore *sim_store(struct sim *sim, unsigned node);
 const uint8_t *sim_id(struct sim *sim, unsigned node);
