@@ -244,7 +244,9 @@
 #define YR_DHT_REFRESH_S     3600 /* a bucket with room is looked through so often: 15 KB each time */
 #define YR_DHT_KEY_S         86400 /* a client is somebody else each day */
 #define YR_DHT_KEY_LATE_S    90000 /* ... even if it has always something to do */
-#define YR_DHT_TOKEN_S       300 /* a new secret; tokens of the one before are still good */
+#define YR_DHT_KEPT_MAX      32    /* nodes kept over a restart: one of them will be there */
+#define YR_DHT_SAVE_S        1800  /* ... written so often: a crash loses half an hour */
+#define YR_DHT_TOKEN_S       300   /* a new secret; tokens of the one before are still good */
 
 #define YR_ROW_MAX       65536  /* plaintext of one stored row */
 #define YR_KEY_MAX       48     /* bytes of a stored key */

@@ -21,6 +21,7 @@ void yr_node_net(const struct yr_node *n, struct yr_net_info *out)
     out->relays = n->opts.relay;
     out->keepalive_s = YR_LINK_KEEPALIVE_S;
     out->mapped = n->mapped;
+    yr_node_dht_info(n, out);
 }
 
 bool yr_node_own_addr_at(const struct yr_node *n, size_t i, struct yr_addr *out,

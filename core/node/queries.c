@@ -127,6 +127,8 @@ bool yr_node_peer_at(const struct yr_node *n, size_t i, struct yr_peer_info *out
             continue;
         memcpy(out->name, n->peers[k].name, sizeof out->name);
         out->addr = n->peers[k].addr;
+        out->keyed = n->peers[k].keyed;
+        out->answered = yr_node_peer_answered(n, &n->peers[k]);
         return true;
     }
     return false;
@@ -348,6 +350,9 @@ struct yr_counter yr_node_counter(const struct yr_node *n, size_t i)
     PART(yr_delivery_counter(n->delivery, k));
     PART(yr_chats_counter(n->chats, k));
     PART(yr_rooms_counter(n->rooms, k));
+    if (n->dht != NULL) {
+        PART(yr_dht_counter(n->dht, k));
+    }
 #undef PART
     return (struct yr_counter){NULL, 0};
 }
