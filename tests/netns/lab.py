@@ -30,6 +30,7 @@ import socket
 import struct
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 
@@ -144,7 +145,7 @@ class Link:
         self.wire = subprocess.Popen([*middle.argv, sys.executable, str(HERE / "wire.py"), "lower", "upper",
                                       str(delay), str(loss), str(seed)], stdin=subprocess.PIPE,
                                      stdout=subprocess.PIPE, text=True)
-        upper.lab.wires.append(self.wire)
+        upper.lab.processes.append(self.wire)
         if self.wire.stdout.readline() != "ready\n":
             raise Missing("the forwarder of packets does not start")
 
@@ -314,6 +315,47 @@ class Router(Space):
             }}
         }}""")
 
+    def serve_mappings(self, natpmp=True, upnp=True):
+        """Map ports when hosts ask for it, by PCP and NAT-PMP, by UPnP; skips without miniupnpd."""
+        if shutil.which("miniupnpd") is None:
+            pytest.skip("there is no miniupnpd")
+        self.nft("""table inet mapped {
+            chain forward { type filter hook forward priority filter; policy accept; jump ours; }
+            chain before { type nat hook prerouting priority dstnat; policy accept; jump ours_before; }
+            chain after { type nat hook postrouting priority srcnat; policy accept; jump ours_after; }
+            chain ours { }
+            chain ours_before { }
+            chain ours_after { }
+        }""")
+        folder = pathlib.Path(tempfile.mkdtemp(prefix="yr-map-"))
+        self.lab.folders.append(folder)
+        config = folder / "conf"
+        config.write_text(f"""ext_ifname=wan
+listening_ip=lan
+enable_natpmp={"yes" if natpmp else "no"}
+enable_upnp={"yes" if upnp else "no"}
+secure_mode=yes
+system_uptime=yes
+min_lifetime=120
+max_lifetime=86400
+upnp_table_name=mapped
+upnp_nat_table_name=mapped
+upnp_forward_chain=ours
+upnp_nat_chain=ours_before
+upnp_nat_postrouting_chain=ours_after
+lease_file={folder}/leases
+uuid=00000000-0000-0000-0000-{self.wan.n:012}
+allow 1024-65535 192.168.{self.net}.0/24 1024-65535
+deny 0-65535 0.0.0.0/0 0-65535
+""")
+        log = folder / "log"
+        with log.open("wb") as out:
+            self.lab.processes.append(subprocess.Popen(
+                [*self.argv, "miniupnpd", "-d", "-f", str(config), "-P", str(folder / "pid")],
+                stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT))
+        ready = "Listening for NAT-PMP" if natpmp else "HTTP listening"
+        wait_until(lambda: ready in log.read_text())
+
     def reboot(self, new_address=True):
         """Forget every mapping, and come back with another outside address."""
         if new_address:
@@ -372,7 +414,7 @@ class Host(Space):
 class Lab:
     def __init__(self):
         require()
-        self.spaces, self.wires = [], []
+        self.spaces, self.processes, self.folders = [], [], []
         self.prefix = f"yr-{os.getpid()}-{next(serial)}"
         atexit.register(self.close)
         try:
@@ -405,15 +447,17 @@ class Lab:
     def end(self, process):
         process.kill()
         process.communicate()
-        if process in self.wires:
-            self.wires.remove(process)
+        if process in self.processes:
+            self.processes.remove(process)
 
     def close(self):
         atexit.unregister(self.close)
-        for wire in list(self.wires):
-            self.end(wire)
+        for process in list(self.processes):
+            self.end(process)
         for space in self.spaces:
             remove(space.full_name)
+        for folder in self.folders:
+            shutil.rmtree(folder, ignore_errors=True)
         self.spaces.clear()
 
 

@@ -11,8 +11,8 @@ from yaari import wait_for
 class Person(yaari.Node):
     """A user on a host of the lab."""
 
-    def __init__(self, home, name, host, config=""):
-        super().__init__(home / name, name, listen="0.0.0.0:0, [::]:0", config=config)
+    def __init__(self, home, name, host, config="", listen="0.0.0.0:0, [::]:0"):
+        super().__init__(home / name, name, listen=listen, config=config)
         self.host = host
         self.prefix = host.argv
 
@@ -54,8 +54,8 @@ class People:
         self.home = yaari.new_home()
         self.made = []
 
-    def __call__(self, name, host, config=""):
-        person = Person(self.home, name, host, config)
+    def __call__(self, name, host, config="", **options):
+        person = Person(self.home, name, host, config, **options)
         self.made.append(person)
         return person.init()
 
@@ -131,3 +131,12 @@ class Exchange:
             worst = max(worst, *took)
             assert worst <= gap, [f"{t:.2f}" for t in took]
         return worst
+
+
+def bootstrap(net, people, name="boot", config=""):
+    """A public node that serves the DHT; .known is what others write in their [net] to know it."""
+    host = net.host(name)
+    node = people(name, host, "dht = server\n" + config, listen=f"{host.ip_address}:7722")
+    line = next(word for word in node.ok("net", "addrs").out.split() if "/" in word and ":7722/" in word)
+    node.known = f"bootstrap = {line}\n"
+    return node

@@ -2,6 +2,7 @@
 its name tells, and cables delay and lose."""
 
 import socket
+import struct
 import time
 
 import pytest
@@ -248,6 +249,24 @@ def test_a_router_behind_a_router(net, servers):
     assert {ip for ip, _ in seen} == {outer.ip_outside} and len(seen) == 1
     servers.same.sendto(b"in", seen.pop())
     assert heard(sock)[0] == b"in"
+
+
+@pytest.mark.parametrize("kind", lab.KINDS)
+def test_a_router_maps_a_port_when_asked(net, servers, kind):
+    router = net.router("r", kind)
+    router.serve_mappings()
+    host = net.host("host", router)
+    sock, ask = host.udp(5555), host.udp()
+    ask.sendto(struct.pack(">BBHHHI", 0, 1, 0, 5555, 6000, 3600), (f"192.168.{router.net}.1", 5351))
+    answer = heard(ask, 5.0)[0]  # NAT-PMP: version, 128 + operation, result, epoch, inner and outer port
+    assert struct.unpack_from(">BBH", answer) == (0, 129, 0)
+    inner, outer = struct.unpack_from(">HH", answer, 8)
+    assert inner == 5555
+    servers.address.sendto(b"come in", (router.ip_outside, outer))
+    data, back = heard(sock)
+    assert data == b"come in"
+    sock.sendto(b"thank you", back)
+    assert heard(servers.address) == (b"thank you", (router.ip_outside, outer))
 
 
 def test_ipv6_passes_where_it_is_asked_for_and_only_from_inside(net):
