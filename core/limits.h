@@ -53,9 +53,19 @@
 #define YR_LINK_DIAL_S          10  /* until a handshake that does not end is given up */
 #define YR_LINK_SILENCE_S       90  /* without a packet: the link is lost; three keepalives */
 #define YR_LINK_KEEPALIVE_S     25  /* NATs forget a UDP mapping after 30 s */
-#define YR_LINK_STALL_S         2   /* without any acknowledgement: packets may be too large */
-#define YR_LINK_ACK_MS          20  /* a packet waits for a second; the peer allows 25 */
-#define YR_LINK_REKEY_S         600 /* new traffic keys: what a stolen one opens is 10 minutes */
+#define YR_LINK_KEEPALIVE_S_MIN 10  /* ... and the shortest learned for one that is worse */
+#define YR_LINK_KEEPALIVE_S_MAX 180 /* ... longer ones save nothing that can be noticed */
+#define YR_LINK_LATE_S          5   /* the friend's own keepalive is late: we ask him */
+#define YR_LINK_DYING_S         30  /* from an unanswered keepalive to the end of the link */
+#define YR_LINK_IDLE_S          300 /* QUIC's own limit, beyond all of ours */
+#define YR_LINK_DIRECT_S        3   /* a way silent for so long is left for a circuit */
+#define YR_LINK_DOUBT_S         1   /* without an answer, and at least two probe timeouts */
+#define YR_LINK_DOUBT_AGAIN_S   2   /* ... and as long as it lasts */
+#define YR_LINK_VIA_MAX         1152 /* bytes of a packet over a circuit: it goes whole over any link */
+#define YR_LINK_DATAGRAM_MS     1000 /* a datagram that has waited so long is of no more use */
+#define YR_LINK_STALL_S         2    /* without any acknowledgement: packets may be too large */
+#define YR_LINK_ACK_MS          20   /* a packet waits for a second; the peer allows 25 */
+#define YR_LINK_REKEY_S         600  /* new traffic keys: what a stolen one opens is 10 minutes */
 #define YR_LINK_REKEY_PACKETS   1048576 /* ... or after so many; the AEAD allows far more */
 #define YR_LINK_REPLACE_S       43200   /* a new handshake with new DH, every 12 hours */
 #define YR_LINK_REPLACE_GRACE_S 300     /* the side that did not dial waits this much longer */
@@ -64,10 +74,11 @@
 #define YR_LINK_GOODBYE_MS      250     /* from the first to the next, and double */
 #define YR_LINK_GOODBYE_MAX     128     /* bytes of one */
 
-#define YR_QUEUE_CONTROL 65536   /* bytes a channel's queue holds: PINGs, ADDRS, prekeys */
-#define YR_QUEUE_CHAT    524288  /* a burst, and what a long path has in flight */
-#define YR_QUEUE_ROOMS   524288  /* as chat */
-#define YR_QUEUE_BULK    1048576 /* a transfer's next second at 8 Mbit/s */
+#define YR_QUEUE_CONTROL  65536   /* bytes a channel's queue holds: PINGs, ADDRS, prekeys */
+#define YR_QUEUE_CHAT     524288  /* a burst, and what a long path has in flight */
+#define YR_QUEUE_ROOMS    524288  /* as chat */
+#define YR_QUEUE_BULK     1048576 /* a transfer's next second at 8 Mbit/s */
+#define YR_QUEUE_DATAGRAM 65536   /* a second of what is carried for one friend */
 
 #define YR_PING_BURST        10  /* PINGs of a friend answered at once, then 1 a second */
 #define YR_PINGS_MAX         32  /* own PINGs not answered yet */
