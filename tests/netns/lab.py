@@ -217,6 +217,11 @@ class World(Space):
         """Nothing passes over a link of ours, and nobody is told."""
         self.black_hole(link, 0)
 
+    def part(self, one, two):
+        """Nothing passes between two links of ours, though both reach everybody else."""
+        self.nft(f"add rule inet lab holes iifname {one.upper_name} oifname {two.upper_name} counter drop\n"
+                 f"add rule inet lab holes iifname {two.upper_name} oifname {one.upper_name} counter drop\n")
+
     def heal(self):
         self.nft("flush chain inet lab holes")
 

@@ -133,10 +133,10 @@ class Exchange:
         return worst
 
 
-def bootstrap(net, people, name="boot", config=""):
+def bootstrap(net, people, name="boot", host=None, listen=None):
     """A public node that serves the DHT; .known is what others write in their [net] to know it."""
-    host = net.host(name)
-    node = people(name, host, "dht = server\n" + config, listen=f"{host.ip_address}:7722")
-    line = next(word for word in node.ok("net", "addrs").out.split() if "/" in word and ":7722/" in word)
+    host = host or net.host(name)
+    node = people(name, host, "dht = server\n", listen=listen or f"{host.ip_address}:7722")
+    line = next(word for word in node.ok("net", "addrs").out.split() if word.startswith(f"{host.ip_address}:7722/"))
     node.known = f"bootstrap = {line}\n"
     return node

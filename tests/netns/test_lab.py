@@ -202,6 +202,20 @@ def test_silence_is_silent(net):
     assert heard(far)[0] == b"there you are"
 
 
+def test_two_who_are_parted_reach_everybody_else(net):
+    hosts = [net.host(name) for name in ("one", "two", "three")]
+    socks = [host.udp(7000) for host in hosts]
+
+    def passes(a, b):
+        socks[a].sendto(b"knock", (hosts[b].ip_address, 7000))
+        return heard(socks[b], 0.3) is not None
+
+    net.world.part(hosts[0].link, hosts[1].link)
+    assert [passes(*p) for p in ((0, 1), (1, 0), (0, 2), (2, 1))] == [False, False, True, True]
+    net.world.heal()
+    assert passes(0, 1) and passes(1, 0)
+
+
 def test_nothing_private_crosses_the_world(net):
     one, two = net.behind("one", "full"), net.behind("two", "full")
     sock = one.udp(5555)
