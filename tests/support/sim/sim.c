@@ -316,14 +316,15 @@ static void *mem_realloc(void *ctx, void *ptr, size_t size)
 
 static void bootstrap(struct sim *sim, struct sim_node *sn, unsigned from)
 {
-    static const uint8_t none[32];
-    struct yr_net_info net = {0};
+    struct sim_node *other = sim->nodes[from];
+    struct yr_net_info net;
     enum yr_err err;
 
-    if (sim->nodes[from]->node != NULL)
-        yr_node_net(sim->nodes[from]->node, &net);
-    err = yr_node_bootstrap(sn->node, sim_now(sim, sn->index), &sim->nodes[from]->addr,
-                            memcmp(net.dht_pk, none, sizeof none) != 0 ? net.dht_pk : NULL);
+    if (other->node != NULL) {
+        yr_node_net(other->node, &net);
+        memcpy(other->dht_pk, net.dht_pk, 32);
+    }
+    err = yr_node_bootstrap(sn->node, sim_now(sim, sn->index), &other->addr, other->dht_pk);
     sim_check(err == YR_OK, "a node of the DHT was not taken");
 }
 

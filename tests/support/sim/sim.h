@@ -51,8 +51,8 @@ uint64_t sim_draw(struct sim *sim, uint64_t entity);
 unsigned sim_add(struct sim *sim, const char *nick);
 /** What this node does in the DHT: from now on, and whenever it starts. */
 void sim_set_dht(struct sim *sim, unsigned node, enum yr_dht_mode mode);
-/** It knows that this other one is in the DHT, and its key if that is up: from now on, and whenever
- *  it starts.  Up to four. */
+/** It knows that this other one is in the DHT, and the key that it has or had when it was up: from
+ *  now on, and whenever it starts.  Up to four. */
 void sim_bootstrap(struct sim *sim, unsigned node, unsigned from);
 struct yr_node *sim_node(struct sim *sim, unsigned node);
 struct yr_memstore *sim_store(struct sim *sim, unsigned node);

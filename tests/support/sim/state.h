@@ -14,9 +14,6 @@
 #define PORT      7000
 #define BOOTS_MAX 4
 
-#pragma weak yr_node_bootstrap
-#pragma weak yr_node_set_dht
-
 enum what { PACKET, COMMIT, TICK, TRANSIT };
 
 struct happening {
@@ -57,6 +54,7 @@ struct sim_node {
     struct sim_traffic traffic;
     unsigned moves;
     enum yr_dht_mode dht;
+    uint8_t dht_pk[32];                    // as last told
     unsigned boots[BOOTS_MAX], boot_count; // nodes of the DHT that it starts from
     int drop;                              // first byte of packets that are lost; -1: none
     yr_us tick_at;                         // of the tick in the heap; YR_NEVER: none
