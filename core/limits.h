@@ -80,20 +80,40 @@
 #define YR_QUEUE_BULK     1048576 /* a transfer's next second at 8 Mbit/s */
 #define YR_QUEUE_DATAGRAM 65536   /* a second of what is carried for one friend */
 
-#define YR_PING_BURST        10  /* PINGs of a friend answered at once, then 1 a second */
-#define YR_PINGS_MAX         32  /* own PINGs not answered yet */
-#define YR_PING_S            10  /* until one is given up */
-#define YR_PROBE_BURST       4   /* probes of a friend answered at once, then 1 a second */
-#define YR_PROBE_QUEUE_MAX   128 /* probes and answers that wait to leave; rounds wait for room */
-#define YR_PROBE_HURRY_S     2   /* between two rounds asked for at once */
-#define YR_TRIES_KEPT        32  /* attempts to reach a friend that can be shown */
-#define YR_PROBE_FRESH_S     30  /* an answer to an older round is late */
-#define YR_BEACON_S          30  /* between two beacons */
-#define YR_BEACON_GAP_S      1   /* ... at least, and between those of a burst */
-#define YR_BEACON_BURST      3   /* at start and after a change: 0, 1 and 2 s */
-#define YR_BEACON_HEARD      20  /* beacons of others looked at, then 20 a second */
-#define YR_STORE_RETRY_S_MIN 1   /* until a store that failed is tried again, and double ... */
-#define YR_STORE_RETRY_S_MAX 30  /* ... up to this */
+#define YR_PING_BURST      10  /* PINGs of a friend answered at once, then 1 a second */
+#define YR_PINGS_MAX       32  /* own PINGs not answered yet */
+#define YR_PING_S          10  /* until one is given up */
+#define YR_PROBE_BURST     4   /* probes of a friend answered at once, then 1 a second */
+#define YR_PROBE_QUEUE_MAX 128 /* probes and answers that wait to leave; rounds wait for room */
+#define YR_PROBE_HURRY_S   2   /* between two rounds asked for at once */
+#define YR_TRIES_KEPT      32  /* attempts to reach a friend that can be shown */
+#define YR_PROBE_FRESH_S   30  /* an answer to an older round is late */
+
+#define YR_RELAY_CIRCUITS_MAX  32        /* that we carry; 2 MB/s if all are busy */
+#define YR_RELAY_CIRCUITS_EACH 8         /* ... with one friend as an end */
+#define YR_RELAY_CIRCUITS_PAIR 2         /* ... between the same two: both may ask at once */
+#define YR_RELAY_ENDS_MAX      64        /* circuits of our own: 2 KB each */
+#define YR_RELAY_ENDS_EACH     2         /* ... to one friend */
+#define YR_RELAY_RATE          65536     /* bytes a second carried from one end to the other ... */
+#define YR_RELAY_BURST         65536     /* ... after so many at once */
+#define YR_RELAY_DAY_EACH      536870912 /* bytes a day carried for one friend: 50 kbit/s all day */
+#define YR_RELAY_DAY_ALL       2147483648 /* ... and for all */
+#define YR_RELAY_ASKS_BURST    16         /* circuits a friend asks for at once, then 1 a second */
+#define YR_RELAY_ASK_S         4          /* until a relay that does not answer is given up */
+#define YR_RELAY_IDLE_S        120 /* without a packet: a circuit ends; keepalives are 25 s */
+#define YR_RELAY_HALF_MS       500 /* until the second half of a packet comes no more */
+#define YR_RELAY_REFUSED_S     30  /* who refused is not asked again for that friend ... */
+#define YR_RELAY_DENIED_S      600 /* ... or, if we may not ask him at all, for any */
+#define YR_RELAY_REFUSALS_MAX  128 /* such refusals remembered */
+#define YR_RELAY_PATIENCE_MS   400 /* a friend is looked for so long before one is asked */
+#define YR_RELAY_TELL_S        600 /* between two lists told to one friend */
+
+#define YR_BEACON_S          30 /* between two beacons */
+#define YR_BEACON_GAP_S      1  /* ... at least, and between those of a burst */
+#define YR_BEACON_BURST      3  /* at start and after a change: 0, 1 and 2 s */
+#define YR_BEACON_HEARD      20 /* beacons of others looked at, then 20 a second */
+#define YR_STORE_RETRY_S_MIN 1  /* until a store that failed is tried again, and double ... */
+#define YR_STORE_RETRY_S_MAX 30 /* ... up to this */
 
 #define YR_INVITE_DAYS_MAX  366 /* how far an invite's expiry may lie ahead */
 #define YR_INVITE_DAYS_KEPT 7   /* an ended invite stays in the list */
