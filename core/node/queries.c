@@ -377,6 +377,20 @@ enum yr_err yr_link_check(const char *link, size_t len, char id8[9], uint8_t inv
     return YR_OK;
 }
 
+size_t yr_link_hints(const char *link, size_t len, struct yr_addr out[3])
+{
+    struct yr_invite invite;
+    size_t count;
+
+    static_assert(YR_HINTS_MAX == 3, "what node.h says");
+    if (yr_invite_decode(&invite, link, len) != YR_OK)
+        return 0;
+    count = invite.hint_count;
+    memcpy(out, invite.hints, count * sizeof out[0]);
+    yr_wipe(&invite, sizeof invite);
+    return count;
+}
+
 void yr_id_text(char *out, const uint8_t *src, size_t len)
 {
     yr_base32_encode(out, src, len);

@@ -337,6 +337,16 @@ enum yr_own_source { YR_OWN_INTERFACE, YR_OWN_SEEN, YR_OWN_MAPPED };
 YR_API bool yr_node_own_addr_at(const struct yr_node *node, size_t i, struct yr_addr *out,
                                 enum yr_own_source *source);
 
+/** Where a friend may be, and how we know. */
+enum yr_found { YR_FOUND_LINKED, YR_FOUND_TOLD, YR_FOUND_LAN, YR_FOUND_PROBED };
+struct yr_candidate {
+    struct yr_addr addr;
+    enum yr_found how; /* a link was there, the friend said so, a beacon or a probe came from it */
+};
+/** false past the end. */
+YR_API bool yr_node_candidate_at(const struct yr_node *node, const uint8_t friend_id[YR_ID_LEN],
+                                 size_t i, struct yr_candidate *out);
+
 /** How a friend was looked for, and what came of it. */
 enum yr_way {
     YR_WAY_CACHED, /* where a link was, or where the friend said */
@@ -536,6 +546,8 @@ YR_API struct yr_counter yr_node_counter(const struct yr_node *node, size_t i);
  *  id8 receives the invite id (9 bytes).  Errors: YR_EPROTO; YR_EVERSION; YR_ESIZE. */
 YR_API YR_MUST_USE enum yr_err yr_link_check(const char *link, size_t len, char id8[9],
                                              uint8_t inviter[YR_ID_LEN], bool *qr);
+/** The addresses of the inviter that a link carries: up to 3; how many.  0: none, or no link. */
+YR_API size_t yr_link_hints(const char *link, size_t len, struct yr_addr out[3]);
 /** Crockford base32 of any bytes; out: (len * 8 + 4) / 5 + 1 bytes. */
 YR_API void yr_id_text(char *out, const uint8_t *src, size_t len);
 /** Errors: YR_EPROTO, YR_ESIZE. */
