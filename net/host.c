@@ -210,7 +210,7 @@ static void network_up(struct yr_host *host)
         host->ending != RUNNING)
         return;
     yr_node_self(host->node, &self);
-    if (!self.has_identity)
+    if (!self.has_identity && host->opts.dht != YR_ROLE_SERVER)
         return;
     if (host->opts.lan && host->lan == NULL && yr_lan_open(&host->lan, &lan, &fail) != YR_OK)
         say(host, YR_LOG_WARN, "net", "%s", fail.text); // the rest of the network works without
@@ -411,7 +411,9 @@ enum yr_err yr_host_unlock(struct yr_host *host, const char *passphrase, size_t 
 
 struct yr_host_opts yr_host_opts_default(void)
 {
-    return (struct yr_host_opts){.lan = true};
+    const struct yr_node_opts node = yr_node_opts_default();
+
+    return (struct yr_host_opts){.lan = true, .dht = node.dht, .relay = node.relay};
 }
 
 static uint16_t read_port(const struct yr_host *host)
@@ -516,6 +518,8 @@ static enum yr_err open_parts(struct yr_host *host, const struct yr_host_opts *o
     node.lan = opts->lan && !opts->offline;
     node.online = !opts->offline;
     node.read_receipts = opts->read_receipts;
+    node.dht = opts->dht;
+    node.relay = opts->relay;
     err = yr_node_new(&host->node, &node);
     if (host->mem.unlocked > 0)
         say(host, YR_LOG_WARN, "store",
@@ -591,6 +595,21 @@ struct yr_now yr_host_now(const struct yr_host *host)
 size_t yr_host_bound(const struct yr_host *host, struct yr_addr *out, size_t cap)
 {
     return host->udp != NULL ? yr_udp_bound(host->udp, out, cap) : 0;
+}
+
+void yr_host_set_dht(struct yr_host *host, enum yr_dht_mode mode)
+{
+    host->opts.dht = mode;
+    yr_node_set_dht(host->node, yr_clock_now(), mode);
+    network_up(host); // a server needs nobody to be on it
+    drain(host);
+}
+
+void yr_host_set_relay(struct yr_host *host, bool on)
+{
+    host->opts.relay = on;
+    yr_node_set_relay(host->node, yr_clock_now(), on);
+    drain(host);
 }
 
 void yr_host_stats(const struct yr_host *host, struct yr_host_stats *out)
