@@ -250,8 +250,10 @@ static void say_friend(struct yr_talk *chat, struct yr_talk_conv *conv)
     yr_buf_adds(&line, ", calls itself ");
     yr_add_name(&line, yr_json_str(friend, "nick", ""));
     yr_buf_addf(&line, ", trust %s", yr_json_str(friend, "trust", "?"));
-    if (yr_json_str(friend, "path", NULL) != NULL)
-        yr_buf_addf(&line, ", path %s", yr_json_str(friend, "path", ""));
+    if (yr_json_str(friend, "path", NULL) != NULL) {
+        yr_buf_adds(&line, ", path ");
+        yr_add_path(&line, friend);
+    }
     if (!conv->online) {
         yr_buf_adds(&line, ", last seen ");
         yr_add_ago(&line, yr_json_str(friend, "last_seen", NULL));

@@ -105,6 +105,8 @@ void yr_add_unread(struct yr_buf *text, const json_t *record);
 void yr_show_inbox(struct yr_cli *cli, const json_t *list);
 /** "up 6 h 34 min" or "just started". */
 void yr_add_uptime(struct yr_buf *text, const json_t *status);
+/** "direct", "lan" or "relay(carol)" of a record with path and via; "-" without. */
+void yr_add_path(struct yr_buf *text, const json_t *record);
 /** Print a status record for people. */
 void yr_show_status(struct yr_cli *cli, const json_t *status);
 

@@ -34,7 +34,9 @@ static void friend_row(struct yr_table *table, const json_t *friend)
     yr_buf_cut(&cell, 0);
     add_last_seen(friend, &cell);
     yr_table_add(table, YR_ROLE_TIME, yr_buf_str(&cell));
-    yr_table_add(table, YR_ROLE_NONE, yr_json_str(friend, "path", "-"));
+    yr_buf_cut(&cell, 0);
+    yr_add_path(&cell, friend);
+    yr_table_add(table, YR_ROLE_NONE, yr_buf_str(&cell));
     yr_buf_clear(&cell);
 }
 
@@ -81,8 +83,10 @@ enum yr_exit yr_cmd_friend_show(struct yr_cli *cli)
     yr_buf_addf(&text, "\nid           %s\ntrust        %s\nstate        %s",
                 yr_json_str(friend, "id", ""), yr_json_str(friend, "trust", ""),
                 yr_json_str(friend, "state", ""));
-    if (json_object_get(friend, "path") != NULL)
-        yr_buf_addf(&text, ", %s", yr_json_str(friend, "path", ""));
+    if (json_object_get(friend, "path") != NULL) {
+        yr_buf_adds(&text, ", ");
+        yr_add_path(&text, friend);
+    }
     if (yr_json_bool(friend, "blocked", false))
         yr_buf_adds(&text, ", blocked");
     if (yr_json_bool(friend, "muted", false))
@@ -90,6 +94,7 @@ enum yr_exit yr_cmd_friend_show(struct yr_cli *cli)
     yr_buf_adds(&text, "\nlast seen    ");
     add_last_seen(friend, &text);
     yr_buf_addf(&text, "\nunread       %lld", (long long)yr_json_int(friend, "unread", 0));
+    yr_buf_addf(&text, "\nrelay        %s", yr_json_str(friend, "relay", "default"));
     yr_buf_adds(&text, "\nfriends since ");
     yr_add_time(&cli->out, &text, yr_json_str(friend, "created", NULL));
     yr_buf_adds(&text, "\nfingerprint\n");
@@ -177,6 +182,20 @@ enum yr_exit yr_cmd_friend_mute(struct yr_cli *cli)
     return yr_cli_do(
         cli, "friend.set",
         json_pack("{s:s, s:I}", "friend", yr_operand(cli, 0), "muted_s", (json_int_t)muted_s));
+}
+
+enum yr_exit yr_cmd_friend_set(struct yr_cli *cli)
+{
+    const char *key = yr_operand(cli, 1), *value = yr_operand(cli, 2);
+
+    if (strcmp(key, "relay") != 0)
+        return yr_cli_fail(cli, YR_EXIT_USAGE, "usage", "yaari friend set --help",
+                           "friend set: no setting '%s'", key);
+    if (strcmp(value, "yes") != 0 && strcmp(value, "no") != 0 && strcmp(value, "default") != 0)
+        return yr_cli_fail(cli, YR_EXIT_USAGE, "usage", "yaari friend set --help",
+                           "friend set %s: '%s' is none of yes, no, default", key, value);
+    return yr_cli_do(cli, "friend.set",
+                     json_pack("{s:s, s:s}", "friend", yr_operand(cli, 0), key, value));
 }
 
 enum yr_exit yr_cmd_friend_remove(struct yr_cli *cli)

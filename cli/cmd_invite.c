@@ -1,5 +1,6 @@
 /* cli/cmd_invite.c: invite and its subcommands. */
 #include <string.h>
+#include <time.h>
 
 #include "cli/befriend.h"
 #include "cli/common/json.h"
@@ -58,20 +59,41 @@ static enum yr_exit wait_until_used(struct yr_cli *cli, const char *id)
     }
 }
 
+#define LOOK_MS 3000 /* for a known peer that may still answer */
+
+/** How others reach us; waits a little for known peers of which none has answered yet. */
+static json_t *look(struct yr_cli *cli, struct yr_client_error *err)
+{
+    const yr_ms deadline = yr_wall_ms() + LOOK_MS;
+    json_t *status = yr_client_call(cli->client, "net.status", NULL, err), *dht;
+
+    while ((dht = json_object_get(status, "dht")) != NULL && yr_wall_ms() < deadline &&
+           yr_json_int(dht, "peers", 0) > 0 && yr_json_int(dht, "nodes", 0) == 0 &&
+           strcmp(yr_json_str(status, "reachable", ""), "direct") != 0) {
+        nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL);
+        json_decref(status);
+        status = yr_client_call(cli->client, "net.status", NULL, err);
+    }
+    return status;
+}
+
 static void warn_unreachable(struct yr_cli *cli)
 {
     struct yr_client_error err = {0};
-    json_t *status = yr_client_call(cli->client, "net.status", NULL, &err);
-    const char *reachable = yr_json_str(status, "reachable", "direct");
+    json_t *status = look(cli, &err);
+    const char *reachable = yr_json_str(status, "reachable", "unknown");
+    const json_t *dht = json_object_get(status, "dht");
+    const bool found = yr_json_int(dht, "nodes", 0) > 0; // whoever has the link finds us there
 
-    if (strcmp(reachable, "direct") != 0)
+    if (!found && (strcmp(reachable, "none") == 0 || strcmp(reachable, "nat") == 0))
         yr_out_note(&cli->out,
-                    "warning: nobody outside this network can reach this node (%s)\n"
+                    "warning: nobody outside this network can reach this node (no public address, "
+                    "no port mapping, %s)\n"
                     "hint: any one of these is enough:\n"
                     "  - let your friend invite you instead (yaari invite on their side)\n"
-                    "  - yaari peer add ADDRESS of a friend's or your own always-on node",
-                    strcmp(reachable, "nat") == 0 ? "IPv4 behind NAT, no known peer"
-                                                  : "no public address");
+                    "  - yaari config set net.port_mapping yes\n"
+                    "  - yaari peer add HOST:PORT/KEY of a friend's or your own always-on node",
+                    yr_json_int(dht, "peers", 0) > 0 ? "no known peer answers" : "no known peer");
     json_decref(status);
     yr_client_error_clear(&err);
 }

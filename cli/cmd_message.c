@@ -269,6 +269,11 @@ static void show_why(struct yr_cli *cli, const json_t *why)
         if (left >= 1000)
             yr_span_add(&text, left);
     }
+    json_array_foreach(json_object_get(why, "hints"), i, step)
+    {
+        yr_buf_adds(&text, "\nhint: ");
+        yr_add_flat(&text, json_string_value(step));
+    }
     yr_out_say(&cli->out, "%s", yr_buf_str(&text));
     yr_buf_clear(&text);
 }

@@ -1,4 +1,4 @@
-/* cli/cmd_status.c: status, ping, peer. */
+/* cli/cmd_status.c: status. */
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -38,20 +38,50 @@ static void add_head(struct yr_buf *text, const json_t *status)
 
 static void add_reachable(struct yr_buf *text, const json_t *status)
 {
-    const char *reachable = yr_json_str(status, "reachable", "none");
+    const char *reachable = yr_json_str(status, "reachable", "unknown");
     const json_t *addr;
     size_t i;
 
     yr_buf_adds(text, "reachable   ");
     yr_buf_adds(text, strcmp(reachable, "direct") == 0 ? "directly"
-                      : strcmp(reachable, "nat") == 0  ? "behind NAT: only friends can be dialled"
-                                                       : "from this network at most");
+                      : strcmp(reachable, "nat") == 0  ? "by friends"
+                      : strcmp(reachable, "none") == 0 ? "from this network at most"
+                                                       : "not known yet");
     json_array_foreach(json_object_get(status, "listen"), i, addr)
     {
         yr_buf_adds(text, i == 0 ? "   listens on " : ", ");
         yr_add_flat(text, json_string_value(addr));
     }
     yr_buf_addc(text, '\n');
+}
+
+static void add_dht(struct yr_buf *text, const json_t *dht)
+{
+    const char *mode = yr_json_str(dht, "mode", "off");
+    const long long nodes = yr_json_int(dht, "nodes", 0), peers = yr_json_int(dht, "peers", 0);
+
+    yr_buf_adds(text, "dht         ");
+    if (strcmp(mode, "off") == 0)
+        yr_buf_adds(text, "off");
+    else
+        yr_buf_addf(text, "%s, knows %lld %s",
+                    yr_json_bool(dht, "serves", false) ? "server" : "client", nodes,
+                    nodes == 1 ? "node" : "nodes");
+    if (peers > 0)
+        yr_buf_addf(text, ", %lld of %lld known %s answered",
+                    (long long)yr_json_int(dht, "answered", 0), peers,
+                    peers == 1 ? "peer" : "peers");
+    yr_buf_addc(text, '\n');
+}
+
+/** A node that knows peers, none of which answers, finds nobody new. */
+static bool nobody_answers(const json_t *status)
+{
+    const json_t *dht = json_object_get(status, "dht");
+
+    return strcmp(yr_json_str(dht, "mode", "off"), "off") != 0 &&
+           yr_json_int(dht, "peers", 0) > 0 && yr_json_int(dht, "answered", 0) == 0 &&
+           yr_json_int(dht, "nodes", 0) == 0 && yr_json_int(status, "uptime_s", 0) >= 3;
 }
 
 void yr_show_status(struct yr_cli *cli, const json_t *status)
@@ -62,6 +92,7 @@ void yr_show_status(struct yr_cli *cli, const json_t *status)
 
     add_head(&text, status);
     add_reachable(&text, status);
+    add_dht(&text, json_object_get(status, "dht"));
     yr_buf_addf(&text, "friends     %lld of %lld online\n",
                 (long long)yr_json_int(status, "friends_online", 0),
                 (long long)yr_json_int(status, "friends", 0));
@@ -72,6 +103,9 @@ void yr_show_status(struct yr_cli *cli, const json_t *status)
     yr_add_unread(&text, status);
     yr_out_say(&cli->out, "%s", yr_buf_str(&text));
     yr_buf_clear(&text);
+    if (nobody_answers(status))
+        yr_out_note(&cli->out, "warning: no known peer answers: friends who moved are not found\n"
+                               "hint: yaari net check");
     if (yr_json_int(status, "requests", 0) > 0)
         yr_out_next(&cli->out, "hint: %lld %s for your answer: yaari request list",
                     (long long)yr_json_int(status, "requests", 0),
@@ -136,134 +170,4 @@ static enum yr_exit watch(struct yr_cli *cli)
 enum yr_exit yr_cmd_status(struct yr_cli *cli)
 {
     return YR_ARG(cli, status_watch) != NULL ? watch(cli) : show_once(cli);
-}
-
-/* ---- ping ---- */
-
-static void show_ping(struct yr_cli *cli, const char *name, const json_t *ping)
-{
-    struct yr_buf line = {0};
-    const json_t *ms;
-    size_t i;
-
-    yr_add_name(&line, name);
-    yr_buf_addf(&line, ": %s", yr_json_str(ping, "path", "-"));
-    json_array_foreach(json_object_get(ping, "ms"), i, ms) yr_buf_addf(&line, "%s%.1f ms",
-                                                                       i == 0          ? " "
-                                                                       : cli->out.utf8 ? " \u00b7 "
-                                                                                       : ", ",
-                                                                       json_number_value(ms));
-    if (yr_json_int(ping, "lost", 0) > 0)
-        yr_buf_addf(&line, "  %lld lost", (long long)yr_json_int(ping, "lost", 0));
-    yr_out_say(&cli->out, "%s", yr_buf_str(&line));
-    yr_buf_clear(&line);
-}
-
-/** One round trip, added to `total`.  An unreachable friend is a lost one; *err keeps why. */
-static enum yr_exit ping_once(struct yr_cli *cli, const char *friend, json_t *total,
-                              struct yr_client_error *err)
-{
-    json_t *ping =
-        yr_client_call(cli->client, "net.ping", json_pack("{s:s}", "friend", friend), err);
-
-    if (ping != NULL) {
-        json_array_extend(json_object_get(total, "ms"), json_object_get(ping, "ms"));
-        json_object_set(total, "path", json_object_get(ping, "path"));
-        json_object_set_new(
-            total, "lost",
-            json_integer(yr_json_int(total, "lost", 0) + yr_json_int(ping, "lost", 0)));
-        json_decref(ping);
-        return YR_EXIT_OK;
-    }
-    if (err->exit != YR_EXIT_NOHOST && err->exit != YR_EXIT_TEMPFAIL)
-        return yr_cli_error(cli, err);
-    json_object_set_new(total, "lost", json_integer(yr_json_int(total, "lost", 0) + 1));
-    return YR_EXIT_OK;
-}
-
-enum yr_exit yr_cmd_ping(struct yr_cli *cli)
-{
-    struct yr_client_error err = {0};
-    json_t *friend, *total;
-    int64_t count;
-    const char *id;
-    enum yr_exit exit = yr_cli_number(cli, YR_F_ping_count, 4, 1000000, &count);
-
-    if (exit != YR_EXIT_OK)
-        return exit;
-    friend =
-        yr_cli_call(cli, "friend.get", json_pack("{s:s}", "friend", yr_operand(cli, 0)), &exit);
-    if (friend == NULL)
-        return exit;
-    id = yr_json_str(friend, "id", "");
-    total = json_pack("{s:s, s:s, s:s, s:[], s:i}", "type", "ping", "friend", id, "path", "direct",
-                      "ms", "lost", 0);
-    for (int64_t i = 0; exit == YR_EXIT_OK && i < count; i++) {
-        if (i > 0)
-            nanosleep(&(struct timespec){.tv_sec = 1}, NULL);
-        exit = ping_once(cli, id, total, &err);
-        if (err.exit == YR_EXIT_NOHOST)
-            break; // there is no link: more of them would say the same
-    }
-    if (exit == YR_EXIT_OK && count > 0 && json_array_size(json_object_get(total, "ms")) == 0) {
-        exit = YR_EXIT_NOHOST;
-        yr_out_error(&cli->out, YR_EXIT_NOHOST, YR_RPC_UNREACHABLE, "unreachable",
-                     err.message[0] == '\0' ? "no answer" : err.message,
-                     err.hint[0] == '\0' ? "yaari why FRIEND" : err.hint, NULL);
-    } else if (exit == YR_EXIT_OK) {
-        yr_out_json(&cli->out, total);
-        show_ping(cli, yr_json_str(friend, "name", "?"), total);
-    }
-    yr_client_error_clear(&err);
-    json_decref(total);
-    json_decref(friend);
-    return exit;
-}
-
-/* ---- peer ---- */
-
-static void peer_row(struct yr_table *table, const json_t *peer)
-{
-    struct yr_buf cell = {0};
-
-    yr_add_flat(&cell, yr_json_str(peer, "addr", ""));
-    yr_table_add(table, YR_ROLE_NONE, yr_buf_str(&cell));
-    yr_table_add(table, YR_ROLE_NONE, yr_json_str(peer, "role", ""));
-    yr_buf_cut(&cell, 0);
-    if (json_is_number(json_object_get(peer, "rtt_ms")))
-        yr_buf_addf(&cell, "%.1f ms", json_number_value(json_object_get(peer, "rtt_ms")));
-    else
-        yr_buf_addc(&cell, '-');
-    yr_table_add(table, YR_ROLE_NONE, yr_buf_str(&cell));
-    yr_buf_clear(&cell);
-}
-
-enum yr_exit yr_cmd_peer_list(struct yr_cli *cli)
-{
-    static const char *const heads[] = {"ADDRESS", "ROLE", "ROUND TRIP"};
-    struct yr_table table = yr_table_init(3, heads);
-    enum yr_exit exit;
-    json_t *list = yr_cli_call(cli, "peer.list", NULL, &exit), *peer;
-    size_t i;
-
-    json_array_foreach(json_object_get(list, "peers"), i, peer) if (yr_out_human(&cli->out))
-        peer_row(&table, peer);
-    else yr_out_record(&cli->out, peer);
-    yr_table_print(&cli->out, &table);
-    json_decref(list);
-    return exit;
-}
-
-enum yr_exit yr_cmd_peer_add(struct yr_cli *cli)
-{
-    return yr_cli_do(cli, "peer.add", json_pack("{s:s}", "addr", yr_operand(cli, 0)));
-}
-
-enum yr_exit yr_cmd_peer_remove(struct yr_cli *cli)
-{
-    enum yr_exit exit;
-
-    json_decref(
-        yr_cli_call(cli, "peer.remove", json_pack("{s:s}", "addr", yr_operand(cli, 0)), &exit));
-    return exit;
 }

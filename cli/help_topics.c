@@ -52,8 +52,8 @@ static void targets(struct yr_buf *out)
 
 static void formatting(struct yr_buf *out)
 {
-    static const char *const types[] = {"friend",  "room",   "member", "message", "invite",
-                                        "request", "unread", "peer",   "config"};
+    static const char *const types[] = {"friend", "room", "member", "message", "invite", "request",
+                                        "unread", "peer", "check",  "addr",    "stats",  "config"};
 
     yr_buf_adds(
         out, "Output\n\n"

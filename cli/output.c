@@ -310,7 +310,7 @@ static const struct {
 } records[] = {
     {"friend",
      {"id", "short", "name", "nick", "petname", "trust", "state", "status", "last_seen", "path",
-      "unread", "queue", "muted", "muted_until", "blocked", "created"}},
+      "unread", "queue", "muted", "muted_until", "blocked", "created", "via", "relay"}},
     {"message",
      {"id", "cursor", "target", "from", "kind", "text", "time", "received", "late", "reply_to",
       "edited", "deleted", "own", "state", "unread", "reactions", "mention", "per_member"}},
@@ -326,7 +326,11 @@ static const struct {
      {"room", "id", "name", "nick", "role", "online", "friend", "self", "friend_id", "via",
       "last_seen", "forked"}},
     {"unread", {"target", "unread", "mentions", "first", "marker"}},
-    {"peer", {"id", "addr", "role", "ip", "rtt_ms"}},
+    {"peer", {"id", "addr", "role", "ip", "rtt_ms", "answered", "name", "via"}},
+    {"check", {"name", "result", "text", "fix"}},
+    {"addr", {"addr", "source", "peer", "lasting"}},
+    {"stats",
+     {"friend", "name", "purpose", "in", "out", "relayed_for_me", "relayed_by_me", "since"}},
     {"config", {"key", "value", "origin"}},
 };
 

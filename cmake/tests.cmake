@@ -1,4 +1,4 @@
-# Every test, for ctest.  Labels: unit, fuzz, e2e, ground.  Those of the last three use programs of
+# Every test, for ctest.  Labels: unit, netns, fuzz, e2e, ground.  Those of the last three use programs of
 # the presets fuzz and release, too: tools/test builds them first.
 set(YAARI_FUZZ_DIR ${CMAKE_SOURCE_DIR}/build/fuzz CACHE PATH "Where the libFuzzer programs are")
 set(YAARI_RELEASE_DIR ${CMAKE_SOURCE_DIR}/build/release CACHE PATH "Where the release build is")
@@ -34,16 +34,19 @@ endforeach()
 
 # Black-box tests: one pytest file each, with the programs of this build.  A file all of whose
 # tests were skipped (they want root) is shown as skipped.
-file(GLOB e2e_src CONFIGURE_DEPENDS tests/e2e/test_*.py)
-foreach(src ${e2e_src})
-  get_filename_component(name ${src} NAME_WE)
-  string(REPLACE "test_" "" name ${name})
-  add_test(NAME e2e/${name}
-           COMMAND /usr/bin/python3 -m pytest -q -rs -p no:cacheprovider ${src}
-           WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}/tests/e2e)
-  set_tests_properties(e2e/${name} PROPERTIES LABELS e2e TIMEOUT 300 COST 60
-    ENVIRONMENT "YAARI_BIN=${CMAKE_BINARY_DIR};PYTHONDONTWRITEBYTECODE=1"
-    SKIP_REGULAR_EXPRESSION "(^|\n)[0-9]+ skipped in ")
+# Those of netns run in networks made of kernel namespaces.
+foreach(room e2e netns)
+  file(GLOB pytest_src CONFIGURE_DEPENDS tests/${room}/test_*.py)
+  foreach(src ${pytest_src})
+    get_filename_component(name ${src} NAME_WE)
+    string(REPLACE "test_" "" name ${name})
+    add_test(NAME ${room}/${name}
+             COMMAND /usr/bin/python3 -m pytest -q -rs -p no:cacheprovider ${src}
+             WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}/tests/${room})
+    set_tests_properties(${room}/${name} PROPERTIES LABELS ${room} TIMEOUT 300 COST 60
+      ENVIRONMENT "YAARI_BIN=${CMAKE_BINARY_DIR};PYTHONDONTWRITEBYTECODE=1"
+      SKIP_REGULAR_EXPRESSION "(^|\n)[0-9]+ skipped in ")
+  endforeach()
 endforeach()
 
 # The ground: what the builds promise beyond their programs' behaviour.

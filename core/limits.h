@@ -28,8 +28,9 @@
 #define YR_SKIPPED_READ_MAX 64   /* unread ones above the read marker; the oldest leave first */
 #define YR_RECENT_MAX       32   /* messages whose place is kept in memory: spares reads */
 
-#define YR_DATAGRAM_MAX  1232  /* our own packets: IPv6 minimum MTU 1,280 - 48 */
-#define YR_PACKET_MAX    1500  /* any UDP payload we send or accept */
+#define YR_SOCKETS_MAX   256  /* beside the main ones: 1,024 probes to them hit 98 % of hard NATs */
+#define YR_DATAGRAM_MAX  1232 /* our own packets: IPv6 minimum MTU 1,280 - 48 */
+#define YR_PACKET_MAX    1500 /* any UDP payload we send or accept */
 #define YR_FRAME_MAX     40000 /* body of one link frame: the largest envelope and its header */
 #define YR_ENVELOPE_MIN  256   /* bytes: smallest size bucket; they double */
 #define YR_ENVELOPE_MAX  32768 /* bytes: largest one; so a size shows within a factor of 2 */
@@ -52,9 +53,19 @@
 #define YR_LINK_DIAL_S          10  /* until a handshake that does not end is given up */
 #define YR_LINK_SILENCE_S       90  /* without a packet: the link is lost; three keepalives */
 #define YR_LINK_KEEPALIVE_S     25  /* NATs forget a UDP mapping after 30 s */
-#define YR_LINK_STALL_S         2   /* without any acknowledgement: packets may be too large */
-#define YR_LINK_ACK_MS          20  /* a packet waits for a second; the peer allows 25 */
-#define YR_LINK_REKEY_S         600 /* new traffic keys: what a stolen one opens is 10 minutes */
+#define YR_LINK_KEEPALIVE_S_MIN 10  /* ... and the shortest learned for one that is worse */
+#define YR_LINK_KEEPALIVE_S_MAX 180 /* ... longer ones save nothing that can be noticed */
+#define YR_LINK_LATE_S          5   /* the friend's own keepalive is late: we ask him */
+#define YR_LINK_DYING_S         30  /* from an unanswered keepalive to the end of the link */
+#define YR_LINK_IDLE_S          300 /* QUIC's own limit, beyond all of ours */
+#define YR_LINK_DIRECT_S        3   /* a way silent for so long is left for a circuit */
+#define YR_LINK_DOUBT_S         1   /* without an answer, and at least two probe timeouts */
+#define YR_LINK_DOUBT_AGAIN_S   2   /* ... and as long as it lasts */
+#define YR_LINK_VIA_MAX         1152 /* bytes of a packet over a circuit: it goes whole over any link */
+#define YR_LINK_DATAGRAM_MS     1000 /* a datagram that has waited so long is of no more use */
+#define YR_LINK_STALL_S         2    /* without any acknowledgement: packets may be too large */
+#define YR_LINK_ACK_MS          20   /* a packet waits for a second; the peer allows 25 */
+#define YR_LINK_REKEY_S         600  /* new traffic keys: what a stolen one opens is 10 minutes */
 #define YR_LINK_REKEY_PACKETS   1048576 /* ... or after so many; the AEAD allows far more */
 #define YR_LINK_REPLACE_S       43200   /* a new handshake with new DH, every 12 hours */
 #define YR_LINK_REPLACE_GRACE_S 300     /* the side that did not dial waits this much longer */
@@ -63,25 +74,46 @@
 #define YR_LINK_GOODBYE_MS      250     /* from the first to the next, and double */
 #define YR_LINK_GOODBYE_MAX     128     /* bytes of one */
 
-#define YR_QUEUE_CONTROL 65536   /* bytes a channel's queue holds: PINGs, ADDRS, prekeys */
-#define YR_QUEUE_CHAT    524288  /* a burst, and what a long path has in flight */
-#define YR_QUEUE_ROOMS   524288  /* as chat */
-#define YR_QUEUE_BULK    1048576 /* a transfer's next second at 8 Mbit/s */
+#define YR_QUEUE_CONTROL  65536   /* bytes a channel's queue holds: PINGs, ADDRS, prekeys */
+#define YR_QUEUE_CHAT     524288  /* a burst, and what a long path has in flight */
+#define YR_QUEUE_ROOMS    524288  /* as chat */
+#define YR_QUEUE_BULK     1048576 /* a transfer's next second at 8 Mbit/s */
+#define YR_QUEUE_DATAGRAM 65536   /* a second of what is carried for one friend */
 
-#define YR_PING_BURST        10  /* PINGs of a friend answered at once, then 1 a second */
-#define YR_PINGS_MAX         32  /* own PINGs not answered yet */
-#define YR_PING_S            10  /* until one is given up */
-#define YR_PROBE_BURST       4   /* probes of a friend answered at once, then 1 a second */
-#define YR_PROBE_QUEUE_MAX   128 /* probes and answers that wait to leave; rounds wait for room */
-#define YR_PROBE_HURRY_S     2   /* between two rounds asked for at once */
-#define YR_TRIES_KEPT        32  /* attempts to reach a friend that can be shown */
-#define YR_PROBE_FRESH_S     30  /* an answer to an older round is late */
-#define YR_BEACON_S          30  /* between two beacons */
-#define YR_BEACON_GAP_S      1   /* ... at least, and between those of a burst */
-#define YR_BEACON_BURST      3   /* at start and after a change: 0, 1 and 2 s */
-#define YR_BEACON_HEARD      20  /* beacons of others looked at, then 20 a second */
-#define YR_STORE_RETRY_S_MIN 1   /* until a store that failed is tried again, and double ... */
-#define YR_STORE_RETRY_S_MAX 30  /* ... up to this */
+#define YR_PING_BURST      10  /* PINGs of a friend answered at once, then 1 a second */
+#define YR_PINGS_MAX       32  /* own PINGs not answered yet */
+#define YR_PING_S          10  /* until one is given up */
+#define YR_PROBE_BURST     4   /* probes of a friend answered at once, then 1 a second */
+#define YR_PROBE_QUEUE_MAX 128 /* probes and answers that wait to leave; rounds wait for room */
+#define YR_PROBE_HURRY_S   2   /* between two rounds asked for at once */
+#define YR_TRIES_KEPT      32  /* attempts to reach a friend that can be shown */
+#define YR_PROBE_FRESH_S   30  /* an answer to an older round is late */
+
+#define YR_RELAY_CIRCUITS_MAX  32        /* that we carry; 2 MB/s if all are busy */
+#define YR_RELAY_CIRCUITS_EACH 8         /* ... with one friend as an end */
+#define YR_RELAY_CIRCUITS_PAIR 2         /* ... between the same two: both may ask at once */
+#define YR_RELAY_ENDS_MAX      64        /* circuits of our own: 2 KB each */
+#define YR_RELAY_ENDS_EACH     2         /* ... to one friend */
+#define YR_RELAY_RATE          65536     /* bytes a second carried from one end to the other ... */
+#define YR_RELAY_BURST         65536     /* ... after so many at once */
+#define YR_RELAY_DAY_EACH      536870912 /* bytes a day carried for one friend: 50 kbit/s all day */
+#define YR_RELAY_DAY_ALL       2147483648 /* ... and for all */
+#define YR_RELAY_ASKS_BURST    16         /* circuits a friend asks for at once, then 1 a second */
+#define YR_RELAY_ASK_S         4          /* until a relay that does not answer is given up */
+#define YR_RELAY_IDLE_S        120 /* without a packet: a circuit ends; keepalives are 25 s */
+#define YR_RELAY_HALF_MS       500 /* until the second half of a packet comes no more */
+#define YR_RELAY_REFUSED_S     30  /* who refused is not asked again for that friend ... */
+#define YR_RELAY_DENIED_S      600 /* ... or, if we may not ask him at all, for any */
+#define YR_RELAY_REFUSALS_MAX  128 /* such refusals remembered */
+#define YR_RELAY_PATIENCE_MS   400 /* a friend is looked for so long before one is asked */
+#define YR_RELAY_TELL_S        600 /* between two lists told to one friend */
+
+#define YR_BEACON_S          30 /* between two beacons */
+#define YR_BEACON_GAP_S      1  /* ... at least, and between those of a burst */
+#define YR_BEACON_BURST      3  /* at start and after a change: 0, 1 and 2 s */
+#define YR_BEACON_HEARD      20 /* beacons of others looked at, then 20 a second */
+#define YR_STORE_RETRY_S_MIN 1  /* until a store that failed is tried again, and double ... */
+#define YR_STORE_RETRY_S_MAX 30 /* ... up to this */
 
 #define YR_INVITE_DAYS_MAX  366 /* how far an invite's expiry may lie ahead */
 #define YR_INVITE_DAYS_KEPT 7   /* an ended invite stays in the list */
@@ -246,7 +278,9 @@
 #define YR_DHT_REFRESH_S     3600 /* the first bucket with room is looked through: 15 KB each time */
 #define YR_DHT_KEY_S         86400 /* a client is somebody else each day */
 #define YR_DHT_KEY_LATE_S    90000 /* ... even if it has always something to do */
-#define YR_DHT_TOKEN_S       300 /* a new secret; tokens of the one before are still good */
+#define YR_DHT_KEPT_MAX      32    /* nodes kept over a restart: one of them will be there */
+#define YR_DHT_SAVE_S        1800  /* ... written so often: a crash loses half an hour */
+#define YR_DHT_TOKEN_S       300   /* a new secret; tokens of the one before are still good */
 
 #define YR_ROW_MAX       65536  /* plaintext of one stored row */
 #define YR_KEY_MAX       48     /* bytes of a stored key */

@@ -210,7 +210,7 @@ static void network_up(struct yr_host *host)
         host->ending != RUNNING)
         return;
     yr_node_self(host->node, &self);
-    if (!self.has_identity)
+    if (!self.has_identity && host->opts.dht != YR_ROLE_SERVER)
         return;
     if (host->opts.lan && host->lan == NULL && yr_lan_open(&host->lan, &lan, &fail) != YR_OK)
         say(host, YR_LOG_WARN, "net", "%s", fail.text); // the rest of the network works without
@@ -223,6 +223,16 @@ static void network_up(struct yr_host *host)
 
 // ---- effects ----
 
+/** One that does not open costs only what would have been sent there. */
+static void open_extra(struct yr_host *host, const struct yr_addr *at)
+{
+    const enum yr_err err =
+        host->udp != NULL ? yr_udp_open_extra(host->udp, at->local, at->family) : YR_OK;
+
+    if (err != YR_OK)
+        say(host, YR_LOG_DEBUG, "net", "cannot open one more socket: %s", yr_strerror(err));
+}
+
 /** true: what it did may have made the first identity. */
 static bool carry_out(struct yr_host *host, const struct yr_effect *fx, const uint8_t *room)
 {
@@ -231,8 +241,11 @@ static bool carry_out(struct yr_host *host, const struct yr_effect *fx, const ui
         if (host->udp != NULL)
             yr_udp_send(host->udp, &fx->to, fx->len);
         return false;
-    case YR_FX_OPEN:
-    case YR_FX_SHUT: return false; // nobody asks yet
+    case YR_FX_OPEN: open_extra(host, &fx->to); return false;
+    case YR_FX_SHUT:
+        if (host->udp != NULL)
+            yr_udp_shut_extra(host->udp, fx->to.local);
+        return false;
     case YR_FX_LAN:
         if (host->lan != NULL)
             yr_lan_send(host->lan, room, fx->len);
@@ -398,7 +411,9 @@ enum yr_err yr_host_unlock(struct yr_host *host, const char *passphrase, size_t 
 
 struct yr_host_opts yr_host_opts_default(void)
 {
-    return (struct yr_host_opts){.lan = true};
+    const struct yr_node_opts node = yr_node_opts_default();
+
+    return (struct yr_host_opts){.lan = true, .dht = node.dht, .relay = node.relay};
 }
 
 static uint16_t read_port(const struct yr_host *host)
@@ -503,6 +518,8 @@ static enum yr_err open_parts(struct yr_host *host, const struct yr_host_opts *o
     node.lan = opts->lan && !opts->offline;
     node.online = !opts->offline;
     node.read_receipts = opts->read_receipts;
+    node.dht = opts->dht;
+    node.relay = opts->relay;
     err = yr_node_new(&host->node, &node);
     if (host->mem.unlocked > 0)
         say(host, YR_LOG_WARN, "store",
@@ -580,6 +597,21 @@ size_t yr_host_bound(const struct yr_host *host, struct yr_addr *out, size_t cap
     return host->udp != NULL ? yr_udp_bound(host->udp, out, cap) : 0;
 }
 
+void yr_host_set_dht(struct yr_host *host, enum yr_dht_mode mode)
+{
+    host->opts.dht = mode;
+    yr_node_set_dht(host->node, yr_clock_now(), mode);
+    network_up(host); // a server needs nobody to be on it
+    drain(host);
+}
+
+void yr_host_set_relay(struct yr_host *host, bool on)
+{
+    host->opts.relay = on;
+    yr_node_set_relay(host->node, yr_clock_now(), on);
+    drain(host);
+}
+
 void yr_host_stats(const struct yr_host *host, struct yr_host_stats *out)
 {
     *out = host->stats;
@@ -646,8 +678,10 @@ static void said_goodbye(struct yr_host *host)
     host->lock_only = false;
     host->ending = RUNNING;
     host->network_up = false; // the addresses are told again after the next unlock
-    if (host->udp != NULL)
+    if (host->udp != NULL) {
+        yr_udp_shut_extras(host->udp);
         yr_udp_pause(host->udp, false);
+    }
     enter(host, YR_HOST_LOCKED, YR_OK);
 }
 

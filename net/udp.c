@@ -30,6 +30,8 @@ struct sock {
     unsigned ifindex; // of a concrete address; 0: any
     bool wildcard, explicit_port, handle;
     bool full;           // the system took no more; it says when it does again
+    uint16_t number;     // of an extra one; 0: a main one
+    bool shut;           // an extra one that ends with its handle
     size_t head, queued; // a ring of numbers of slots
     uint16_t queue[YR_UDP_QUEUE];
 };
@@ -41,7 +43,8 @@ struct slot {
     uint8_t bytes[YR_PACKET_MAX];
 };
 
-static_assert(YR_LISTEN_MAX * YR_UDP_QUEUE < UINT16_MAX, "numbers of slots");
+static_assert(YR_LISTEN_MAX * YR_UDP_QUEUE + YR_UDP_EXTRA < UINT16_MAX, "numbers of slots");
+static_assert(YR_UDP_EXTRA <= YR_UDP_QUEUE, "one may have all that wait for extra sockets");
 
 // How a peer's last datagram came in.  Whoever forges its address can claim another way; while the
 // way that we answer by is in use, that is not believed.
@@ -57,6 +60,8 @@ struct yr_udp {
     struct yr_udp_opts opts;
     struct sock socks[YR_LISTEN_MAX];
     size_t sock_count, handles_open;
+    struct sock *extras[YR_SOCKETS_MAX]; // by number - 1; NULL: none
+    size_t extra_count, extra_queued;
     struct yr_host_stats stats;
     bool paused, closing;
     void (*on_closed)(void *ctx);
@@ -119,8 +124,13 @@ static int suits(const struct sock *sock, const struct yr_addr *to)
     return memcmp(sock->bound.ip, to->ip, to->family == 4 ? 2 : 8) == 0 ? 4 : 3;
 }
 
+static struct sock *extra(const struct yr_udp *udp, uint16_t number)
+{
+    return number >= 1 && number <= YR_SOCKETS_MAX ? udp->extras[number - 1] : NULL;
+}
+
 /** The socket to send through, and the local address to send from (family 0: the system's choice).
- *  NULL: no socket of that family. */
+ *  NULL: no socket of that family, or none of that number. */
 static struct sock *route(struct yr_udp *udp, const struct yr_addr *to, struct yr_addr *local)
 {
     struct heard *heard = heard_slot(udp, to);
@@ -128,6 +138,10 @@ static struct sock *route(struct yr_udp *udp, const struct yr_addr *to, struct y
     int best_fit = 0;
 
     memset(local, 0, sizeof *local);
+    if (to->local != 0) {
+        best = extra(udp, to->local);
+        return best != NULL && best->bound.family == to->family ? best : NULL;
+    }
     if (heard->sock != NULL && yr_addr_eq(&heard->peer, to)) {
         heard->used = true;
         *local = heard->local;
@@ -201,6 +215,7 @@ static void drop_head(struct yr_udp *udp, struct sock *sock, size_t count)
         udp->free_slots[udp->free_count++] = sock->queue[sock->head];
         sock->head = (sock->head + 1) % YR_UDP_QUEUE;
         sock->queued--;
+        udp->extra_queued -= sock->number != 0;
     }
 }
 
@@ -268,6 +283,9 @@ void yr_udp_flush(struct yr_udp *udp)
     for (size_t i = 0; i < udp->sock_count; i++)
         if (!udp->socks[i].full) // those are flushed when the loop says that there is room
             flush(udp, &udp->socks[i]);
+    for (size_t i = 0; i < YR_SOCKETS_MAX && udp->extra_queued > 0; i++)
+        if (udp->extras[i] != NULL && !udp->extras[i]->full)
+            flush(udp, udp->extras[i]);
 }
 
 void yr_udp_send(struct yr_udp *udp, const struct yr_addr *to, size_t len)
@@ -277,13 +295,15 @@ void yr_udp_send(struct yr_udp *udp, const struct yr_addr *to, size_t len)
 
     YR_ASSERT(len > 0 && len <= YR_PACKET_MAX);
     sock = route(udp, to, &slot->local);
-    if (sock == NULL || sock->queued == YR_UDP_QUEUE) { // a family we have no socket for, or full
+    if (sock == NULL || // a family, or a number, that we have no socket for
+        (sock->number == 0 ? sock->queued == YR_UDP_QUEUE : udp->extra_queued == YR_UDP_EXTRA)) {
         udp->stats.tx_dropped++;
         return;
     }
     slot->to = *to;
     slot->len = (uint16_t)len;
     sock->queue[(sock->head + sock->queued++) % YR_UDP_QUEUE] = udp->free_slots[--udp->free_count];
+    udp->extra_queued += sock->number != 0;
     if (sock->queued >= YR_UDP_BATCH && !sock->full)
         flush(udp, sock);
 }
@@ -344,7 +364,7 @@ static struct yr_addr local_of(struct msghdr *msg)
     return local;
 }
 
-/** Read and hand over one batch.  How many came; -1: closed from inside a callback. */
+/** Read and hand over one batch.  How many came; -1: all was closed from inside a callback. */
 static int receive_batch(struct yr_udp *udp, struct sock *sock)
 {
     struct mmsghdr msgs[YR_UDP_BATCH];
@@ -367,9 +387,10 @@ static int receive_batch(struct yr_udp *udp, struct sock *sock)
     }
     const int count = recvmmsg(sock->fd, msgs, YR_UDP_BATCH, MSG_DONTWAIT, NULL);
     for (int i = 0; i < count; i++) {
-        const struct yr_addr peer = yr_addr_from_sys((const struct sockaddr *)&from[i]);
+        struct yr_addr peer = yr_addr_from_sys((const struct sockaddr *)&from[i]);
         const struct yr_addr local = local_of(&msgs[i].msg_hdr);
 
+        peer.local = sock->number;
         if (msgs[i].msg_len == 0 || (msgs[i].msg_hdr.msg_flags & MSG_TRUNC) != 0 ||
             peer.family == 0 || peer.port == 0) { // nothing, too much, or nobody to answer
             udp->stats.rx_dropped++;
@@ -377,7 +398,8 @@ static int receive_batch(struct yr_udp *udp, struct sock *sock)
         }
         udp->stats.rx_packets++;
         udp->stats.rx_bytes += msgs[i].msg_len;
-        hear(udp, sock, &peer, &local);
+        if (sock->number == 0) // the way back of the others is their own socket
+            hear(udp, sock, &peer, &local);
         udp->opts.on_datagram(udp->opts.ctx, &peer, udp->rx[i], msgs[i].msg_len);
         if (udp->closing)
             return -1;
@@ -393,7 +415,7 @@ static void on_readable(struct yr_udp *udp, struct sock *sock)
             return;
         if (udp->opts.on_batch != NULL)
             udp->opts.on_batch(udp->opts.ctx);
-        if (udp->closing || udp->paused)
+        if (udp->closing || udp->paused || sock->shut)
             return;
     }
 }
@@ -412,7 +434,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
     }
     if ((events & UV_WRITABLE) != 0)
         flush(udp, sock);
-    if ((events & UV_READABLE) != 0 && !udp->paused)
+    if ((events & UV_READABLE) != 0 && !udp->paused && !sock->shut)
         on_readable(udp, sock);
 }
 
@@ -421,7 +443,7 @@ static void arm(struct yr_udp *udp, struct sock *sock)
 {
     const int events = (udp->paused ? 0 : UV_READABLE) | (sock->full ? UV_WRITABLE : 0);
 
-    if (udp->closing)
+    if (udp->closing || sock->shut)
         return;
     if (events == 0)
         uv_poll_stop(&sock->poll);
@@ -433,6 +455,9 @@ static void arm_all(struct yr_udp *udp)
 {
     for (size_t i = 0; i < udp->sock_count; i++)
         arm(udp, &udp->socks[i]);
+    for (size_t i = 0; i < YR_SOCKETS_MAX && udp->extra_count > 0; i++)
+        if (udp->extras[i] != NULL)
+            arm(udp, udp->extras[i]);
 }
 
 void yr_udp_pause(struct yr_udp *udp, bool pause)
@@ -605,7 +630,7 @@ static void take_listen(struct yr_udp *udp, const struct yr_udp_opts *opts)
 
 static enum yr_err make_slots(struct yr_udp *udp, struct yr_net_fail *fail)
 {
-    udp->free_count = udp->sock_count * YR_UDP_QUEUE + 1;
+    udp->free_count = udp->sock_count * YR_UDP_QUEUE + YR_UDP_EXTRA + 1;
     udp->slots = calloc(udp->free_count, sizeof *udp->slots);
     udp->free_slots = calloc(udp->free_count, sizeof *udp->free_slots);
     if (udp->slots == NULL || udp->free_slots == NULL)
@@ -655,6 +680,84 @@ enum yr_err yr_udp_open(struct yr_udp **out, const struct yr_udp_opts *opts,
     arm_all(udp);
     *out = udp;
     return YR_OK;
+}
+
+// ---- extra sockets ----
+
+/** The main socket whose address an extra one gets. */
+static const struct sock *model(const struct yr_udp *udp, uint8_t family)
+{
+    const struct sock *best = NULL;
+
+    for (size_t i = 0; i < udp->sock_count; i++) {
+        const struct sock *sock = &udp->socks[i];
+        if (sock->bound.family == family &&
+            (best == NULL || (sock->wildcard && !best->wildcard) ||
+             (yr_addr_loopback(&best->bound) && !yr_addr_loopback(&sock->bound))))
+            best = sock;
+    }
+    return best;
+}
+
+enum yr_err yr_udp_open_extra(struct yr_udp *udp, uint16_t number, uint8_t family)
+{
+    const struct sock *like = model(udp, family);
+    struct sock *sock;
+    int sys;
+
+    if (number < 1 || number > YR_SOCKETS_MAX || like == NULL || udp->closing)
+        return YR_EINVAL;
+    yr_udp_shut_extra(udp, number);
+    sock = calloc(1, sizeof *sock);
+    if (sock == NULL)
+        return YR_ENOMEM;
+    sock->bound = like->bound;
+    sock->number = number;
+    sys = bind_one(sock, 0);
+    if (sys == 0 && uv_poll_init(udp->opts.loop, &sock->poll, sock->fd) != 0) {
+        close(sock->fd);
+        sys = EIO;
+    }
+    if (sys != 0) {
+        free(sock);
+        return sys == EMFILE || sys == ENFILE || sys == ENOBUFS ? YR_EFULL : yr_errno_err(sys);
+    }
+    sock->poll.data = udp;
+    sock->handle = true;
+    udp->handles_open++;
+    udp->extras[number - 1] = sock;
+    udp->extra_count++;
+    arm(udp, sock);
+    return YR_OK;
+}
+
+static void on_extra_closed(uv_handle_t *handle);
+
+void yr_udp_shut_extra(struct yr_udp *udp, uint16_t number)
+{
+    struct sock *sock = extra(udp, number);
+
+    if (sock == NULL)
+        return;
+    sock->shut = true; // before the flush, which must not arm it again
+    flush(udp, sock);
+    drop_head(udp, sock, sock->queued);
+    uv_close((uv_handle_t *)&sock->poll, on_extra_closed);
+    close(sock->fd);
+    sock->fd = -1;
+    udp->extras[number - 1] = NULL;
+    udp->extra_count--;
+}
+
+void yr_udp_shut_extras(struct yr_udp *udp)
+{
+    for (uint16_t number = 1; number <= YR_SOCKETS_MAX && udp->extra_count > 0; number++)
+        yr_udp_shut_extra(udp, number);
+}
+
+size_t yr_udp_extras(const struct yr_udp *udp)
+{
+    return udp->extra_count;
 }
 
 // ---- what is ----
@@ -711,6 +814,15 @@ static void on_handle_closed(uv_handle_t *handle)
         finish(udp);
 }
 
+static void on_extra_closed(uv_handle_t *handle)
+{
+    struct yr_udp *udp = handle->data;
+
+    free((struct sock *)(uv_poll_t *)handle); // its first member
+    if (--udp->handles_open == 0)
+        finish(udp);
+}
+
 void yr_udp_close(struct yr_udp *udp, void (*on_closed)(void *ctx), void *ctx)
 {
     if (udp == NULL) {
@@ -725,6 +837,7 @@ void yr_udp_close(struct yr_udp *udp, void (*on_closed)(void *ctx), void *ctx)
         return;
     }
     udp->closing = true;
+    yr_udp_shut_extras(udp);
     for (size_t i = 0; i < udp->sock_count; i++)
         flush(udp, &udp->socks[i]);
     for (size_t i = 0; i < udp->sock_count; i++)

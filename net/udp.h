@@ -7,7 +7,11 @@
  * Answers leave from where the question came to: the local address and socket on which a peer was
  * last heard are remembered, for hosts with several addresses.  Nothing here knows who is who, so a
  * way back in use is only given up when it was silent for YR_UDP_HEARD_MS: a forged datagram does
- * not turn it. */
+ * not turn it.
+ *
+ * Beside these main sockets the node opens others for a while, each at a port of its own and known
+ * by a number: what a NAT shows of it is another address.  What is sent there says so in `local`,
+ * and so does what comes in there. */
 #ifndef YR_UDP_H
 #define YR_UDP_H
 
@@ -18,6 +22,7 @@
 
 #define YR_UDP_BATCH    64   /* datagrams a system call */
 #define YR_UDP_QUEUE    512  /* datagrams that wait for a socket's full buffer; more are dropped */
+#define YR_UDP_EXTRA    256  /* ... that wait for all extra sockets together */
 #define YR_UDP_HEARD_MS 5000 /* silence after which a way back in use may become another */
 
 struct yr_udp;
@@ -44,6 +49,19 @@ uint8_t *yr_udp_room(struct yr_udp *udp);
 /** Queue what is in the room: to `to`, 1..YR_PACKET_MAX bytes.  Leaves at the latest with flush. */
 void yr_udp_send(struct yr_udp *udp, const struct yr_addr *to, size_t len);
 void yr_udp_flush(struct yr_udp *udp);
+
+/** Open extra socket `number` (1..YR_SOCKETS_MAX) of a family at any port, at the address of a main
+ *  one of that family: the wildcard, else not loopback, if there is such a one.  One that is open
+ *  under this number is shut first.
+ *  Errors: YR_EINVAL: no such number, or no main socket of this family; YR_EFULL: the system gives
+ *  no more descriptors; YR_EIO; YR_ENOMEM. */
+YR_MUST_USE enum yr_err yr_udp_open_extra(struct yr_udp *udp, uint16_t number, uint8_t family);
+/** Send what waits there, as far as it goes at once, and close it.  None under this number: fine.
+ */
+void yr_udp_shut_extra(struct yr_udp *udp, uint16_t number);
+void yr_udp_shut_extras(struct yr_udp *udp);
+/** How many are open. */
+size_t yr_udp_extras(const struct yr_udp *udp);
 
 /** Send now, through interface `ifindex` (0: as routed), past the queue: for multicast. */
 void yr_udp_send_via(struct yr_udp *udp, const struct yr_addr *to, unsigned ifindex,

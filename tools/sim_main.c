@@ -10,6 +10,7 @@ static const struct {
     const char *what;
 } commands[] = {
     {"dht", sim_dht, "nodes of the DHT: hops, latency, success, idle cost, memory, linkability"},
+    {"nat", sim_nat_run, "friends behind boxes: who is linked directly, how soon, at what cost"},
 };
 
 void sim_say(struct sim_report *report, const struct sim_figure *f)

@@ -99,6 +99,20 @@ static bool check_peer(const char *text)
            strtoul(port, NULL, 10) > 0 && host[strspn(host, name_bytes)] == '\0';
 }
 
+static bool check_dht(const char *text)
+{
+    static const char *const words[] = {"auto", "server", "client", "off", NULL};
+
+    return one_of(text, words);
+}
+
+static bool check_relay(const char *text)
+{
+    static const char *const words[] = {"friends", "off", NULL};
+
+    return one_of(text, words);
+}
+
 static bool check_time(const char *text)
 {
     static const char *const words[] = {"short", "iso", "unix", "rel", NULL};

@@ -23,9 +23,15 @@ enum yr_config_type { YR_CONFIG_BOOL, YR_CONFIG_WORD, YR_CONFIG_TEXT, YR_CONFIG_
       "ADDRESS[:PORT], such as 0.0.0.0:0 or [::1]:7722",                                       \
       "addresses and UDP ports to listen on; port 0 is chosen once and kept")                  \
     X(NET_BOOTSTRAP, "net", "bootstrap", LIST, "", peer, "HOST:PORT or HOST:PORT/KEY",         \
-      "nodes at which friends and open invites are tried")                                     \
+      "nodes of the DHT to start from; friends and open invites are tried there too")          \
+    X(NET_DHT, "net", "dht", WORD, "auto", dht, "auto, server, client or off",                 \
+      "what this node does in the DHT, by which friends find each other anywhere")             \
     X(NET_LAN, "net", "lan", BOOL, "yes", bool, "yes or no",                                   \
       "find friends in the local network by a beacon only they can recognise")                 \
+    X(NET_PORT_MAPPING, "net", "port_mapping", BOOL, "no", bool, "yes or no",                  \
+      "ask the router to let others in (PCP, NAT-PMP, UPnP)")                                  \
+    X(NET_RELAY, "net", "relay", WORD, "friends", relay, "friends or off",                     \
+      "carry sealed packets between two friends of mine who cannot reach each other")          \
     X(PRIVACY_READ_RECEIPTS, "privacy", "read_receipts", BOOL, "no", bool, "yes or no",        \
       "tell friends which of their messages were read, and see which of mine were")            \
     X(UI_TIME, "ui", "time", WORD, "short", time, "short, iso, unix, rel or +FORMAT",          \

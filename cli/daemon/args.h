@@ -14,8 +14,10 @@
     X(home, 0, "home", "DIR", "keep everything under DIR (as YAARI_HOME)")                       \
     X(listen, 0, "listen", "ADDR[:PORT]", "listen here; may be repeated")                        \
     X(bootstrap, 0, "bootstrap", "HOST:PORT[/KEY]",                                              \
-      "try friends and open invites at this node; may be repeated")                              \
+      "start from this node of the DHT; may be repeated")                                        \
+    X(dht, 0, "dht", "MODE", "auto (default), server, client or off: part in the DHT")           \
     X(no_lan, 0, "no-lan", NULL, "no beacon in the local network")                               \
+    X(no_port_mapping, 0, "no-port-mapping", NULL, "ask no router to let others in")             \
     X(offline, 0, "offline", NULL, "open no network socket")                                     \
     X(socket, 0, "socket", "PATH", "control socket")                                             \
     X(log, 0, "log", "SPEC", "error, warn, info, debug, trace; and ROOM=LEVEL: info,net=debug")  \
@@ -33,10 +35,11 @@ struct yr_args {
     struct yr_paths_opts paths;
     const char *listen[YR_ARGS_LIST_MAX], *bootstrap[YR_ARGS_LIST_MAX]; /* lent from argv */
     size_t listen_count, bootstrap_count;
-    const char *log, *log_file;  /* NULL: not given */
+    const char *dht;             /* NULL: not given */
+    const char *log, *log_file;  /* likewise */
     int passphrase_fd, ready_fd; /* -1: not given */
     int verbose;
-    bool no_lan, offline, scrub_log, check_config, print_defaults, version, help;
+    bool no_lan, no_port_mapping, offline, scrub_log, check_config, print_defaults, version, help;
 };
 
 /** Read argv; argv[0] is the program.  Long names are not abbreviated.

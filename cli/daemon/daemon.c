@@ -195,7 +195,9 @@ static const char *state_text(const struct yr_daemon *daemon)
     case YR_HOST_LOCKED: return "locked";
     case YR_HOST_UNLOCKING: return "opening the vault";
     case YR_HOST_OPEN:
-        return !self.has_identity     ? "no identity yet"
+        return !self.has_identity && yr_settings_dht(&daemon->config) == YR_ROLE_SERVER
+                   ? "running, without an identity"
+               : !self.has_identity   ? "no identity yet"
                : daemon->args.offline ? "offline"
                                       : "running";
     case YR_HOST_CLOSING: return "stopping";
@@ -471,9 +473,12 @@ static enum yr_exit open_host(struct yr_daemon *daemon)
     opts.listen = addrs;
     opts.listen_count = listen->count;
     opts.lan = yr_config_bool(&daemon->config, YR_CFG_NET_LAN);
+    opts.dht = yr_settings_dht(&daemon->config);
+    opts.relay = yr_settings_relay(&daemon->config);
     opts.offline = daemon->args.offline;
     opts.passphrase = given ? passphrase : NULL;
-    opts.make_vault = given; // it would be asked for again otherwise
+    // A passphrase would be asked for again otherwise; a server keeps its key in the vault.
+    opts.make_vault = given || opts.dht == YR_ROLE_SERVER;
     opts.on_event = on_event;
     opts.on_state = on_state;
     opts.on_log = on_log;

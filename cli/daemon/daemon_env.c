@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "cli/daemon/daemon.h"
-#include "net/netif.h"
 
 /* ---- connections ---- */
 
@@ -154,31 +153,6 @@ static enum yr_err env_peer_add(void *ctx, const char *addr, uint64_t ticket)
 
 /* ---- status ---- */
 
-/* May the whole internet reach this address, if nothing filters in between? */
-static bool is_public(const struct yr_addr *addr)
-{
-    const uint8_t *ip = addr->ip;
-
-    if (addr->family == 6)
-        return (ip[0] & 0xe0) == 0x20; // 2000::/3
-    return addr->family == 4 && ip[0] != 0 && ip[0] != 10 && ip[0] != 127 && ip[0] < 224 &&
-           !(ip[0] == 100 && (ip[1] & 0xc0) == 64) && !(ip[0] == 169 && ip[1] == 254) &&
-           !(ip[0] == 172 && (ip[1] & 0xf0) == 16) && !(ip[0] == 192 && ip[1] == 168);
-}
-
-static enum yr_rpc_reach reach(const struct yr_addr *bound, size_t bound_count)
-{
-    struct yr_addr addrs[16];
-    const size_t count = yr_netif_addrs(bound, bound_count, addrs, 16);
-
-    if (count == YR_NETIF_UNKNOWN)
-        return YR_REACH_NONE;
-    for (size_t i = 0; i < count && i < 16; i++)
-        if (is_public(&addrs[i]))
-            return YR_REACH_DIRECT;
-    return count > 0 ? YR_REACH_NAT : YR_REACH_NONE;
-}
-
 static void env_status(void *ctx, struct yr_rpc_status *out)
 {
     struct yr_daemon *daemon = ctx;
@@ -193,7 +167,6 @@ static void env_status(void *ctx, struct yr_rpc_status *out)
     out->listen_count = yr_host_bound(daemon->host, out->listen, cap);
     if (out->listen_count > cap)
         out->listen_count = cap;
-    out->reach = reach(out->listen, out->listen_count);
 }
 
 /* ---- configuration ---- */

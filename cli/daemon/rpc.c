@@ -24,6 +24,7 @@ enum yr_err yr_rpc_new(struct yr_rpc **out, struct yr_node *node, const struct y
     rpc->env = *env;
     rpc->next_deadline = YR_NEVER;
     rpc->pump_at = YR_NEVER;
+    rpc->sample_at = YR_NEVER;
     *out = rpc;
     return YR_OK;
 }
@@ -36,6 +37,7 @@ void yr_rpc_free(struct yr_rpc *rpc)
         yr_rpc_client_gone(rpc, rpc->clients);
     yr_pending_clear(rpc);
     yr_names_clear(&rpc->names);
+    yr_stats_clear(rpc);
     yr_buf_clear(&rpc->out);
     free(rpc);
 }
@@ -566,13 +568,17 @@ void yr_rpc_line(struct yr_rpc *rpc, struct yr_rpc_client *client, const char *l
 void yr_rpc_vault_moved(struct yr_rpc *rpc)
 {
     yr_names_clear(&rpc->names);
+    if (rpc->sample_at == YR_NEVER)
+        rpc->sample_at = 0;
 }
 
 void yr_rpc_tick(struct yr_rpc *rpc)
 {
-    const yr_us now = rpc->env.now(rpc->env.ctx).mono_us;
+    const struct yr_now moment = rpc->env.now(rpc->env.ctx);
+    const yr_us now = moment.mono_us;
 
     yr_pending_expire(rpc, now);
+    yr_stats_tick(rpc, moment);
     if (now >= turns_deadline(rpc))
         run_turns(rpc);
     if (now >= rpc->pump_at)
@@ -581,10 +587,12 @@ void yr_rpc_tick(struct yr_rpc *rpc)
 
 yr_us yr_rpc_deadline(const struct yr_rpc *rpc)
 {
-    const yr_us turns = turns_deadline(rpc),
-                other = rpc->next_deadline < rpc->pump_at ? rpc->next_deadline : rpc->pump_at;
+    const yr_us times[] = {rpc->next_deadline, rpc->pump_at, rpc->sample_at};
+    yr_us next = turns_deadline(rpc);
 
-    return turns < other ? turns : other;
+    for (size_t i = 0; i < YR_COUNT_OF(times); i++)
+        next = times[i] < next ? times[i] : next;
+    return next;
 }
 
 void yr_rpc_event(struct yr_rpc *rpc, const struct yr_event *event)

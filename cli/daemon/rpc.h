@@ -32,7 +32,6 @@ struct yr_rpc_status {
     const char *profile, *socket_path; /* lent until the next call into the process */
     bool vault;                        /* there is a vault, open or locked */
     bool offline;                      /* started with --offline */
-    enum yr_rpc_reach { YR_REACH_NONE, YR_REACH_NAT, YR_REACH_DIRECT } reach;
     uint64_t uptime_s;
     size_t listen_count;
     struct yr_addr listen[16];

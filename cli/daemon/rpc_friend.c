@@ -396,16 +396,30 @@ static bool name_taken(struct yr_call *call, const char *petname)
     return holder->petname;
 }
 
+/* "yes", "no" or "default"; false: call->fail says so. */
+static bool tri_of(struct yr_call *call, const char *word, enum yr_tri *out)
+{
+    const bool yes = strcmp(word, "yes") == 0, no = strcmp(word, "no") == 0;
+
+    *out = yes ? YR_YES : no ? YR_NO : YR_UNKNOWN;
+    if (!yes && !no && strcmp(word, "default") != 0) {
+        yr_call_fail(call, YR_RPC_INVALID_PARAMS, "relay must be yes, no or default");
+        return false;
+    }
+    return true;
+}
+
 enum yr_end yr_rpc_friend_set(struct yr_call *call)
 {
-    const char *name = yr_call_str(call, "name");
+    const char *name = yr_call_str(call, "name"), *relay = yr_call_str(call, "relay");
     const int64_t muted_s = yr_call_int(call, "muted_s", 0);
     struct yr_cmd cmd = {.kind = YR_CMD_FRIEND_RENAME};
     struct yr_pending *pending;
+    enum yr_tri carry = YR_UNKNOWN;
 
-    if (name == NULL && !yr_call_has(call, "muted_s"))
-        return yr_call_fail(call, YR_RPC_INVALID_PARAMS, "friend.set needs name or muted_s");
-    if (!name_shows(call))
+    if (name == NULL && relay == NULL && !yr_call_has(call, "muted_s"))
+        return yr_call_fail(call, YR_RPC_INVALID_PARAMS, "friend.set needs name, muted_s or relay");
+    if (!name_shows(call) || (relay != NULL && !tri_of(call, relay, &carry)))
         return YR_END_FAILED;
     if (name != NULL && name[0] != '\0' && name_taken(call, name))
         return yr_call_fail(call, YR_RPC_EXISTS, "another friend is called '%s'", name);
@@ -421,6 +435,12 @@ enum yr_end yr_rpc_friend_set(struct yr_call *call)
         cmd.expires_ms = muted_s < 0    ? INT64_MAX
                          : muted_s == 0 ? 0
                                         : call->now.wall_ms + muted_s * 1000;
+        yr_pending_command(call, pending, &cmd);
+    }
+    if (relay != NULL) {
+        cmd.kind = YR_CMD_FRIEND_RELAY;
+        set_text(&cmd, NULL);
+        cmd.number = (unsigned)carry;
         yr_pending_command(call, pending, &cmd);
     }
     return yr_call_release(call, pending);

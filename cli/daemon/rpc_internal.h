@@ -176,6 +176,10 @@ struct yr_rpc {
     size_t request_count;
     int64_t last_request;
 
+    struct yr_sample *samples; /* owned; counters of the last week, oldest first */
+    size_t sample_count;
+    yr_us sample_at; /* of the next */
+
     bool read_receipts;
     uint64_t requests, errors, refused, events;
     struct yr_message msg; /* scratch: 20 KiB, for whoever reads one message */
@@ -263,6 +267,33 @@ bool yr_rpc_add(struct yr_rpc *rpc, const char *id, struct yr_add_info *out);
 /** Append the ids of the last messages of all conversations, newest first. */
 void yr_rpc_recent(struct yr_rpc *rpc, size_t limit, json_t *ids);
 
+/** Put the name a friend goes by, or went by, into `record`. */
+void yr_put_name(struct yr_rpc *rpc, json_t *record, const char *key, const uint8_t id[YR_ID_LEN]);
+
+/* ---- the network (rpc_check.c, rpc_path.c, rpc_stats.c) ---- */
+
+/** How others outside this network reach us, by what was found out. */
+enum yr_reach {
+    YR_REACH_UNKNOWN, /* not yet */
+    YR_REACH_NONE,    /* they do not */
+    YR_REACH_NAT,     /* friends do: through the DHT, or their links are up */
+    YR_REACH_DIRECT   /* strangers have */
+};
+enum yr_reach yr_rpc_reach(struct yr_rpc *rpc, const struct yr_net_info *net);
+const char *yr_reach_name(enum yr_reach reach);
+const char *yr_dht_mode_name(enum yr_dht_mode mode);
+/** {mode, serves, nodes, peers, answered} and, once known, network. */
+json_t *yr_json_dht(const struct yr_net_info *net);
+/** path and via of a friend with a link. */
+void yr_put_path(struct yr_rpc *rpc, json_t *record, const struct yr_friend_info *info);
+/** {time, way, outcome, count} and, where there is one, addr and via. */
+json_t *yr_json_try(struct yr_rpc *rpc, const struct yr_try *try);
+
+#define YR_SAMPLES_MAX 168 /* of counters, one an hour: a week */
+/** Keep the counters if an hour has passed. */
+void yr_stats_tick(struct yr_rpc *rpc, struct yr_now now);
+void yr_stats_clear(struct yr_rpc *rpc);
+
 /* ---- lines ---- */
 
 /** Send one object as a line; `object` is taken. */
@@ -299,7 +330,7 @@ void yr_rpc_unsubscribe_all(struct yr_rpc *rpc, struct yr_rpc_client *client);
       "friends in order of addition")                                                              \
     X(friend_get, "friend.get", true, false, "friend",                                             \
       "one friend, with the fingerprint to compare")                                               \
-    X(friend_set, "friend.set", true, false, "friend", "rename or mute")                           \
+    X(friend_set, "friend.set", true, false, "friend", "rename, mute, or a setting")               \
     X(friend_verify, "friend.verify", true, false, "friend", "the fingerprints were compared")     \
     X(friend_block, "friend.block", true, false, "friend",                                         \
       "no link with this friend until unblocked")                                                  \
@@ -337,11 +368,17 @@ void yr_rpc_unsubscribe_all(struct yr_rpc *rpc, struct yr_rpc_client *client);
     X(read_get, "read.get", true, false, "{unread: [unread]}", "what is unread")                   \
     X(read_set, "read.set", true, false, "unread", "move the read marker")                         \
     X(net_status, "net.status", false, false, "status", "the state of this node")                  \
+    X(net_check, "net.check", false, false, "{reachable, settled, checks: [check]}",               \
+      "what works between this node and others, and what to do next")                              \
+    X(net_addrs, "net.addrs", false, false, "{addrs: [addr]}", "own addresses, best first")        \
+    X(net_path, "net.path", true, false, "path", "how a friend is, or was, looked for")            \
     X(net_ping, "net.ping", true, false, "ping", "one round trip over the link to a friend")       \
-    X(peer_list, "peer.list", true, true, "{peers: [peer]}", "configured peers and live links")    \
-    X(peer_add, "peer.add", true, false, "peer",                                                   \
-      "an address at which friends and inviters are tried")                                        \
-    X(peer_remove, "peer.remove", true, false, "{}", "forget such an address")                     \
+    X(stats_get, "stats.get", true, false, "{stats: [stats]}",                                     \
+      "bytes for each friend and purpose, IP and UDP headers counted")                             \
+    X(peer_list, "peer.list", false, true, "{peers: [peer]}", "known peers and live links")        \
+    X(peer_add, "peer.add", false, false, "peer",                                                  \
+      "a node of the DHT to start from, or an address at which friends are tried")                 \
+    X(peer_remove, "peer.remove", false, false, "{}", "forget such a peer")                        \
     X(config_get, "config.get", false, false, "config", "a running value")                         \
     X(config_set, "config.set", false, true, "config",                                             \
       "write a value to the profile's file, apply it")                                             \

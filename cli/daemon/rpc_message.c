@@ -7,7 +7,6 @@
 
 #define TEXT_MAX      16384
 #define ROOM_TEXT_MAX 4096
-#define WHY_STEPS_MAX 64
 
 /* ---- one message ---- */
 
@@ -282,58 +281,6 @@ enum yr_end yr_rpc_message_delete(struct yr_call *call)
             yr_pending_command(call, pending, &cmd);
     }
     return yr_call_release(call, pending);
-}
-
-/* ---- why ---- */
-
-enum yr_end yr_rpc_message_why(struct yr_call *call)
-{
-    struct yr_rpc *rpc = call->rpc;
-    const char *id = yr_call_str(call, "id"), *friend = yr_call_str(call, "friend");
-    struct yr_why steps[WHY_STEPS_MAX];
-    uint8_t conv[YR_ID_LEN], msg[YR_MSG_ID_LEN] = {0};
-    struct yr_friend_info info;
-    struct yr_place place;
-    size_t count = 0;
-    yr_ms next_ms = 0;
-    enum yr_err err = YR_OK;
-
-    if ((id == NULL) == (friend == NULL))
-        return yr_call_fail(call, YR_RPC_INVALID_PARAMS, "message.why needs either id or friend");
-    if (friend != NULL && !yr_call_target(call, friend, YR_NAMES_FRIENDS, conv))
-        return YR_END_FAILED;
-    if (id != NULL && !yr_call_message(call, id, msg))
-        return YR_END_FAILED;
-    if (id != NULL)
-        err = yr_node_place(rpc->node, msg, conv, &place);
-    if (err == YR_OK)
-        err = yr_node_why(rpc->node, call->now, conv, msg, steps, WHY_STEPS_MAX, &count, &next_ms);
-    if (err == YR_OK && id != NULL)
-        err = yr_node_message(rpc->node, msg, &rpc->msg);
-    if (err == YR_OK && id == NULL)
-        err = yr_node_friend(rpc->node, conv, &info);
-    if (err != YR_OK)
-        return yr_call_err(call, err);
-
-    json_t *list = json_array();
-    for (size_t i = 0; i < count; i++) {
-        json_t *step = json_object();
-        if (steps[i].time_ms > 0)
-            yr_json_put_time(step, "time", steps[i].time_ms);
-        yr_json_put_str(step, "text", steps[i].text);
-        yr_json_put_str(step, "code", steps[i].code);
-        json_array_append_new(list, step);
-    }
-    const char *state = id != NULL    ? yr_state_name(rpc, rpc->msg.state, rpc->msg.own)
-                        : info.online ? "online"
-                                      : "offline";
-    json_t *why =
-        json_pack("{s:s, s:o, s:s, s:o, s:o}", "type", "why", "subject",
-                  id != NULL ? yr_json_id(msg, YR_MSG_ID_LEN) : yr_json_id(conv, YR_ID_LEN),
-                  "state", state, "target", yr_record_ref(rpc, conv), "steps", list);
-    if (next_ms > 0)
-        yr_json_put_time(why, "next", next_ms);
-    return yr_call_ok(call, why);
 }
 
 /* ---- what is read ---- */

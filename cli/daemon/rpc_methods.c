@@ -59,7 +59,8 @@ PARAMS(friend_get, FRIEND(true));
 PARAMS(friend_set, FRIEND(true),
        STR("name", false, 0, 64, "what to call this friend; empty: as it calls itself"),
        INT("muted_s", false, -1, 3153600000,
-           "seconds without notifications; 0: none; -1: for ever"));
+           "seconds without notifications; 0: none; -1: for ever"),
+       STR("relay", false, 0, 0, "carry for this friend: yes, no, or default, as net.relay says"));
 PARAMS(friend_verify, FRIEND(true), BOOL("clear", false, "take it back; default false"));
 PARAMS(friend_block, FRIEND(true), BOOL("blocked", true, "true or false"));
 PARAMS(friend_remove, FRIEND(true), BOOL("forget", false, "delete the history too; default false"));
@@ -108,9 +109,16 @@ PARAMS(message_why, MSG("id", false), FRIEND(false));
 PARAMS(read_get, TARGET(false));
 PARAMS(read_set, TARGET(true), MSG("message", false));
 NO_PARAMS(net_status);
+NO_PARAMS(net_check);
+NO_PARAMS(net_addrs);
+PARAMS(net_path, FRIEND(true));
 PARAMS(net_ping, FRIEND(true), INT("timeout_ms", false, 1, DAY_MS, "default 5000"));
+PARAMS(stats_get,
+       STR("since", false, 0, 64, "RFC 3339: from about then; default: all that is counted"),
+       BOOL("reset", false, "count from now on; default false"));
 NO_PARAMS(peer_list);
-PARAMS(peer_add, STR("addr", true, 3, 320, "HOST:PORT or HOST:PORT/KEY"));
+PARAMS(peer_add, STR("addr", true, 3, 1024,
+                     "HOST:PORT/KEY, HOST:PORT, or an invite link: the addresses in it"));
 PARAMS(peer_remove, STR("addr", true, 1, 320, "as given to peer.add"));
 PARAMS(config_get, STR("key", true, 1, 64, "such as net.lan"));
 PARAMS(config_set, STR("key", true, 1, 64, "such as net.lan"),

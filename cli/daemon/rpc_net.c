@@ -14,7 +14,8 @@
 
 enum yr_end yr_rpc_hello(struct yr_call *call)
 {
-    static const char *const features[] = {"lan", "invite", "events", "idempotent-send", "rooms"};
+    static const char *const features[] = {"lan",   "invite", "events", "idempotent-send",
+                                           "rooms", "dht",    "relay"};
     const int64_t api = yr_call_int(call, "api", 0);
     struct yr_rpc_status status;
     json_t *names = json_array();
@@ -47,24 +48,19 @@ static enum yr_end finish_ping(struct yr_call *call, struct yr_pending *pending)
 {
     struct yr_friend_info info;
     enum yr_err err = pending->err;
-    json_t *ms = json_array();
-    bool lan = false;
+    const bool lost = err == YR_EAGAIN;
+    json_t *ping;
 
-    if (err == YR_OK || err == YR_EAGAIN) {
-        if (err == YR_OK)
-            json_array_append_new(ms, json_real((double)pending->value_us / 1000.0));
-        const enum yr_err found = yr_node_friend(call->rpc->node, pending->conv, &info);
-        lan = found == YR_OK && info.lan;
-        err = found;
-    }
-    if (err != YR_OK) {
-        json_decref(ms);
+    if (err == YR_OK || lost)
+        err = yr_node_friend(call->rpc->node, pending->conv, &info);
+    if (err != YR_OK)
         return yr_call_err(call, err);
-    }
-    const int lost = json_array_size(ms) == 0;
-    return yr_call_ok(call, json_pack("{s:s, s:o, s:s, s:o, s:i}", "type", "ping", "friend",
-                                      yr_json_id(pending->conv, YR_ID_LEN), "path",
-                                      lan ? "lan" : "direct", "ms", ms, "lost", lost));
+    ping = json_pack("{s:s, s:o}", "type", "ping", "friend", yr_json_id(pending->conv, YR_ID_LEN));
+    yr_put_path(call->rpc, ping, &info);
+    json_object_set_new(ping, "ms",
+                        lost ? json_array() : json_pack("[f]", (double)pending->value_us / 1000.0));
+    json_object_set_new(ping, "lost", json_integer(lost));
+    return yr_call_ok(call, ping);
 }
 
 enum yr_end yr_rpc_net_ping(struct yr_call *call)
@@ -106,7 +102,40 @@ static json_t *peer_record(const struct yr_peer_info *info)
     json_object_set_new(peer, "role", json_string("bootstrap"));
     if (info->addr.family != 0)
         json_object_set_new(peer, "ip", yr_json_addr(&info->addr));
+    if (info->keyed)
+        json_object_set_new(peer, "answered", json_boolean(info->answered));
     return peer;
+}
+
+/* Does some link go through this friend now? */
+static bool relays_for_us(const struct yr_node *node, const uint8_t id[YR_ID_LEN])
+{
+    struct yr_friend_info info;
+
+    for (size_t i = 0; yr_node_friend_at(node, i, &info); i++)
+        if (info.online && info.relayed && memcmp(info.via, id, YR_ID_LEN) == 0)
+            return true;
+    return false;
+}
+
+static json_t *link_record(struct yr_rpc *rpc, const struct yr_friend_info *info)
+{
+    json_t *record = json_pack("{s:s, s:o}", "type", "peer", "id", yr_json_id(info->id, YR_ID_LEN));
+    char via[YR_NAME_MAX + 16];
+
+    if (info->relayed) {
+        yr_put_name(rpc, record, "via", info->via);
+        snprintf(via, sizeof via, "relay(%s)", yr_json_str(record, "via", ""));
+        json_object_set_new(record, "addr", json_string(via));
+    } else {
+        json_object_set_new(record, "addr", yr_json_addr(&info->addr));
+    }
+    json_object_set_new(record, "role",
+                        json_string(relays_for_us(rpc->node, info->id) ? "relay" : "friend"));
+    yr_put_name(rpc, record, "name", info->id);
+    if (info->rtt_us > 0)
+        json_object_set_new(record, "rtt_ms", json_real((double)info->rtt_us / 1000.0));
+    return record;
 }
 
 enum yr_end yr_rpc_peer_list(struct yr_call *call)
@@ -118,14 +147,8 @@ enum yr_end yr_rpc_peer_list(struct yr_call *call)
     for (size_t i = 0; yr_node_peer_at(call->rpc->node, i, &peer); i++)
         json_array_append_new(list, peer_record(&peer));
     for (size_t i = 0; yr_node_friend_at(call->rpc->node, i, &friend); i++) {
-        if (!friend.online)
-            continue;
-        json_t *record = json_pack("{s:s, s:o, s:o, s:s}", "type", "peer", "id",
-                                   yr_json_id(friend.id, YR_ID_LEN), "addr",
-                                   yr_json_addr(&friend.addr), "role", "friend");
-        if (friend.rtt_us > 0)
-            json_object_set_new(record, "rtt_ms", json_real((double)friend.rtt_us / 1000.0));
-        json_array_append_new(list, record);
+        if (friend.online)
+            json_array_append_new(list, link_record(call->rpc, &friend));
     }
     return yr_call_ok(call, json_pack("{s:o}", "peers", list));
 }
@@ -136,7 +159,7 @@ static enum yr_end peer_refused(struct yr_call *call, enum yr_err err, const cha
     case YR_EPROTO:
     case YR_EINVAL:
         return yr_call_fail(call, YR_RPC_INVALID_PARAMS,
-                            "'%.200s' is no peer: HOST:PORT or HOST:PORT/KEY", addr);
+                            "'%.200s' is no peer: HOST:PORT/KEY or HOST:PORT", addr);
     case YR_EAGAIN:
         return yr_call_fail(call, YR_RPC_UNREACHABLE, "no address found for '%.200s'", addr);
     case YR_EFULL: return yr_call_fail(call, YR_RPC_TOO_LARGE, "no more than 32 peers");
@@ -165,21 +188,49 @@ static enum yr_end finish_peer_remove(struct yr_call *call, struct yr_pending *p
                : peer_refused(call, pending->err, json_string_value(pending->keep));
 }
 
-enum yr_end yr_rpc_peer_add(struct yr_call *call)
+static void add_peer(struct yr_call *call, struct yr_pending *pending, const char *addr)
 {
     struct yr_rpc_env *env = &call->rpc->env;
-    struct yr_pending *pending = yr_call_defer(call, finish_peer);
 
-    if (pending == NULL)
-        return YR_END_FAILED;
-    pending->keep = json_incref(json_object_get(call->params, "addr"));
     pending->outstanding++;
-    const enum yr_err err =
-        env->peer_add(env->ctx, yr_call_str(call, "addr"), yr_pending_ticket(pending));
+    const enum yr_err err = env->peer_add(env->ctx, addr, yr_pending_ticket(pending));
     if (err != YR_OK) {
         pending->outstanding--;
         yr_pending_count(pending, err);
     }
+}
+
+/* The addresses that an invite link carries; the first one is answered with. */
+static enum yr_end add_link(struct yr_call *call, const struct yr_addr *hints, size_t count)
+{
+    struct yr_pending *pending;
+
+    if (count == 0)
+        return yr_call_fail(call, YR_RPC_BAD_LINK, "the link is damaged, or has no address in it");
+    if ((pending = yr_call_defer(call, finish_peer)) == NULL)
+        return YR_END_FAILED;
+    for (size_t i = 0; i < count; i++) {
+        json_t *addr = yr_json_addr(&hints[i]);
+        if (i == 0)
+            pending->keep = json_incref(addr);
+        add_peer(call, pending, json_string_value(addr));
+        json_decref(addr);
+    }
+    return yr_call_release(call, pending);
+}
+
+enum yr_end yr_rpc_peer_add(struct yr_call *call)
+{
+    const char *addr = yr_call_str(call, "addr");
+    struct yr_pending *pending;
+    struct yr_addr hints[3];
+
+    if (strncasecmp(addr, "yaari:", 6) == 0)
+        return add_link(call, hints, yr_link_hints(addr, strlen(addr), hints));
+    if ((pending = yr_call_defer(call, finish_peer)) == NULL)
+        return YR_END_FAILED;
+    pending->keep = json_incref(json_object_get(call->params, "addr"));
+    add_peer(call, pending, addr);
     return yr_call_release(call, pending);
 }
 

@@ -68,6 +68,8 @@ json_t *yr_json_addr(const struct yr_addr *addr)
 {
     char text[INET6_ADDRSTRLEN], full[INET6_ADDRSTRLEN + 32];
 
+    if (addr->family != 4 && addr->family != 6)
+        return json_string_nocheck("");
     if (inet_ntop(addr->family == 4 ? AF_INET : AF_INET6, addr->ip, text, sizeof text) == NULL)
         return json_string_nocheck("");
     if (addr->family == 4)
@@ -95,6 +97,13 @@ static const char *name_of(struct yr_rpc *rpc, const uint8_t id[YR_ID_LEN], char
     if (memcmp(id, rpc->names.self, YR_ID_LEN) == 0 && rpc->names.self_name[0] != '\0')
         return rpc->names.self_name;
     return short_id;
+}
+
+void yr_put_name(struct yr_rpc *rpc, json_t *record_, const char *key, const uint8_t id[YR_ID_LEN])
+{
+    char short_id[9];
+
+    yr_json_put_str(record_, key, name_of(rpc, id, short_id));
 }
 
 static bool is_self(struct yr_rpc *rpc, const uint8_t id[YR_ID_LEN])
@@ -305,6 +314,8 @@ json_t *yr_record_friend(struct yr_rpc *rpc, const struct yr_friend_info *info, 
                                          [YR_TRUST_INVITE] = "invite",
                                          [YR_TRUST_INTRODUCED] = "introduced",
                                          [YR_TRUST_VERIFIED] = "verified"};
+    static const char *const relays[] = {
+        [YR_UNKNOWN] = "default", [YR_NO] = "no", [YR_YES] = "yes"};
     const struct yr_now now = rpc->env.now(rpc->env.ctx);
     char short_id[9];
     json_t *record_ = record("friend");
@@ -320,8 +331,7 @@ json_t *yr_record_friend(struct yr_rpc *rpc, const struct yr_friend_info *info, 
         yr_json_put_str(record_, "status", info->status);
     if (info->last_seen_ms > 0)
         yr_json_put_time(record_, "last_seen", info->last_seen_ms);
-    if (info->online)
-        json_object_set_new(record_, "path", json_string_nocheck(info->lan ? "lan" : "direct"));
+    yr_put_path(rpc, record_, info);
     put_int(record_, "unread", info->unread);
     put_int(record_, "queue", info->queued);
     put_bool(record_, "muted", info->muted_until_ms > now.wall_ms);
@@ -329,6 +339,7 @@ json_t *yr_record_friend(struct yr_rpc *rpc, const struct yr_friend_info *info, 
         yr_json_put_time(record_, "muted_until", info->muted_until_ms);
     put_bool(record_, "blocked", info->blocked);
     yr_json_put_time(record_, "created", info->created_ms);
+    json_object_set_new(record_, "relay", json_string_nocheck(relays[info->relay]));
     if (fingerprint)
         yr_json_put_str(record_, "fingerprint", info->fingerprint);
     return record_;
@@ -578,14 +589,14 @@ static struct totals count_all(struct yr_rpc *rpc, const struct yr_self *self)
 
 json_t *yr_record_status(struct yr_rpc *rpc)
 {
-    static const char *const reaches[] = {
-        [YR_REACH_NONE] = "none", [YR_REACH_NAT] = "nat", [YR_REACH_DIRECT] = "direct"};
     struct yr_rpc_status status;
+    struct yr_net_info net;
     struct yr_self self;
     json_t *record_ = record("status"), *listen = json_array();
 
     rpc->env.status(rpc->env.ctx, &status);
     yr_node_self(rpc->node, &self);
+    yr_node_net(rpc->node, &net);
     const bool open = self.unlocked && self.has_identity;
     const struct totals totals = open ? count_all(rpc, &self) : (struct totals){0};
     yr_json_put_str(record_, "version", YAARI_VERSION);
@@ -595,7 +606,8 @@ json_t *yr_record_status(struct yr_rpc *rpc)
         json_object_set_new(record_, "identity", yr_record_identity(rpc));
     put_int(record_, "uptime_s", status.uptime_s);
     json_object_set_new(record_, "reachable",
-                        json_string_nocheck(reaches[open ? status.reach : YR_REACH_NONE]));
+                        json_string_nocheck(yr_reach_name(yr_rpc_reach(rpc, &net))));
+    json_object_set_new(record_, "dht", yr_json_dht(&net));
     put_int(record_, "friends", self.friends);
     put_int(record_, "friends_online", self.friends_online);
     put_int(record_, "rooms", totals.rooms);

@@ -44,7 +44,11 @@ enum yr_exit yr_settings_load(struct yr_config *out, const struct yr_paths *path
                   errors) != YR_EXIT_OK ||
         list_flag(&config, YR_CFG_NET_BOOTSTRAP, args->bootstrap, args->bootstrap_count,
                   "--bootstrap", errors) != YR_EXIT_OK ||
+        (args->dht != NULL &&
+         flag(&config, YR_CFG_NET_DHT, args->dht, "--dht", errors) != YR_EXIT_OK) ||
         (args->no_lan && flag(&config, YR_CFG_NET_LAN, "no", "--no-lan", errors) != YR_EXIT_OK) ||
+        (args->no_port_mapping &&
+         flag(&config, YR_CFG_NET_PORT_MAPPING, "no", "--no-port-mapping", errors) != YR_EXIT_OK) ||
         (args->verbose > 0 && args->log == NULL &&
          flag(&config, YR_CFG_LOG_LEVEL, args->verbose > 1 ? "trace" : "debug", "--verbose",
               errors) != YR_EXIT_OK) ||
@@ -71,6 +75,21 @@ static void warn_restart(struct yr_daemon *daemon, const struct yr_config *next,
     free(after);
 }
 
+enum yr_dht_mode yr_settings_dht(const struct yr_config *config)
+{
+    const char *word = yr_config_str(config, YR_CFG_NET_DHT);
+
+    return strcmp(word, "server") == 0   ? YR_ROLE_SERVER
+           : strcmp(word, "client") == 0 ? YR_ROLE_CLIENT
+           : strcmp(word, "off") == 0    ? YR_ROLE_OFF
+                                         : YR_ROLE_AUTO;
+}
+
+bool yr_settings_relay(const struct yr_config *config)
+{
+    return strcmp(yr_config_str(config, YR_CFG_NET_RELAY), "off") != 0;
+}
+
 static void apply(struct yr_daemon *daemon, struct yr_config *next)
 {
     const bool receipts = yr_config_bool(next, YR_CFG_PRIVACY_READ_RECEIPTS);
@@ -83,6 +102,8 @@ static void apply(struct yr_daemon *daemon, struct yr_config *next)
     yr_log_levels(&daemon->log, &daemon->config.values[YR_CFG_LOG_LEVEL]);
     yr_node_set_read_receipts(yr_host_node(daemon->host), receipts);
     yr_rpc_set_read_receipts(daemon->rpc, receipts);
+    yr_host_set_dht(daemon->host, yr_settings_dht(&daemon->config));
+    yr_host_set_relay(daemon->host, yr_settings_relay(&daemon->config));
     yr_peers_apply_config(daemon);
 }
 

@@ -266,6 +266,7 @@ static enum yr_err receive_known(struct yr_chats *chats, const struct incoming *
         return advance_all(chats, in, plain->ids, plain->id_count, YR_STATE_DELIVERED);
     case YR_PLAIN_READ: return advance_all(chats, in, plain->ids, plain->id_count, YR_STATE_READ);
     case YR_PLAIN_PROFILE:
+    case YR_PLAIN_RELAYS:
     case YR_PLAIN_PREKEY:
     case YR_PLAIN_ROOM_INVITE:
     case YR_PLAIN_ROOM_JOIN:

@@ -358,6 +358,24 @@ enum yr_err yr_noise_read(struct yr_noise *hs, const void *msg, size_t msg_len, 
     return YR_OK;
 }
 
+void yr_noise_prekey(struct yr_noise *hs, const struct yr_keypair *own, const uint8_t *theirs)
+{
+    uint8_t tag[YR_TAG_LEN];
+    struct yr_wr wr = yr_wr_init(tag, sizeof tag);
+    enum yr_err err;
+
+    YR_ASSERT(hs->step == 0 && (hs->pattern == YR_NOISE_KK1 || hs->pattern == YR_NOISE_KK1PSK2));
+    YR_ASSERT(hs->initiator ? own != NULL : theirs != NULL);
+    if (hs->initiator)
+        hs->e = *own;
+    else
+        memcpy(hs->re, theirs, sizeof hs->re);
+    mix_ephemeral(hs, hs->initiator ? hs->e.public_key : hs->re);
+    err = encrypt_and_hash(hs, &wr, NULL, 0);
+    YR_ASSERT(err == YR_OK); // there is room for a tag
+    hs->step++;
+}
+
 bool yr_noise_done(const struct yr_noise *hs)
 {
     return !hs->failed &&

@@ -59,6 +59,11 @@ YR_MUST_USE enum yr_err yr_noise_write(struct yr_noise *hs, const uint8_t e_seed
 YR_MUST_USE enum yr_err yr_noise_read(struct yr_noise *hs, const void *msg, size_t msg_len,
                                       uint8_t *payload, size_t payload_cap, size_t *payload_len);
 
+/** Let the first message of a KK1 pattern pass without its travelling: it is the ephemeral key
+ *  alone, which both sides have beforehand as a prekey, and its tag is under a key that anybody can
+ *  make.  own: the initiator's; theirs: the prekey as the responder knows it; the other is NULL. */
+void yr_noise_prekey(struct yr_noise *hs, const struct yr_keypair *own, const uint8_t *theirs);
+
 /** All messages of the pattern have passed. */
 bool yr_noise_done(const struct yr_noise *hs);
 

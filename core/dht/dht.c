@@ -347,6 +347,27 @@ bool yr_dht_seen_as(const struct yr_dht *dht, uint8_t family, struct yr_addr *ou
     return false;
 }
 
+bool yr_dht_seen_by_any(const struct yr_dht *dht, uint8_t family, struct yr_addr *out)
+{
+    const struct yr_addr *first = NULL;
+    size_t count = 0;
+
+    if (yr_dht_seen_as(dht, family, out))
+        return true;
+    for (size_t i = 0; i < YR_DHT_VOTES; i++) {
+        if (dht->votes[i].addr.family != family)
+            continue;
+        if (first != NULL && !yr_addr_eq(first, &dht->votes[i].addr))
+            return false;
+        first = &dht->votes[i].addr;
+        count++;
+    }
+    if (count == 0 || count >= 3)
+        return false;
+    *out = *first;
+    return true;
+}
+
 static void vote(struct yr_dht *dht, const struct yr_addr *from, const struct yr_addr *seen)
 {
     const uint64_t net = yr_dht_wide_net(from);

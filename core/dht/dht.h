@@ -80,6 +80,9 @@ bool yr_dht_serves(const struct yr_dht *dht);
 size_t yr_dht_known(const struct yr_dht *dht);
 /** Where most others see us; false while three networks do not agree. */
 bool yr_dht_seen_as(const struct yr_dht *dht, uint8_t family, struct yr_addr *out);
+/** The same, or, while fewer than three networks have told, what all of those say: in a small
+ *  network there is nobody else to ask. */
+bool yr_dht_seen_by_any(const struct yr_dht *dht, uint8_t family, struct yr_addr *out);
 
 void yr_dht_info(const struct yr_dht *dht, struct yr_dht_info *out);
 /** The i-th node to start from; NULL behind the last.  Lent until the next yr_dht_bootstrap. */

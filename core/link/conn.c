@@ -149,6 +149,7 @@ static int on_completed(ngtcp2_conn *quic, void *ctx)
     yr_noise_clear(&conn->hs->noise);
     yr_free_secret(conn->links->mem, conn->hs);
     conn->hs = NULL;
+    conn->confirmed = !conn->dialled; // the dialler waits for HANDSHAKE_DONE
     conn->up_us = conn->heard_us = conn->acked_us = now;
     conn->rekey_us = now + YR_LINK_REKEY_S * YR_S;
     conn->replace_us =
@@ -161,16 +162,12 @@ static int on_completed(ngtcp2_conn *quic, void *ctx)
 
 /* ---- the rest of ngtcp2's callbacks ---- */
 
-static int on_datagram(ngtcp2_conn *quic, uint32_t flags, const uint8_t *data, size_t len,
-                       void *ctx)
+static int on_confirmed(ngtcp2_conn *quic, void *ctx)
 {
     struct yr_conn *conn = ctx;
 
     (void)quic;
-    (void)flags;
-    (void)data;
-    (void)len;
-    yr_links_count(conn->links, YR_LINK_N_DATAGRAM);
+    conn->confirmed = true;
     return 0;
 }
 
@@ -245,7 +242,8 @@ static const ngtcp2_callbacks callbacks = {
     .update_key = yr_handshake_update_key,
     .delete_crypto_aead_ctx = on_delete_aead,
     .delete_crypto_cipher_ctx = on_delete_cipher,
-    .recv_datagram = on_datagram,
+    .recv_datagram = yr_datagrams_on,
+    .handshake_confirmed = on_confirmed,
     .get_path_challenge_data = on_path_challenge,
     .version_negotiation = on_version,
 };
@@ -310,9 +308,11 @@ static void fake_path_init(struct fake_path *fake)
     fake->path.remote.addrlen = sizeof fake->remote;
 }
 
-static void settings_init(ngtcp2_settings *settings, struct yr_links *links)
+static void settings_init(ngtcp2_settings *settings, struct yr_links *links,
+                          const struct yr_addr *addr)
 {
     ngtcp2_settings_default(settings);
+    settings->no_pmtud = !yr_addr_udp(addr); // a circuit has none to discover
     settings->cc_algo = NGTCP2_CC_ALGO_CUBIC;
     settings->initial_ts = yr_quic_ns(links->now.mono_us);
     settings->initial_rtt = 200 * NGTCP2_MILLISECONDS;
@@ -329,7 +329,7 @@ static void params_init(ngtcp2_transport_params *params)
     params->initial_max_data = YR_LINK_WINDOW;
     params->initial_max_stream_data_bidi_remote = YR_LINK_STREAM_WINDOW;
     params->initial_max_streams_bidi = YR_CHANNEL_COUNT;
-    params->max_idle_timeout = yr_quic_ns(YR_LINK_SILENCE_S * YR_S);
+    params->max_idle_timeout = yr_quic_ns(YR_LINK_IDLE_S * YR_S);
     params->max_udp_payload_size = YR_PACKET_MAX;
     params->max_datagram_frame_size = YR_PACKET_MAX;
     params->active_connection_id_limit = 2;
@@ -351,7 +351,9 @@ static enum yr_err conn_new(struct yr_conn **out, struct yr_links *links, struct
     conn->pair_gen = link->keys[pair].gen;
     conn->addr = *addr;
     conn->payload_max = YR_LINK_DATAGRAM_MAX;
-    conn->made_us = conn->heard_us = links->now.mono_us;
+    conn->made_us = conn->heard_us = conn->active_us = links->now.mono_us;
+    conn->direct_us = links->now.mono_us;
+    conn->peer_keepalive_s = YR_LINK_KEEPALIVE_S;
     conn->scid.datalen = YR_CID_LEN;
     yr_random(links->rng, conn->scid.data, YR_CID_LEN);
     yr_keyring_init(&conn->ring);
@@ -389,7 +391,7 @@ enum yr_err yr_conn_dial(struct yr_conn **out, struct yr_link *link, struct yr_l
     yr_siphash(dcid.data + YR_CID1_RAND, keys->hint[link->out], dcid.data, YR_CID1_RAND);
     yr_handshake_init(&conn->hs->noise, links, link, 0, true);
     fake_path_init(&fake);
-    settings_init(&settings, links);
+    settings_init(&settings, links, addr);
     params_init(&params);
     if (ngtcp2_conn_client_new(&conn->quic, &dcid, &conn->scid, &fake.path, NGTCP2_PROTO_VER_V1,
                                &callbacks, &settings, &params, &conn->quic_mem, conn) != 0) {
@@ -397,7 +399,7 @@ enum yr_err yr_conn_dial(struct yr_conn **out, struct yr_link *link, struct yr_l
         yr_conn_free(conn);
         return YR_ENOMEM;
     }
-    ngtcp2_conn_set_keep_alive_timeout(conn->quic, yr_quic_ns(YR_LINK_KEEPALIVE_S * YR_S));
+    yr_conn_keepalive(conn);
     yr_clock_next(&link->ours, links->now.wall_ms);
     conn->mine = link->ours;
     yr_link_commit_clock(link, conn);
@@ -422,7 +424,7 @@ enum yr_err yr_conn_answer(struct yr_conn **out, struct yr_links *links, struct 
     memcpy(conn->hs->payload, first->payload, first->payload_len);
     conn->hs->payload_len = first->payload_len;
     fake_path_init(&fake);
-    settings_init(&settings, links);
+    settings_init(&settings, links, from);
     params_init(&params);
     yr_quic_set_first_cid(&params, &first->dcid);
     if ((err = cid_add(conn, first->dcid.data)) != YR_OK ||
@@ -433,9 +435,7 @@ enum yr_err yr_conn_answer(struct yr_conn **out, struct yr_links *links, struct 
         yr_conn_free(conn);
         return YR_ENOMEM;
     }
-    // The dialler's pings suffice; if they fail to come, ours follow.
-    ngtcp2_conn_set_keep_alive_timeout(conn->quic,
-                                       yr_quic_ns(YR_LINK_KEEPALIVE_S * YR_S + 10 * YR_S));
+    yr_conn_keepalive(conn);
     memcpy(conn->theirs.bytes, first->payload, sizeof conn->theirs.bytes);
     link->theirs = conn->theirs;
     yr_clock_next(&link->ours, links->now.wall_ms);
@@ -460,11 +460,84 @@ void yr_conn_free(struct yr_conn *conn)
         ngtcp2_conn_del(conn->quic); // before the chunks it points into
     YR_ASSERT(conn->quic_bytes == 0);
     yr_streams_clear(conn);
+    yr_datagrams_clear(conn);
     if (conn->hs != NULL)
         yr_noise_clear(&conn->hs->noise);
     yr_free_secret(links->mem, conn->hs);
     yr_keyring_clear(&conn->ring);
     yr_free_secret(links->mem, conn);
+}
+
+/* ---- keepalive, silence, doubt ---- */
+
+// Seconds of quiet before we ask.  The answerer lets the dialler ask first; and who knows that the
+// peer asks more often than he does himself looks soon after that ought to have happened.
+static unsigned quiet_s(const struct yr_conn *conn)
+{
+    const unsigned own = conn->link != NULL ? conn->link->keepalive_s : YR_LINK_KEEPALIVE_S;
+
+    return YR_MIN(own + (conn->dialled ? 0 : 1), conn->peer_keepalive_s + YR_LINK_LATE_S);
+}
+
+void yr_conn_keepalive(struct yr_conn *conn)
+{
+    // 1 ns: what ngtcp2 writes next is a packet that wants an answer.
+    ngtcp2_conn_set_keep_alive_timeout(conn->quic,
+                                       conn->nudge ? 1 : yr_quic_ns(quiet_s(conn) * YR_S));
+}
+
+void yr_conn_nudge(struct yr_conn *conn)
+{
+    conn->nudge = true;
+    yr_conn_keepalive(conn);
+    yr_conn_wake(conn);
+}
+
+// When a connection that is up ends unless something comes.
+static yr_us silence_ends(const struct yr_conn *conn)
+{
+    const unsigned limit = YR_MAX(YR_LINK_SILENCE_S, quiet_s(conn) + YR_LINK_DYING_S);
+
+    return conn->heard_us + limit * YR_S;
+}
+
+// A packet that wants an answer is out.
+static void asked(struct yr_conn *conn)
+{
+    const yr_us now = conn->links->now.mono_us;
+    const yr_us pto = ngtcp2_conn_get_pto(conn->quic) / 1000;
+
+    if (conn->asked_us != 0 || conn->state != YR_CONN_UP)
+        return;
+    conn->asked_us = now;
+    conn->doubt_us = now + YR_MAX(YR_LINK_DOUBT_S * YR_S, 2 * pto);
+}
+
+// A fresh packet came: an answer, unless what is under way in the streams is still not
+// acknowledged.
+static void answered(struct yr_conn *conn)
+{
+    const bool waits = yr_streams_in_flight(conn);
+
+    if (conn->asked_us == 0 || (waits && conn->acked_us != conn->links->now.mono_us))
+        return;
+    conn->asked_us = 0;
+    conn->in_doubt = conn->doubted = false;
+    if (waits)
+        asked(conn);
+}
+
+static void doubt(struct yr_conn *conn)
+{
+    const yr_us now = conn->links->now.mono_us;
+
+    if (conn->asked_us == 0 || now < conn->doubt_us)
+        return;
+    conn->doubt_us = now + YR_LINK_DOUBT_AGAIN_S * YR_S;
+    conn->in_doubt = conn->doubted = true;
+    yr_links_count(conn->links, YR_LINK_N_DOUBT);
+    if (conn->link != NULL)
+        yr_link_unsettle(conn->links, conn->link);
 }
 
 /* ---- in ---- */
@@ -474,18 +547,33 @@ static bool same_host(const struct yr_addr *a, const struct yr_addr *b)
     struct yr_addr c = *b;
 
     c.port = a->port;
+    c.local = a->local;
     return yr_addr_eq(a, &c);
 }
 
-static void move(struct yr_conn *conn, const struct yr_addr *to)
+// May a fresh packet from there move it?  Two ends that disagree settle on the UDP address.
+static bool may_move(const struct yr_conn *conn, const struct yr_addr *from)
+{
+    const yr_us now = conn->links->now.mono_us;
+
+    if (yr_addr_udp(from) || !yr_addr_udp(&conn->addr))
+        return true;
+    return conn->in_doubt || now - conn->direct_us >= YR_LINK_DIRECT_S * YR_S;
+}
+
+void yr_conn_move(struct yr_conn *conn, const struct yr_addr *to)
 {
     // What path MTU discovery found holds for the old path only, and it runs once.
     if (conn->state == YR_CONN_UP && !same_host(&conn->addr, to))
         conn->payload_max = YR_LINK_DATAGRAM_SAFE;
+    if (yr_addr_udp(to) && !yr_addr_udp(&conn->addr))
+        conn->direct_us = conn->links->now.mono_us;
     conn->addr = *to;
     conn->moved = true;
-    if (conn->link != NULL && conn->state == YR_CONN_UP)
-        yr_link_unsettle(conn->links, conn->link);
+    if (conn->link == NULL || conn->state != YR_CONN_UP)
+        return;
+    yr_links_count(conn->links, YR_LINK_N_MOVED);
+    yr_link_unsettle(conn->links, conn->link);
 }
 
 // Sleep until ngtcp2 wants something.
@@ -499,8 +587,10 @@ static void doze(struct yr_conn *conn)
     if (conn->state == YR_CONN_UP) {
         if (conn->unanswered_us != 0 && yr_streams_idle(conn))
             at = YR_MAX(at, conn->unanswered_us + YR_LINK_ACK_MS * YR_MS);
-        at = YR_MIN(at, conn->heard_us + YR_LINK_SILENCE_S * YR_S);
+        at = YR_MIN(at, silence_ends(conn));
         at = YR_MIN(at, conn->replace_us);
+        if (conn->asked_us != 0)
+            at = YR_MIN(at, YR_MAX(conn->doubt_us, now + 1));
         if (conn->dialled)
             at = YR_MIN(at, conn->rekey_us);
     }
@@ -540,12 +630,21 @@ void yr_conn_recv(struct yr_conn *conn, const struct yr_addr *from, const uint8_
     // Only what has never been here before counts: a copy of an old packet decrypts too.
     for (size_t i = 0; i < YR_SPACE_COUNT; i++)
         fresh = fresh || conn->ring.highest[i] > before[i];
+    if (conn->ring.opened != opened)
+        conn->active_us = links->now.mono_us;
     if (fresh) {
         conn->heard_us = links->now.mono_us;
         if (conn->fed && conn->unanswered_us == 0)
             conn->unanswered_us = links->now.mono_us;
-        if (!yr_addr_eq(&conn->addr, from))
-            move(conn, from);
+        answered(conn);
+        if (!yr_addr_eq(&conn->addr, from)) {
+            if (may_move(conn, from))
+                yr_conn_move(conn, from);
+            else
+                yr_links_count(links, YR_LINK_N_STRAY);
+        }
+        if (yr_addr_udp(from))
+            conn->direct_us = links->now.mono_us;
     }
     if (rv != 0)
         yr_conn_fail(conn, rv);
@@ -576,6 +675,7 @@ static size_t leave(struct yr_conn *conn, uint8_t *buf, size_t len)
     ngtcp2_conn_del(conn->quic); // before the chunks it points into
     conn->quic = NULL;
     yr_streams_clear(conn);
+    yr_datagrams_clear(conn);
     enter(conn, YR_CONN_LEAVING);
     return write_goodbye(conn, buf);
 }
@@ -608,6 +708,29 @@ static void rest(struct yr_conn *conn)
     doze(conn);
 }
 
+size_t yr_conn_payload(const struct yr_conn *conn)
+{
+    const bool via = !yr_addr_udp(&conn->addr) && conn->confirmed;
+
+    return via ? YR_MIN(conn->payload_max, (size_t)YR_LINK_VIA_MAX) : conn->payload_max;
+}
+
+// What was written: does it want an answer?  ngtcp2 has sent a PING if it was time for one.
+static void wrote(struct yr_conn *conn, size_t n)
+{
+    const yr_us now = conn->links->now.mono_us;
+    const bool pinged = conn->nudge || now >= conn->active_us + quiet_s(conn) * YR_S;
+
+    if (n > 0 && (conn->asking || pinged || yr_streams_in_flight(conn)))
+        asked(conn);
+    if (n > 0)
+        conn->active_us = now;
+    if (conn->nudge) {
+        conn->nudge = false;
+        yr_conn_keepalive(conn);
+    }
+}
+
 size_t yr_conn_write(struct yr_conn *conn, uint8_t *buf, size_t cap)
 {
     size_t n;
@@ -616,14 +739,20 @@ size_t yr_conn_write(struct yr_conn *conn, uint8_t *buf, size_t cap)
         return 0;
     if (conn->state == YR_CONN_LEAVING)
         return write_goodbye(conn, buf);
-    cap = YR_MIN(cap, conn->payload_max);
+    cap = YR_MIN(cap, yr_conn_payload(conn));
     if (conn->state == YR_CONN_CLOSING)
         return write_close(conn, buf, cap);
+    if (conn->rearm) {
+        conn->rearm = false;
+        yr_conn_keepalive(conn);
+    }
+    conn->asking = false;
     n = yr_streams_write(conn, buf, cap);
     if (conn->state == YR_CONN_CLOSING)
         return write_close(conn, buf, cap);
     if (conn->state == YR_CONN_DEAD)
         return 0;
+    wrote(conn, n);
     conn->out_bytes += n;
     conn->burst += n;
     conn->packets += n > 0;
@@ -638,8 +767,8 @@ void yr_conn_wake(struct yr_conn *conn)
 {
     conn->dirty = true;
     if (yr_conn_held(conn)) { // until it is released, only its patience counts
-        const yr_us patience = conn->state == YR_CONN_UP ? conn->heard_us + YR_LINK_SILENCE_S * YR_S
-                                                         : conn->made_us + YR_LINK_DIAL_S * YR_S;
+        const yr_us patience =
+            conn->state == YR_CONN_UP ? silence_ends(conn) : conn->made_us + YR_LINK_DIAL_S * YR_S;
         yr_links_schedule(conn, patience);
         return;
     }
@@ -677,7 +806,7 @@ void yr_conn_tick(struct yr_conn *conn)
     if (conn->state != YR_CONN_HANDSHAKE && conn->state != YR_CONN_UP)
         return;
     if (conn->state == YR_CONN_HANDSHAKE ? now >= conn->made_us + YR_LINK_DIAL_S * YR_S
-                                         : now >= conn->heard_us + YR_LINK_SILENCE_S * YR_S) {
+                                         : now >= silence_ends(conn)) {
         die(conn, YR_LINK_TIMEOUT);
         return;
     }
@@ -688,6 +817,7 @@ void yr_conn_tick(struct yr_conn *conn)
         return;
     }
     rekey(conn);
+    doubt(conn);
     if (conn->state == YR_CONN_UP && yr_streams_in_flight(conn) &&
         now - conn->acked_us >= YR_LINK_STALL_S * YR_S)
         conn->payload_max = YR_LINK_DATAGRAM_SAFE;

@@ -80,7 +80,22 @@ struct yr_conn {
     uint64_t hold; /* nothing leaves before links->durable has reached it */
     struct yr_addr addr;
     size_t payload_max;
-    bool moved; /* addr is news to the links' owner */
+    bool confirmed;  /* no packet of the handshake follows: any may be smaller than 1,200 bytes */
+    bool moved;      /* addr is news to the links' owner */
+    yr_us direct_us; /* when a fresh packet last came from a UDP address */
+
+    /* The way is in doubt when what asks for an answer gets none. */
+    bool asking;            /* the packet being written wants an answer */
+    yr_us asked_us;         /* since when one is wanted and none came; or 0 */
+    yr_us doubt_us;         /* when that is told */
+    bool in_doubt, doubted; /* it was told; is to be told */
+    bool nudge;             /* a packet that wants an answer is to go at once */
+    bool rearm;             /* an interval of the keepalive has changed */
+    yr_us active_us;        /* last packet in or out: from here the keepalive counts */
+    unsigned peer_keepalive_s;
+
+    struct yr_dgram *dgram_head, *dgram_tail;
+    size_t dgram_bytes;
 
     bool fed;            /* by the packet in hand: data of a stream */
     yr_us unanswered_us; /* since when data is here that no packet has answered; or 0 */
@@ -120,6 +135,8 @@ struct yr_link {
     uint64_t credit_us;           /* token bucket: a first packet costs a second */
     yr_us credit_at;
 
+    unsigned keepalive_s;
+    uint64_t datagrams_in, datagrams_out;
     struct yr_conn *conns; /* newest first */
     struct yr_conn *active;
     bool told_up;         /* the owner believes that it is up */
@@ -130,16 +147,19 @@ struct yr_link {
 };
 
 /*    X(NAME, counter name) what happened, for `status` and the tests */
-#define YR_LINK_COUNT_MAP(X)            \
-    X(DIAL, "link.dials")               \
-    X(ANSWER, "link.answers")           \
-    X(UP, "link.ups")                   \
-    X(REPLACED, "link.replaced")        \
-    X(MOVED, "link.moved")              \
-    X(REKEY, "link.key_updates")        \
-    X(PROTOCOL, "link.protocol_errors") \
-    X(NOMEM, "link.out_of_memory")      \
-    X(DATAGRAM, "link.datagrams_ignored")
+#define YR_LINK_COUNT_MAP(X)                \
+    X(DIAL, "link.dials")                   \
+    X(ANSWER, "link.answers")               \
+    X(UP, "link.ups")                       \
+    X(REPLACED, "link.replaced")            \
+    X(MOVED, "link.moved")                  \
+    X(REKEY, "link.key_updates")            \
+    X(PROTOCOL, "link.protocol_errors")     \
+    X(NOMEM, "link.out_of_memory")          \
+    X(DOUBT, "link.doubts")                 \
+    X(STRAY, "link.strays")                 \
+    X(DATAGRAM_FULL, "link.datagrams_full") \
+    X(DATAGRAM_LATE, "link.datagrams_late")
 
 enum yr_link_drop {
 #define X(NAME, text) YR_LINK_DROP_##NAME,
@@ -204,6 +224,8 @@ void yr_conn_recv(struct yr_conn *conn, const struct yr_addr *from, const uint8_
                   size_t len);
 /** Its next datagram, or 0 for now. */
 size_t yr_conn_write(struct yr_conn *conn, uint8_t *buf, size_t cap);
+/** Bytes of its next packet, at most. */
+size_t yr_conn_payload(const struct yr_conn *conn);
 /** Its deadline has come. */
 void yr_conn_tick(struct yr_conn *conn);
 /** End it: silently in the handshake of a dial or when it is held, else with CONNECTION_CLOSE. */
@@ -217,6 +239,12 @@ ngtcp2_ssize yr_conn_result(const struct yr_conn *conn, ngtcp2_ssize rv);
 void yr_conn_fail(struct yr_conn *conn, int rv);
 /** It may have something to write. */
 void yr_conn_wake(struct yr_conn *conn);
+/** Its packets go there from now on. */
+void yr_conn_move(struct yr_conn *conn, const struct yr_addr *to);
+/** Send something that wants an answer, soon. */
+void yr_conn_nudge(struct yr_conn *conn);
+/** Its own interval or the peer's has changed. */
+void yr_conn_keepalive(struct yr_conn *conn);
 
 static inline bool yr_conn_held(const struct yr_conn *conn)
 {
@@ -251,6 +279,17 @@ int yr_streams_on_acked(ngtcp2_conn *quic, int64_t stream, uint64_t offset, uint
 int yr_streams_on_more_data(ngtcp2_conn *quic, int64_t stream, uint64_t max, void *ctx,
                             void *stream_ctx);
 int yr_streams_on_more(ngtcp2_conn *quic, uint64_t max, void *ctx);
+
+/* ---- datagrams.c ---- */
+
+/** Errors: YR_ESIZE, YR_EFULL (counted), YR_ENOMEM. */
+YR_MUST_USE enum yr_err yr_datagrams_push(struct yr_conn *conn, const uint8_t *bytes, size_t len);
+/** Is there one to write into a packet of `cap` bytes?  What is too old or too long is dropped. */
+bool yr_datagrams_due(struct yr_conn *conn, size_t cap);
+/** Write the first one; there must be one. */
+ngtcp2_ssize yr_datagrams_write(struct yr_conn *conn, uint8_t *buf, size_t cap);
+void yr_datagrams_clear(struct yr_conn *conn);
+int yr_datagrams_on(ngtcp2_conn *quic, uint32_t flags, const uint8_t *data, size_t len, void *ctx);
 
 /* ---- handshake.c ---- */
 

@@ -1,4 +1,5 @@
 #include "core/link/first.h"
+#include "core/wire/messages.h"
 
 /* ---- which connection is the link ---- */
 
@@ -125,6 +126,23 @@ static void report_path(struct yr_links *links, struct yr_link *link)
     links->ops.path(links->ops.ctx, link->slot, &addr);
 }
 
+static void report_doubt(struct yr_links *links, struct yr_link *link)
+{
+    if (link->active == NULL || !link->active->doubted)
+        return;
+    link->active->doubted = false;
+    links->ops.doubt(links->ops.ctx, link->slot);
+}
+
+// Nobody need be told of the usual interval.
+static void tell_keepalive(struct yr_links *links, struct yr_link *link)
+{
+    const uint8_t body[2] = {(uint8_t)link->keepalive_s, (uint8_t)(link->keepalive_s >> 8)};
+
+    (void)!yr_links_send(links, link->slot, YR_CHANNEL_CONTROL, YR_FRAME_KEEPALIVE, body,
+                         sizeof body);
+}
+
 void yr_link_settle(struct yr_links *links, struct yr_link *link)
 {
     const struct yr_link_ops *ops = &links->ops;
@@ -138,9 +156,12 @@ void yr_link_settle(struct yr_links *links, struct yr_link *link)
     links->reporting = link;
     if (up && link->active != NULL) {
         link->told_up = true;
+        if (link->keepalive_s != YR_LINK_KEEPALIVE_S)
+            tell_keepalive(links, link);
         ops->up(ops->ctx, link->slot);
     }
     report_path(links, link);
+    report_doubt(links, link);
     // While another is on its way up, the friend may just have chosen that one first.
     if (link->active == NULL && link->told_up && !half_open) {
         link->told_up = false;
@@ -281,6 +302,7 @@ enum yr_err yr_links_set(struct yr_links *links, unsigned slot, const uint8_t id
         link->gen = gen;
         link->out = pair->out;
         link->credit_us = YR_LINK_DIALS_BURST * YR_S;
+        link->keepalive_s = YR_LINK_KEEPALIVE_S;
     }
     set_keys(link, pair);
     if (yr_clock_above(theirs, &link->theirs))
@@ -448,6 +470,51 @@ enum yr_err yr_links_send(struct yr_links *links, unsigned slot, enum yr_channel
     return err;
 }
 
+enum yr_err yr_links_datagram(struct yr_links *links, unsigned slot, const uint8_t *bytes,
+                              size_t len)
+{
+    struct yr_link *link = link_at(links, slot);
+    struct yr_conn *conn = link != NULL ? link->active : NULL;
+    enum yr_err err;
+
+    if (conn == NULL || conn->state != YR_CONN_UP)
+        return YR_EAGAIN;
+    if ((err = yr_datagrams_push(conn, bytes, len)) == YR_OK)
+        yr_conn_wake(conn);
+    return err;
+}
+
+void yr_links_move(struct yr_links *links, unsigned slot, const struct yr_addr *addr,
+                   struct yr_now now)
+{
+    struct yr_link *link = link_at(links, slot);
+    struct yr_conn *conn = link != NULL ? link->active : NULL;
+
+    if (conn == NULL || conn->state != YR_CONN_UP || yr_addr_eq(&conn->addr, addr))
+        return;
+    links->now = now;
+    yr_conn_move(conn, addr);
+    yr_conn_nudge(conn);
+}
+
+void yr_links_keepalive(struct yr_links *links, unsigned slot, unsigned seconds, struct yr_now now)
+{
+    struct yr_link *link = link_at(links, slot);
+
+    seconds = YR_MIN(YR_MAX(seconds, YR_LINK_KEEPALIVE_S_MIN), YR_LINK_KEEPALIVE_S_MAX);
+    if (link == NULL || link->keepalive_s == seconds)
+        return;
+    links->now = now;
+    link->keepalive_s = seconds;
+    for (struct yr_conn *conn = link->conns; conn != NULL; conn = conn->next) {
+        if (conn->state != YR_CONN_HANDSHAKE && conn->state != YR_CONN_UP)
+            continue;
+        conn->rearm = true;
+        yr_conn_wake(conn);
+    }
+    tell_keepalive(links, link);
+}
+
 void yr_links_release(struct yr_links *links, uint64_t durable)
 {
     if (durable <= links->durable)
@@ -558,6 +625,13 @@ void yr_links_info(const struct yr_links *links, unsigned slot, struct yr_link_i
     out->in_bytes = active->in_bytes;
     out->out_bytes = active->out_bytes;
     out->since_us = active->up_us;
+    out->heard_us = active->heard_us;
+    out->keepalive_s = link->keepalive_s;
+    out->peer_keepalive_s = active->peer_keepalive_s;
+    out->payload_max = yr_conn_payload(active);
+    out->in_doubt = active->in_doubt;
+    out->datagrams_in = link->datagrams_in;
+    out->datagrams_out = link->datagrams_out;
     out->caps = active->caps;
 }
 

@@ -8,7 +8,15 @@
  * with `channel u8` and then carries frames `type u8 | len u16le | body`.  Frames of a channel
  * arrive whole and in order within one connection.  When a connection replaces another, what was
  * not acknowledged at the level of messages is sent again by whoever queued it: frames carry ids,
- * the link keeps no memory of a dead connection. */
+ * the link keeps no memory of a dead connection.
+ *
+ * Beside the channels a link carries datagrams: bytes that are sent once, arrive whole or not at
+ * all, in any order.
+ *
+ * Where a link's packets go is an address below QUIC, which knows nothing of it.  A packet that is
+ * authentic and newer than all before moves it: between UDP addresses, and from a circuit to a UDP
+ * address, at once; from a UDP address to a circuit only when that one has been silent for
+ * YR_LINK_DIRECT_S or is in doubt.  The owner moves it too: yr_links_move. */
 #ifndef YR_LINKS_H
 #define YR_LINKS_H
 
@@ -58,8 +66,14 @@ struct yr_link_ops {
                   const uint8_t *body, size_t len);
     /** The channel's queue, once refused as full, has room again. */
     void (*room)(void *ctx, unsigned slot, enum yr_channel channel);
-    /** The link's packets now come authenticated from here (roaming; also at up). */
+    /** The link's packets now go here: they come authenticated from here, or the owner moved them;
+     *  also at up. */
     void (*path)(void *ctx, unsigned slot, const struct yr_addr *addr);
+    /** A datagram, never empty; bytes lent for the call. */
+    void (*datagram)(void *ctx, unsigned slot, const uint8_t *bytes, size_t len);
+    /** Something that wants an answer has had none for max(1 s, 2 PTO): the way may be gone.  The
+     *  link lives on; told again every 2 s until something is answered. */
+    void (*doubt)(void *ctx, unsigned slot);
     void *ctx;
 };
 
@@ -104,6 +118,28 @@ YR_MUST_USE enum yr_err yr_links_send(struct yr_links *links, unsigned slot,
                                       enum yr_channel channel, uint8_t type, const uint8_t *body,
                                       size_t len);
 
+/** Longest datagram: it fits wherever a link does. */
+#define YR_DATAGRAM_LEN_MAX (YR_LINK_DATAGRAM_SAFE - 32)
+
+/** Queue a copy of a datagram, behind control and before all other channels.  It is sent once or,
+ *  when a second has passed, dropped and counted.
+ *  Errors: YR_EAGAIN: the link is down; YR_EFULL: YR_QUEUE_DATAGRAM wait already, this one is
+ *  dropped and counted; YR_ESIZE: empty, or over YR_DATAGRAM_LEN_MAX; YR_ENOMEM. */
+YR_MUST_USE enum yr_err yr_links_datagram(struct yr_links *links, unsigned slot,
+                                          const uint8_t *bytes, size_t len);
+
+/** The link's packets go to addr from now on, and one that wants an answer goes at once.  The
+ *  connection stays as it is; `path` is told.  Nothing happens while the link is down. */
+void yr_links_move(struct yr_links *links, unsigned slot, const struct yr_addr *addr,
+                   struct yr_now now);
+
+/** How long this link may be quiet before a packet goes out to keep NATs open, clamped to
+ *  YR_LINK_KEEPALIVE_S_MIN..MAX; the friend is told.  Kept until the slot is removed.  A link ends
+ *  after max(YR_LINK_SILENCE_S, that + 30 s) without a packet: whoever sends one gets an answer, so
+ *  one's own interval decides when one must hear something.  Who knows that the friend speaks more
+ *  often looks as soon as he ought to have. */
+void yr_links_keepalive(struct yr_links *links, unsigned slot, unsigned seconds, struct yr_now now);
+
 /** Everything whose token is <= durable may leave now. */
 void yr_links_release(struct yr_links *links, uint64_t durable);
 
@@ -125,8 +161,12 @@ struct yr_link_info {
     bool up, dialling, dialled_by_us;
     struct yr_addr addr;
     uint64_t rtt_us, in_bytes, out_bytes;
-    yr_us since_us;
-    uint32_t caps; /* the peer's capability bits */
+    yr_us since_us, heard_us;
+    unsigned keepalive_s, peer_keepalive_s; /* our interval, and the friend's as he told it */
+    size_t payload_max;                     /* bytes of a packet on this way, at most */
+    bool in_doubt;
+    uint64_t datagrams_in, datagrams_out; /* bytes of those, over all connections of the link */
+    uint32_t caps;                        /* the peer's capability bits */
 };
 void yr_links_info(const struct yr_links *links, unsigned slot, struct yr_link_info *out);
 

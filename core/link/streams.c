@@ -1,4 +1,5 @@
 #include "core/link/conn.h"
+#include "core/wire/messages.h"
 
 // Bytes a channel's queue holds: room for a burst, and for what a long path has in flight.
 static const size_t queue_max[YR_CHANNEL_COUNT] = {
@@ -26,6 +27,19 @@ void yr_streams_clear(struct yr_conn *conn)
 
 /* ---- streams in ---- */
 
+// The peer tells how long he lets the link be quiet.
+static void on_keepalive(struct yr_conn *conn, const uint8_t *body, size_t len)
+{
+    struct yr_rd rd = yr_rd_init(body, len);
+    const unsigned seconds = yr_rd_u16(&rd);
+
+    if (!yr_rd_done(&rd))
+        return;
+    conn->peer_keepalive_s =
+        YR_MIN(YR_MAX(seconds, YR_LINK_KEEPALIVE_S_MIN), YR_LINK_KEEPALIVE_S_MAX);
+    conn->rearm = true; // not in the middle of reading a packet
+}
+
 static bool on_frame(void *ctx, uint8_t channel, uint8_t type, const uint8_t *body, size_t len)
 {
     struct yr_conn *conn = ctx;
@@ -36,6 +50,10 @@ static bool on_frame(void *ctx, uint8_t channel, uint8_t type, const uint8_t *bo
         yr_link_settle(links, link); // "up" comes before the first frame
     if (conn->state != YR_CONN_UP || conn->link == NULL)
         return false;
+    if (channel == YR_CHANNEL_CONTROL && type == YR_FRAME_KEEPALIVE) {
+        on_keepalive(conn, body, len);
+        return true;
+    }
     links->ops.frame(links->ops.ctx, link->slot, channel, type, body, len);
     return conn->state == YR_CONN_UP;
 }
@@ -196,7 +214,7 @@ static void open_streams(struct yr_conn *conn)
             (void)open_stream(conn, &conn->channels[i]);
 }
 
-// Channels in the order of their numbers: control before chat before rooms before bulk.
+// Channels in the order of their numbers: control (then datagrams), chat, rooms, bulk.
 static struct yr_conn_channel *next_channel(struct yr_conn *conn)
 {
     for (size_t i = 0; i < YR_CHANNEL_COUNT; i++) {
@@ -262,13 +280,16 @@ size_t yr_streams_write(struct yr_conn *conn, uint8_t *buf, size_t cap)
         open_streams(conn);
     while (conn->state == YR_CONN_HANDSHAKE || conn->state == YR_CONN_UP) {
         struct yr_conn_channel *channel = conn->state == YR_CONN_UP ? next_channel(conn) : NULL;
-        const ngtcp2_ssize n = write_some(conn, channel, buf, cap);
+        const bool control = channel == &conn->channels[YR_CHANNEL_CONTROL];
+        const bool datagram = conn->state == YR_CONN_UP && !control && yr_datagrams_due(conn, cap);
+        const ngtcp2_ssize n =
+            datagram ? yr_datagrams_write(conn, buf, cap) : write_some(conn, channel, buf, cap);
 
         if (n >= 0)
             return (size_t)n;
         if (n == NGTCP2_ERR_WRITE_MORE)
             continue;
-        if (n == NGTCP2_ERR_STREAM_DATA_BLOCKED && channel != NULL)
+        if (n == NGTCP2_ERR_STREAM_DATA_BLOCKED && channel != NULL && !datagram)
             channel->blocked = true;
         else
             yr_conn_fail(conn, (int)n);

@@ -44,7 +44,7 @@ static enum yr_err identity_new(struct yr_node *n, const struct yr_cmd *cmd, str
     memcpy(done->conv, n->self.id, 32);
     err = yr_self_start(n);
     if (err == YR_OK)
-        yr_peers_apply(n);
+        yr_peers_apply(n); // and our part in the DHT begins
     return err;
 }
 

@@ -362,8 +362,24 @@ static void link_path(void *ctx, unsigned slot, const struct yr_addr *addr)
 {
     struct yr_node *n = ctx;
 
+    if (!yr_addr_udp(addr))
+        return; // a circuit: nothing that could be dialled another time
     yr_paths_learn(n->paths, slot, addr, YR_ADDR_LINKED, n->now);
     yr_friend_store_addrs(n, &n->friends[slot]);
+}
+
+static void link_datagram(void *ctx, unsigned slot, const uint8_t *bytes, size_t len)
+{
+    (void)ctx;
+    (void)slot;
+    (void)bytes;
+    (void)len;
+}
+
+static void link_doubt(void *ctx, unsigned slot)
+{
+    (void)ctx;
+    (void)slot;
 }
 
 const struct yr_link_ops yr_friend_link_ops = {.clock = link_clock,
@@ -372,7 +388,9 @@ const struct yr_link_ops yr_friend_link_ops = {.clock = link_clock,
                                                .dial_failed = link_dial_failed,
                                                .frame = link_frame,
                                                .room = link_room,
-                                               .path = link_path};
+                                               .path = link_path,
+                                               .datagram = link_datagram,
+                                               .doubt = link_doubt};
 
 /* ---- path ---- */
 

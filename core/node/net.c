@@ -21,6 +21,7 @@ void yr_node_net(const struct yr_node *n, struct yr_net_info *out)
     out->relays = n->opts.relay;
     out->keepalive_s = YR_LINK_KEEPALIVE_S;
     out->mapped = n->mapped;
+    yr_node_dht_info(n, out);
 }
 
 bool yr_node_own_addr_at(const struct yr_node *n, size_t i, struct yr_addr *out,
@@ -33,13 +34,39 @@ bool yr_node_own_addr_at(const struct yr_node *n, size_t i, struct yr_addr *out,
     return true;
 }
 
+static bool slot_of(const struct yr_node *n, const uint8_t friend_id[YR_ID_LEN], unsigned *out)
+{
+    for (unsigned slot = 0; slot < YR_FRIENDS_MAX; slot++)
+        if (n->friends[slot].used && memcmp(n->friends[slot].id, friend_id, YR_ID_LEN) == 0) {
+            *out = slot;
+            return true;
+        }
+    return false;
+}
+
+bool yr_node_candidate_at(const struct yr_node *n, const uint8_t friend_id[YR_ID_LEN], size_t i,
+                          struct yr_candidate *out)
+{
+    static const enum yr_found how[] = {[YR_ADDR_LINKED] = YR_FOUND_LINKED,
+                                        [YR_ADDR_TOLD] = YR_FOUND_TOLD,
+                                        [YR_ADDR_LAN] = YR_FOUND_LAN,
+                                        [YR_ADDR_PROBED] = YR_FOUND_PROBED};
+    enum yr_addr_source source;
+    unsigned slot;
+
+    if (!slot_of(n, friend_id, &slot) ||
+        !yr_paths_candidate(n->paths, slot, i, &out->addr, &source))
+        return false;
+    out->how = how[source];
+    return true;
+}
+
 bool yr_node_try_at(const struct yr_node *n, const uint8_t friend_id[YR_ID_LEN], size_t i,
                     struct yr_try *out)
 {
-    for (unsigned slot = 0; slot < YR_FRIENDS_MAX; slot++)
-        if (n->friends[slot].used && memcmp(n->friends[slot].id, friend_id, YR_ID_LEN) == 0)
-            return yr_traces_at(n->traces, slot, i, out);
-    return false;
+    unsigned slot;
+
+    return slot_of(n, friend_id, &slot) && yr_traces_at(n->traces, slot, i, out);
 }
 
 void yr_node_traffic(const struct yr_node *n, enum yr_purpose purpose, struct yr_traffic *out)

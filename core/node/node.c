@@ -24,6 +24,7 @@ void yr_node_free(struct yr_node *n)
 {
     if (n == NULL)
         return;
+    yr_dht_free(n->dht);
     yr_rooms_free(n->rooms);
     yr_chats_free(n->chats);
     yr_delivery_free(n->delivery);
@@ -159,12 +160,14 @@ enum yr_err yr_node_unlock(struct yr_node *n, struct yr_now now, const uint8_t v
     n->unlocked = true;
     n->failing = false;
     n->tripped = YR_OK;
+    yr_node_dht_apply(n);
     return YR_OK;
 }
 
 void yr_node_close(struct yr_node *n, struct yr_now now)
 {
     n->now = now;
+    yr_node_dht_stop(n); // what it knows is kept for the next start
     yr_links_close_all(n->links, now);
 }
 
@@ -174,6 +177,10 @@ void yr_node_lock(struct yr_node *n, struct yr_now now)
     if (!n->unlocked)
         return;
     yr_events_fail(n->events, YR_ELOCKED);
+    yr_dht_free(n->dht); // what it knew was kept when the node was closed
+    n->dht = NULL;
+    yr_wipe(n->dht_seed, sizeof n->dht_seed);
+    n->dht_seeded = false;
     yr_node_unload(n);
     yr_rows_lock(n->rows);
     n->unlocked = false;
@@ -223,6 +230,9 @@ void yr_node_datagram(struct yr_node *n, const struct yr_addr *from, const uint8
     } else if (bytes[0] >= 0x05 && bytes[0] <= 0x08) {
         purpose = YR_FOR_CONTACT;
         yr_contacts_recv(n->contacts, n->now, from, bytes, len);
+    } else if (bytes[0] == YR_DHT_TYPE && yr_addr_udp(from)) {
+        purpose = YR_FOR_DHT;
+        yr_node_dht_recv(n, from, bytes, len);
     } else if (bytes[0] == 0x21 || bytes[0] == 0x22) {
         purpose = YR_FOR_PATH;
         yr_paths_recv(n->paths, n->now, from, bytes, len);
@@ -242,8 +252,9 @@ void yr_node_recv(struct yr_node *n, struct yr_now now, const struct yr_addr *fr
 {
     n->now = now;
     n->received++;
-    if (!n->has_identity || n->failing || n->tripped != YR_OK || !n->opts.online || len == 0 ||
-        len > YR_PACKET_MAX) {
+    // A node of the DHT needs no identity.
+    if (len == 0 || len > YR_PACKET_MAX || !n->opts.online || n->failing || n->tripped != YR_OK ||
+        (!n->has_identity && (n->dht == NULL || bytes[0] != YR_DHT_TYPE))) {
         n->dropped++;
         return;
     }
@@ -313,6 +324,7 @@ void yr_node_tick(struct yr_node *n, struct yr_now now)
         return;
     }
     yr_daily_tick(n);
+    yr_node_dht_tick(n);
     if (!n->has_identity)
         return;
     yr_node_trip(n, yr_rooms_tick(n->rooms, now));
@@ -335,6 +347,7 @@ yr_us yr_node_deadline(const struct yr_node *n)
     if (n->failing)
         return n->retry_us;
     due = YR_MIN(due, n->rotate_us);
+    due = YR_MIN(due, yr_node_dht_deadline(n));
     if (n->has_identity)
         due = YR_MIN(due, yr_rooms_deadline(n->rooms));
     if (!n->has_identity || !n->opts.online)
@@ -349,12 +362,25 @@ yr_us yr_node_deadline(const struct yr_node *n)
     return n->close_due ? 0 : due;
 }
 
+static bool same_addrs(const struct yr_node *n, const struct yr_addr *addrs, size_t count)
+{
+    bool same = count == n->addr_count;
+
+    for (size_t i = 0; same && i < count; i++)
+        same = yr_addr_eq(&n->addrs[i], &addrs[i]);
+    return same;
+}
+
 void yr_node_addrs(struct yr_node *n, struct yr_now now, const struct yr_addr *addrs, size_t count)
 {
+    const bool moved = !same_addrs(n, addrs, count);
+
     n->now = now;
     n->addr_count = YR_MIN(count, (size_t)YR_OWN_ADDRS_MAX);
     if (n->addr_count > 0)
         memcpy(n->addrs, addrs, n->addr_count * sizeof *addrs);
+    if (moved)
+        yr_node_dht_moved(n);
     if (!n->has_identity)
         return;
     for (unsigned slot = 0; slot < YR_FRIENDS_MAX; slot++) {
@@ -408,10 +434,14 @@ static bool poll_send(struct yr_node *n, struct yr_effect *out, uint8_t *buf, si
     enum yr_purpose purpose = YR_FOR_LINK;
 
     out->kind = YR_FX_SEND;
-    if (!n->has_identity || n->failing || n->tripped != YR_OK || !n->opts.online)
+    if (n->failing || n->tripped != YR_OK || !n->opts.online)
         return false;
     do {
-        if ((out->len = yr_contacts_poll(n->contacts, &out->to, buf, cap)) > 0)
+        if (n->dht != NULL && (out->len = yr_dht_poll(n->dht, &out->to, buf, cap)) > 0)
+            purpose = YR_FOR_DHT;
+        else if (!n->has_identity)
+            return false;
+        else if ((out->len = yr_contacts_poll(n->contacts, &out->to, buf, cap)) > 0)
             purpose = YR_FOR_CONTACT;
         else if ((out->len = yr_paths_poll(n->paths, &out->to, buf, cap)) > 0)
             purpose = YR_FOR_PATH;

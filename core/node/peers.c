@@ -25,6 +25,19 @@ static struct yr_peer *free_peer(struct yr_node *n)
     return NULL;
 }
 
+// HOST:PORT/KEY, the key in 52 characters: of a node of the DHT.
+static void read_key(struct yr_peer *peer)
+{
+    const char *slash = strrchr(peer->name, '/');
+    uint8_t pk[YR_BASE32_LEN(32)];
+    size_t len = sizeof pk;
+
+    peer->keyed = slash != NULL && strlen(slash + 1) == YR_BASE32_LEN(32) &&
+                  yr_base32_decode(pk, &len, slash + 1, YR_BASE32_LEN(32)) == YR_OK && len == 32;
+    if (peer->keyed)
+        memcpy(peer->pk, pk, 32);
+}
+
 void yr_peers_apply(struct yr_node *n)
 {
     struct yr_addr addrs[YR_PEERS_MAX];
@@ -35,6 +48,7 @@ void yr_peers_apply(struct yr_node *n)
             addrs[count++] = n->peers[i].addr;
     yr_paths_peers(n->paths, addrs, count, n->now);
     yr_contacts_peers(n->contacts, n->now, addrs, count);
+    yr_node_dht_apply(n);
 }
 
 enum yr_err yr_peers_load(struct yr_node *n)
@@ -60,6 +74,7 @@ enum yr_err yr_peers_load(struct yr_node *n)
         if (version != ROW_VERSION || len >= sizeof peer.name || rd.bad)
             return YR_ECORRUPT;
         yr_rd_copy(&rd, peer.name, len);
+        read_key(&peer);
         if (place != NULL)
             *place = peer;
     }
@@ -86,6 +101,7 @@ enum yr_err yr_peer_add(struct yr_node *n, const struct yr_cmd *cmd)
     peer->kept = keep;
     peer->addr = cmd->addr;
     memcpy(peer->name, cmd->text, cmd->text_len);
+    read_key(peer);
     if (keep) {
         uint8_t row[256], key[YR_HASH16];
         struct yr_wr wr = yr_wr_init(row, sizeof row);

@@ -127,6 +127,8 @@ bool yr_node_peer_at(const struct yr_node *n, size_t i, struct yr_peer_info *out
             continue;
         memcpy(out->name, n->peers[k].name, sizeof out->name);
         out->addr = n->peers[k].addr;
+        out->keyed = n->peers[k].keyed;
+        out->answered = yr_node_peer_answered(n, &n->peers[k]);
         return true;
     }
     return false;
@@ -348,6 +350,9 @@ struct yr_counter yr_node_counter(const struct yr_node *n, size_t i)
     PART(yr_delivery_counter(n->delivery, k));
     PART(yr_chats_counter(n->chats, k));
     PART(yr_rooms_counter(n->rooms, k));
+    if (n->dht != NULL) {
+        PART(yr_dht_counter(n->dht, k));
+    }
 #undef PART
     return (struct yr_counter){NULL, 0};
 }
@@ -370,6 +375,20 @@ enum yr_err yr_link_check(const char *link, size_t len, char id8[9], uint8_t inv
     yr_wipe(&invite, sizeof invite);
     yr_wipe(&keys, sizeof keys);
     return YR_OK;
+}
+
+size_t yr_link_hints(const char *link, size_t len, struct yr_addr out[3])
+{
+    struct yr_invite invite;
+    size_t count;
+
+    static_assert(YR_HINTS_MAX == 3, "what node.h says");
+    if (yr_invite_decode(&invite, link, len) != YR_OK)
+        return 0;
+    count = invite.hint_count;
+    memcpy(out, invite.hints, count * sizeof out[0]);
+    yr_wipe(&invite, sizeof invite);
+    return count;
 }
 
 void yr_id_text(char *out, const uint8_t *src, size_t len)

@@ -6,6 +6,7 @@
 #include "core/chat/chat.h"
 #include "core/contact/contacts.h"
 #include "core/delivery/delivery.h"
+#include "core/dht/dht.h"
 #include "core/link/links.h"
 #include "core/path/paths.h"
 #include "core/path/trace.h"
@@ -58,6 +59,14 @@ struct yr_peer {
     bool used, kept; /* kept: has a row */
     char name[128];
     struct yr_addr addr;
+    bool keyed; /* its name ends in its key: a bootstrap node of the DHT */
+    uint8_t pk[32];
+};
+
+/** A bootstrap node that the host told us. */
+struct yr_boot {
+    bool used;
+    struct yr_dht_contact contact;
 };
 
 struct yr_node {
@@ -88,6 +97,16 @@ struct yr_node {
     struct yr_addr addrs[YR_OWN_ADDRS_MAX];
     size_t addr_count;
     struct yr_addr mapped; /* by a gateway; family 0: none */
+
+    struct yr_dht *dht; /* NULL: we are not in it */
+    enum yr_dht_role dht_role;
+    bool dht_lax;    /* an island: see dht.c */
+    bool dht_world;  /* a packet of the DHT has come from a public address */
+    bool dht_direct; /* the last record went to its holders directly */
+    yr_us dht_save_us;
+    bool dht_seeded;
+    uint8_t dht_seed[32]; /* a server's node key */
+    struct yr_boot boots[YR_PEERS_MAX];
     struct yr_stash stash[YR_STASH_MAX];
     uint8_t hello_prekey[32]; /* lent to first contact */
     struct yr_ping_wait pings[YR_PINGS_MAX];
@@ -194,6 +213,19 @@ YR_MUST_USE enum yr_err yr_peers_load(struct yr_node *n);
 YR_MUST_USE enum yr_err yr_peer_add(struct yr_node *n, const struct yr_cmd *cmd);
 YR_MUST_USE enum yr_err yr_peer_remove(struct yr_node *n, const struct yr_cmd *cmd);
 void yr_peers_apply(struct yr_node *n);
+
+/* dht.c */
+/** Start, stop or change our part in the DHT as the options and the configured nodes say; ask those
+ *  that are new. */
+void yr_node_dht_apply(struct yr_node *n);
+void yr_node_dht_stop(struct yr_node *n);
+void yr_node_dht_moved(struct yr_node *n);
+void yr_node_dht_recv(struct yr_node *n, const struct yr_addr *from, const uint8_t *bytes,
+                      size_t len);
+void yr_node_dht_tick(struct yr_node *n);
+yr_us yr_node_dht_deadline(const struct yr_node *n);
+void yr_node_dht_info(const struct yr_node *n, struct yr_net_info *out);
+bool yr_node_peer_answered(const struct yr_node *n, const struct yr_peer *peer);
 
 /* beacon.c */
 void yr_beacon_hurry(struct yr_node *n);

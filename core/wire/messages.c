@@ -84,6 +84,7 @@ static const struct body *find_room_body(uint64_t type)
     case YR_PLAIN_DELIVERED:
     case YR_PLAIN_READ:
     case YR_PLAIN_PROFILE:
+    case YR_PLAIN_RELAYS:
     case YR_PLAIN_PREKEY:
     case YR_PLAIN_ROOM_INVITE:
     case YR_PLAIN_ROOM_JOIN:

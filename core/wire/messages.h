@@ -16,6 +16,7 @@
 #define YR_FRAME_MAP(X)                                                                        \
     X(PING, 0x01, CONTROL, "opaque u64: answered by PONG with the same")                       \
     X(PONG, 0x02, CONTROL, "opaque u64")                                                       \
+    X(KEEPALIVE, 0x03, CONTROL, "seconds u16: the sender's link is never quiet for longer")    \
     X(ADDRS, 0x30, CONTROL, "n u8 | n x address: where the sender listens, replaces the last") \
     X(ENV_PUT, 0x31, CHAT, "an envelope for the receiver")                                     \
     X(ENV_ACK, 0x32, CHAT, "n x (status u8 | eid 16): what became of envelopes received")      \
@@ -32,7 +33,11 @@
     X(ROOM_GRAFT, 0x4a, ROOMS, "route u16 | n x id 16: send these, and their authors' next")   \
     X(ROOM_PRUNE, 0x4b, ROOMS, "route u16 | n x mid 16: only announce what these write")       \
     X(ROOM_PAGE, 0x4c, ROOMS, "route u16 | chain 8 | from u64 | to u64: which records are it") \
-    X(ROOM_IDS, 0x4d, ROOMS, "route u16 | chain 8 | from u64 | to u64 | n x id 16")
+    X(ROOM_IDS, 0x4d, ROOMS, "route u16 | chain 8 | from u64 | to u64 | n x id 16")            \
+    X(RELAY_OPEN, 0x50, CONTROL, "route u16 | nonce 16 | hash 16: carry to this friend")       \
+    X(RELAY_CALL, 0x51, CONTROL, "route u16 | nonce 16 | hash 16: this friend asks for you")   \
+    X(RELAY_OPENED, 0x52, CONTROL, "route u16: packets may go through it")                     \
+    X(RELAY_CLOSE, 0x53, CONTROL, "route u16 | reason u8: it is no more")
 
 enum yr_frame {
 #define X(name, type, channel, body) YR_FRAME_##name = type,
@@ -56,6 +61,7 @@ enum yr_env_status {
     X(DELETE, 5, MAP, "one's own message is gone")                        \
     X(REACTION, 6, MAP, "a reaction set or taken back")                   \
     X(PROFILE, 7, MAP, "how the sender calls itself")                     \
+    X(RELAYS, 8, VALUE, "friends through whom the sender can be reached") \
     X(PREKEY, 9, MAP, "the sender's newest prekey for the receiver")      \
     X(ROOM_INVITE, 10, MAP, "the receiver may join this room")            \
     X(ROOM_JOIN, 11, MAP, "the sender wants to join it, with these keys") \
@@ -121,6 +127,7 @@ enum yr_plain_type {
 #define YR_BODY_PROFILE(F)                       \
     F(plain, 1, text, STR, 0, YR_NICK_MAX, NEED) \
     F(plain, 2, text2, STR, 0, YR_STATUS_MAX, OPT)
+#define YR_BODY_RELAYS(F) F(plain, 0, id, IDS, 8, 8, NEED)
 #define YR_BODY_PREKEY(F) YR_PREKEY_FIELDS(F, plain)
 #define YR_BODY_ROOM_INVITE(F)                             \
     F(plain, 1, create, BLOB, 1, YR_ROOM_CREATE_MAX, NEED) \
@@ -156,7 +163,7 @@ struct yr_plain {
     const uint8_t *text2; /* PROFILE (status) */
     size_t text2_len;
     bool on;                         /* REACTION */
-    const uint8_t *ids[YR_ACKS_MAX]; /* DELIVERED READ */
+    const uint8_t *ids[YR_ACKS_MAX]; /* DELIVERED READ; RELAYS: blinded friends */
     size_t id_count;
     uint32_t prekey_id, prekey_exp_s;
     const uint8_t *prekey; /* PREKEY: 32 bytes */

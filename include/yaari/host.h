@@ -34,11 +34,13 @@ struct yr_host_opts {
      * else another, the same for all of them.  A wildcard of a family the machine lacks is left
      * out. */
     const struct yr_addr *listen;
-    size_t listen_count; /* <= YR_LISTEN_MAX */
-    bool lan;            /* multicast beacons */
-    bool offline;        /* no socket at all */
-    bool read_receipts;  /* as in yr_node_opts */
-    bool make_vault;     /* without a vault.key: make one at once, under the passphrase or none */
+    size_t listen_count;  /* <= YR_LISTEN_MAX */
+    bool lan;             /* multicast beacons */
+    enum yr_dht_mode dht; /* as in yr_node_opts; a server takes part without an identity, too */
+    bool relay;           /* as in yr_node_opts */
+    bool offline;         /* no socket at all */
+    bool read_receipts;   /* as in yr_node_opts */
+    bool make_vault;      /* without a vault.key: make one at once, under the passphrase or none */
     const char *passphrase; /* copied into locked memory and wiped after use; NULL: none */
     size_t passphrase_len;  /* <= YR_PASSPHRASE_MAX */
     bool small_hash; /* a new vault gets the floor of Argon2id's memory (64 MiB); for tests */
@@ -94,6 +96,10 @@ YR_API struct yr_now yr_host_now(const struct yr_host *host);
 /** The addresses the sockets are bound to, with their real ports: up to `cap`; how many there are.
  */
 YR_API size_t yr_host_bound(const struct yr_host *host, struct yr_addr *out, size_t cap);
+
+/** Change what was given in yr_host_opts. */
+YR_API void yr_host_set_dht(struct yr_host *host, enum yr_dht_mode mode);
+YR_API void yr_host_set_relay(struct yr_host *host, bool on);
 
 /** What sockets and store did. */
 struct yr_host_stats {

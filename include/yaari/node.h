@@ -64,8 +64,9 @@ YR_API yr_us yr_node_deadline(const struct yr_node *node);
 YR_API void yr_node_addrs(struct yr_node *node, struct yr_now now, const struct yr_addr *addrs,
                           size_t count);
 
-/** Some node of the DHT to start from, as configured or resolved; pk NULL: not known.  Asked at
- * once. Errors: YR_EFULL; YR_EINVAL. */
+/** Some node of the DHT to start from, as configured or resolved: its address and its 32-byte key.
+ *  Asked at once.  Errors: YR_EFULL; YR_EINVAL: no such address, or pk NULL (without a key nobody
+ *  can be asked; as a peer the address is still tried for friends). */
 YR_API YR_MUST_USE enum yr_err yr_node_bootstrap(struct yr_node *node, struct yr_now now,
                                                  const struct yr_addr *addr, const uint8_t *pk);
 /** What others reach at this address comes to us (a port mapping), family 0: no more.  Believed
@@ -99,7 +100,8 @@ enum yr_cmd_kind {
     YR_CMD_FRIEND_BLOCK,  /* conv; flags REMOVE: unblock */
     YR_CMD_FRIEND_MUTE,   /* conv; expires_ms: until then, 0 = unmute, INT64_MAX = for ever */
     YR_CMD_FRIEND_REMOVE, /* conv; flags FORGET: history too */
-    YR_CMD_PEER_ADD, /* addr; text: its name as configured; flags LOCAL: not kept over a restart */
+    YR_CMD_PEER_ADD, /* addr; text: its name as configured, which ends in /KEY (52 characters) if it
+                        is a node of the DHT to start from; flags LOCAL: not kept over a restart */
     YR_CMD_PEER_REMOVE,  /* text */
     YR_CMD_PING,         /* conv: one round trip over the link */
     YR_CMD_FRIEND_RELAY, /* conv; number: enum yr_tri: carry for this friend as configured, no, yes
@@ -307,11 +309,13 @@ enum yr_nat_kind {
 struct yr_net_info {
     enum yr_dht_mode dht;
     bool serves;           /* we answer others in the DHT */
+    bool island;           /* its nodes are at private addresses */
     uint8_t dht_pk[32];    /* our node key */
     size_t nodes4, nodes6; /* of the DHT we know */
     double network;        /* about how many there are; 0: not known */
     size_t bootstraps,
-        bootstraps_answered;     /* nodes to start from: known, and heard of since start */
+        bootstraps_answered;     /* nodes to start from: configured, and heard of since start */
+    size_t peers_without_key;    /* configured peers that are only addresses to try */
     bool direct_records;         /* our records go to their holders directly: nobody forwards */
     size_t records;              /* held for others */
     struct yr_addr seen4, seen6; /* where others see us; family 0: not known */
@@ -332,6 +336,16 @@ YR_API void yr_node_net(const struct yr_node *node, struct yr_net_info *out);
 enum yr_own_source { YR_OWN_INTERFACE, YR_OWN_SEEN, YR_OWN_MAPPED };
 YR_API bool yr_node_own_addr_at(const struct yr_node *node, size_t i, struct yr_addr *out,
                                 enum yr_own_source *source);
+
+/** Where a friend may be, and how we know. */
+enum yr_found { YR_FOUND_LINKED, YR_FOUND_TOLD, YR_FOUND_LAN, YR_FOUND_PROBED };
+struct yr_candidate {
+    struct yr_addr addr;
+    enum yr_found how; /* a link was there, the friend said so, a beacon or a probe came from it */
+};
+/** false past the end. */
+YR_API bool yr_node_candidate_at(const struct yr_node *node, const uint8_t friend_id[YR_ID_LEN],
+                                 size_t i, struct yr_candidate *out);
 
 /** How a friend was looked for, and what came of it. */
 enum yr_way {
@@ -388,6 +402,7 @@ YR_API void yr_node_traffic(const struct yr_node *node, enum yr_purpose purpose,
 struct yr_peer_info {
     char name[128];
     struct yr_addr addr;
+    bool keyed, answered; /* a node of the DHT to start from; it has answered */
 };
 YR_API bool yr_node_peer_at(const struct yr_node *node, size_t i, struct yr_peer_info *out);
 
@@ -531,6 +546,8 @@ YR_API struct yr_counter yr_node_counter(const struct yr_node *node, size_t i);
  *  id8 receives the invite id (9 bytes).  Errors: YR_EPROTO; YR_EVERSION; YR_ESIZE. */
 YR_API YR_MUST_USE enum yr_err yr_link_check(const char *link, size_t len, char id8[9],
                                              uint8_t inviter[YR_ID_LEN], bool *qr);
+/** The addresses of the inviter that a link carries: up to 3; how many.  0: none, or no link. */
+YR_API size_t yr_link_hints(const char *link, size_t len, struct yr_addr out[3]);
 /** Crockford base32 of any bytes; out: (len * 8 + 4) / 5 + 1 bytes. */
 YR_API void yr_id_text(char *out, const uint8_t *src, size_t len);
 /** Errors: YR_EPROTO, YR_ESIZE. */

@@ -96,8 +96,8 @@ static void exits_of_the_table_are_codes_that_exist(void **state)
 
 static void what_belongs_to_later_features_is_absent(void **state)
 {
-    static const char *const later[] = {"file", "irc", "web",  "pair",   "tui",    "away",
-                                        "back", "net", "pipe", "search", "backup", "export"};
+    static const char *const later[] = {"file", "irc",  "web",    "pair",   "tui",   "away",
+                                        "back", "pipe", "search", "backup", "export"};
     enum yr_command_id command;
     enum yr_group_id group;
 
@@ -314,10 +314,10 @@ static void lines_that_are_wrong_say_what_and_what_to_do(void **state)
         {"room kick +garden zed --reason x", "room kick: unknown flag '--reason'",
          "yaari help room kick"},
         {"friend", "friend: missing subcommand",
-         "one of: list, show, rename, verify, block, unblock, mute, remove"},
+         "one of: list, show, rename, verify, block, unblock, mute, set, remove"},
         {"friend lst", "friend: unknown subcommand 'lst'", "did you mean 'list'?"},
         {"friend introduce a b", "friend: unknown subcommand 'introduce'",
-         "one of: list, show, rename, verify, block, unblock, mute, remove"},
+         "one of: list, show, rename, verify, block, unblock, mute, set, remove"},
         {"invite lst", "invite: unknown subcommand 'lst'", "did you mean 'list'?"},
         {"send", "send: missing TARGET", "yaari help send"},
         {"send bob -f x", "send: unknown flag '-f'", "yaari help send"},

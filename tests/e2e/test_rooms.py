@@ -6,6 +6,7 @@ import shutil
 import pytest
 
 import capture
+from canary import memory_of
 from yaari import wait_for
 
 # What members agree on; cursor, received, own, state and names are each one's own affair.
@@ -158,25 +159,6 @@ def test_who_joins_late_reads_what_the_room_grants(nodes, days):
         settle([alice, bob, dave], 12)
     else:
         assert [m["text"] for m in dave.json("log", "+garden", "-n", "0")] == ["welcome, dave", "thank you"]
-
-
-def memory_of(pid):
-    """All that a process has in memory."""
-    out = []
-    with open(f"/proc/{pid}/maps") as maps, open(f"/proc/{pid}/mem", "rb", 0) as mem:
-        for line in maps:
-            span, mode = line.split()[:2]
-            if "r" not in mode or line.rstrip().endswith(("[vvar]", "[vsyscall]")):
-                continue
-            begin, end = (int(x, 16) for x in span.split("-"))
-            if end - begin > 1 << 30:
-                continue  # a reservation, like the store's map: what is in files is looked at there
-            try:
-                mem.seek(begin)
-                out.append(mem.read(end - begin))
-            except OSError:
-                pass
-    return b"".join(out)
 
 
 def test_who_was_removed_reads_nothing_more(nodes):

@@ -44,6 +44,8 @@ class Result:
 class Node:
     """One user: a folder, and the programs that work in it."""
 
+    prefix = ()  # what runs a program where the user is, before its name
+
     def __init__(self, home, name, listen="127.0.0.1:0", config=""):
         self.home = pathlib.Path(home)
         self.name = name
@@ -68,14 +70,14 @@ class Node:
         """A command; stdin: text or bytes, none is /dev/null."""
         if isinstance(stdin, str):
             stdin = stdin.encode()
-        argv = [YAARI, *[os.fspath(a) for a in args]]
+        argv = [*self.prefix, YAARI, *[os.fspath(a) for a in args]]
         source = {"stdin": subprocess.DEVNULL} if stdin is None else {"input": stdin}
         kwargs.setdefault("stdout", subprocess.PIPE)
         kwargs.setdefault("stderr", subprocess.PIPE)
         done = subprocess.run(argv, env={**self.env, **(env or {})}, timeout=timeout, **source, **kwargs)
         done.stdout = done.stdout or b""
         done.stderr = done.stderr or b""
-        return Result(argv[1:], done)
+        return Result(list(args), done)
 
     def ok(self, *args, **kwargs):
         """A command that must succeed."""
@@ -95,7 +97,7 @@ class Node:
         kwargs.setdefault("stdin", subprocess.DEVNULL)
         kwargs.setdefault("stdout", subprocess.PIPE)
         kwargs.setdefault("stderr", subprocess.PIPE)
-        return subprocess.Popen([YAARI, *args], env=self.env, **kwargs)
+        return subprocess.Popen([*self.prefix, YAARI, *args], env=self.env, **kwargs)
 
     # ---- the daemon ----
 

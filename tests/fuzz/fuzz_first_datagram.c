@@ -51,6 +51,14 @@ static void on_path(void *ctx, unsigned slot, const struct yr_addr *addr)
     (void)addr;
 }
 
+static void on_datagram(void *ctx, unsigned slot, const uint8_t *bytes, size_t len)
+{
+    (void)ctx;
+    (void)slot;
+    (void)bytes;
+    (void)len;
+}
+
 static const struct yr_rng rng = {fill, NULL};
 static const struct yr_now now = {.mono_us = 1000000, .wall_ms = 1700000000000};
 static const struct yr_addr addr = {.family = 4, .ip = {127, 0, 0, 1}, .port = 1};
@@ -69,7 +77,9 @@ static void side_init(struct side *side)
                                     .dial_failed = on_slot,
                                     .frame = on_frame,
                                     .room = on_room,
-                                    .path = on_path};
+                                    .path = on_path,
+                                    .datagram = on_datagram,
+                                    .doubt = on_slot};
 
     *side = (struct side){.mem = {.realloc = heap}};
     side->mem.cap[YR_MEM_LINK] = 8U << 20;

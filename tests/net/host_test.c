@@ -321,6 +321,42 @@ static void a_datagram_comes_in_and_its_answer_goes_out(void **state)
     finish(&r);
 }
 
+static void the_node_opens_sockets_and_a_lock_closes_them(void **state)
+{
+    struct run r;
+    struct peer peer;
+    struct yr_addr to;
+    struct yr_host_stats stats;
+
+    launch(&r);
+    peer_open(&r, &peer);
+    assert_int_equal(yr_udp_bound(peer.udp, &to, 1), 1);
+    for (uint16_t n = 1; n <= 3; n++) {
+        struct yr_effect *fx = fake_push(fake, n < 3 ? YR_FX_OPEN : YR_FX_SHUT);
+        fx->to.family = 4;
+        fx->to.local = n < 3 ? n : 1;
+    }
+    to.local = 1; // shut again
+    fake_send(fake, YR_FX_SEND, &to, "one", 3);
+    to.local = 2;
+    fake_send(fake, YR_FX_SEND, &to, "two", 3);
+    assert_int_equal(command(&r, YR_CMD_SEND, "row", 1), YR_OK); // makes it poll
+    assert_true(loop_until(&r.loop, &peer.heard, GUARD_MS));
+    assert_memory_equal(peer.last, "two", 3);
+    yr_host_stats(r.host, &stats);
+    assert_int_equal(stats.tx_dropped, 1);
+    assert_int_equal(yr_host_lock(r.host), YR_OK);
+    assert_true(loop_until(&r.loop, &r.locked, GUARD_MS));
+    assert_int_equal(yr_host_unlock(r.host, NULL, 0), YR_OK);
+    assert_true(loop_until(&r.loop, &r.opened, GUARD_MS));
+    fake_send(fake, YR_FX_SEND, &to, "two", 3);
+    assert_int_equal(command(&r, YR_CMD_SEND, "row", 2), YR_OK);
+    loop_for(&r.loop, 20);
+    assert_int_equal(peer.count, 1);
+    peer_close(&r, &peer);
+    finish(&r);
+}
+
 static void many_datagrams_are_one_turn(void **state)
 {
     struct run r;
@@ -883,6 +919,7 @@ int main(void)
         TEST(an_event_may_ask_for_more),
         TEST(key_file_writes_reach_the_disk_in_order),
         TEST(a_datagram_comes_in_and_its_answer_goes_out),
+        TEST(the_node_opens_sockets_and_a_lock_closes_them),
         TEST(many_datagrams_are_one_turn),
         TEST(own_addresses_are_told_once_there_is_an_identity),
         TEST(what_the_system_does_not_tell_stays_and_is_asked_for_again),

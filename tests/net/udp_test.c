@@ -522,6 +522,193 @@ static void what_the_path_does_not_take_whole_is_dropped_and_never_fragmented(vo
     assert_int_equal(WEXITSTATUS(status), 0);
 }
 
+// ---- extra sockets ----
+
+static void an_extra_socket_has_a_port_of_its_own_and_says_which_it_is(void **state)
+{
+    struct test_loop loop;
+    struct inbox a, b;
+    struct yr_addr at_a, to;
+
+    loop_start(&loop);
+    at_a = open_at(&loop, &a, "127.0.0.1");
+    to = open_at(&loop, &b, "127.0.0.1");
+    b.echo = true;
+    assert_int_equal(yr_udp_open_extra(a.udp, 7, 4), YR_OK);
+    assert_int_equal(yr_udp_extras(a.udp), 1);
+    to.local = 7;
+    say(&a, &to, "?", 1);
+    yr_udp_flush(a.udp);
+    assert_true(loop_until(&loop, &a.done, GUARD_MS));
+    assert_int_not_equal(b.from.port, at_a.port);
+    assert_true(yr_addr_same_ip(&b.from, &at_a)); // the address that we listen on
+    assert_int_equal(b.from.local, 0);
+    assert_true(yr_addr_eq(&a.from, &to)); // its number with it
+    a.done = false;
+    to.local = 0; // the main socket is none the wiser
+    say(&a, &to, "?", 1);
+    yr_udp_flush(a.udp);
+    assert_true(loop_until(&loop, &a.done, GUARD_MS));
+    assert_int_equal(b.from.port, at_a.port);
+    assert_int_equal(a.from.local, 0);
+    close_one(&loop, &a);
+    close_one(&loop, &b);
+    loop_end(&loop);
+}
+
+static void what_goes_through_a_socket_that_is_not_there_is_dropped(void **state)
+{
+    struct test_loop loop;
+    struct inbox a, b;
+    struct yr_host_stats stats = {0};
+    struct yr_addr to;
+
+    loop_start(&loop);
+    open_at(&loop, &a, "127.0.0.1");
+    to = open_at(&loop, &b, "127.0.0.1");
+    assert_int_equal(yr_udp_open_extra(a.udp, 0, 4), YR_EINVAL);
+    assert_int_equal(yr_udp_open_extra(a.udp, YR_SOCKETS_MAX + 1, 4), YR_EINVAL);
+    assert_int_equal(yr_udp_open_extra(a.udp, 1, 6), YR_EINVAL); // we do not listen there
+    assert_int_equal(yr_udp_open_extra(a.udp, 1, YR_FAMILY_VIA), YR_EINVAL);
+    assert_int_equal(yr_udp_open_extra(a.udp, 1, 4), YR_OK);
+    yr_udp_shut_extra(a.udp, 1);
+    yr_udp_shut_extra(a.udp, 1);
+    yr_udp_shut_extra(a.udp, 0);
+    yr_udp_shut_extra(a.udp, UINT16_MAX);
+    for (to.local = 1; to.local < 3; to.local++)
+        say(&a, &to, "?", 1);
+    to.local = UINT16_MAX;
+    say(&a, &to, "?", 1);
+    yr_udp_flush(a.udp);
+    yr_udp_stats(a.udp, &stats);
+    assert_int_equal(stats.tx_packets, 0);
+    assert_int_equal(stats.tx_dropped, 3);
+    close_one(&loop, &a);
+    close_one(&loop, &b);
+    loop_end(&loop);
+}
+
+static void all_extra_sockets_send_and_hear_and_cost_nothing_when_idle(void **state)
+{
+    struct test_loop loop;
+    struct inbox a, b;
+    struct yr_addr to;
+
+    loop_start(&loop);
+    open_at(&loop, &a, "0.0.0.0");
+    to = open_at(&loop, &b, "127.0.0.1");
+    b.echo = true;
+    a.want = YR_SOCKETS_MAX;
+    for (uint16_t n = 1; n <= YR_SOCKETS_MAX; n++) {
+        assert_int_equal(yr_udp_open_extra(a.udp, n, 4), YR_OK);
+        to.local = n;
+        say(&a, &to, &n, sizeof n);
+        if (n % 32 == 0) {
+            yr_udp_flush(a.udp);
+            loop_for(&loop, 2); // the echo's buffer is the system's smallest
+        }
+    }
+    assert_true(loop_until(&loop, &a.done, GUARD_MS));
+    assert_int_equal(yr_udp_extras(a.udp), YR_SOCKETS_MAX);
+    unsigned turns = 0;
+    loop.timed_out = false;
+    uv_timer_start(&loop.guard, guard_fired, 200, 0);
+    while (!loop.timed_out)
+        (void)uv_run(&loop.uv, UV_RUN_ONCE), turns++;
+    assert_true(turns <= 3);
+    yr_udp_shut_extras(a.udp);
+    assert_int_equal(yr_udp_extras(a.udp), 0);
+    a.done = false;
+    a.want = a.count + 1;
+    to.local = 0;
+    say(&a, &to, "?", 1);
+    yr_udp_flush(a.udp);
+    assert_true(loop_until(&loop, &a.done, GUARD_MS));
+    close_one(&loop, &a);
+    close_one(&loop, &b);
+    loop_end(&loop);
+}
+
+static void full_extra_sockets_leave_the_main_ones_their_room(void **state)
+{
+    struct test_loop loop;
+    struct inbox a, b;
+    struct yr_addr to;
+    struct yr_host_stats stats = {0};
+
+    loop_start(&loop);
+    open_at(&loop, &a, "127.0.0.1");
+    to = open_at(&loop, &b, "127.0.0.1");
+    for (uint16_t n = 1; n <= 4; n++)
+        assert_int_equal(yr_udp_open_extra(a.udp, n, 4), YR_OK);
+    buffer_full = true;
+    for (uint32_t i = 0; i < YR_UDP_EXTRA + 5; i++) {
+        to.local = (uint16_t)(1 + i % 4);
+        say(&a, &to, "extra", 5);
+    }
+    yr_udp_stats(a.udp, &stats);
+    assert_int_equal(stats.tx_dropped, 5);
+    to.local = 0;
+    for (uint32_t i = 0; i < YR_UDP_QUEUE; i++)
+        say(&a, &to, &i, sizeof i);
+    memset(&stats, 0, sizeof stats);
+    yr_udp_stats(a.udp, &stats);
+    assert_int_equal(stats.tx_dropped, 5);
+    yr_udp_shut_extra(a.udp, 1); // what waits there is gone, and its room is free again
+    to.local = 2;
+    for (uint32_t i = 0; i < YR_UDP_EXTRA / 4; i++)
+        say(&a, &to, "extra", 5);
+    memset(&stats, 0, sizeof stats);
+    yr_udp_stats(a.udp, &stats);
+    assert_int_equal(stats.tx_dropped, 5);
+    buffer_full = false;
+    close_one(&loop, &a);
+    close_one(&loop, &b);
+    loop_end(&loop);
+}
+
+static void shut_on_batch(void *ctx)
+{
+    struct inbox *in = ctx;
+    in->batches++;
+    yr_udp_shut_extras(in->udp);
+}
+
+static void an_extra_socket_may_be_shut_by_what_came_in_there(void **state)
+{
+    struct test_loop loop;
+    struct inbox a = {.want = 1}, b;
+    struct yr_net_fail fail;
+    struct yr_addr to;
+    const struct yr_addr listen = addr("127.0.0.1");
+    const struct yr_udp_opts opts = {.loop = &loop.uv,
+                                     .listen = &listen,
+                                     .listen_count = 1,
+                                     .on_datagram = on_datagram,
+                                     .on_batch = shut_on_batch,
+                                     .ctx = &a};
+
+    loop_start(&loop);
+    to = open_at(&loop, &b, "127.0.0.1");
+    b.echo = true;
+    assert_int_equal(yr_udp_open(&a.udp, &opts, &fail), YR_OK);
+    for (int i = 0; i < 2; i++) { // the second time under the number of one that is closing
+        assert_int_equal(yr_udp_open_extra(a.udp, 5, 4), YR_OK);
+        assert_int_equal(yr_udp_open_extra(a.udp, 5, 4), YR_OK); // takes the place of the first
+        to.local = 5;
+        a.done = false;
+        a.want = a.count + 1;
+        say(&a, &to, "?", 1);
+        say(&a, &to, "?", 1);
+        yr_udp_flush(a.udp);
+        assert_true(loop_until(&loop, &a.done, GUARD_MS));
+        assert_int_equal(yr_udp_extras(a.udp), 0);
+    }
+    close_one(&loop, &a);
+    close_one(&loop, &b);
+    loop_end(&loop);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -538,6 +725,11 @@ int main(void)
         cmocka_unit_test(a_port_that_was_asked_for_and_is_taken_is_an_error_with_its_name),
         cmocka_unit_test(closing_inside_a_callback_is_fine),
         cmocka_unit_test(what_the_path_does_not_take_whole_is_dropped_and_never_fragmented),
+        cmocka_unit_test(an_extra_socket_has_a_port_of_its_own_and_says_which_it_is),
+        cmocka_unit_test(what_goes_through_a_socket_that_is_not_there_is_dropped),
+        cmocka_unit_test(all_extra_sockets_send_and_hear_and_cost_nothing_when_idle),
+        cmocka_unit_test(full_extra_sockets_leave_the_main_ones_their_room),
+        cmocka_unit_test(an_extra_socket_may_be_shut_by_what_came_in_there),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -35,6 +35,13 @@ static void every_option_is_read(void **state)
     assert_int_equal(args.verbose, 2);
     assert_int_equal(args.ready_fd, 5);
     assert_true(args.no_lan && args.scrub_log && !args.offline);
+    assert_null(args.dht);
+    assert_int_equal(ARGS("--dht", "server", "--bootstrap=192.0.2.1:1", "--bootstrap", "h:2",
+                          "--no-port-mapping"),
+                     YR_EXIT_OK);
+    assert_string_equal(args.dht, "server");
+    assert_int_equal(args.bootstrap_count, 2);
+    assert_true(args.no_port_mapping);
 }
 
 static void what_is_wrong_is_a_usage_error(void **state)
@@ -44,8 +51,7 @@ static void what_is_wrong_is_a_usage_error(void **state)
 
     assert_int_equal(ARGS("--irc", "127.0.0.1"), YR_EXIT_USAGE);
     assert_int_equal(ARGS("--keeper"), YR_EXIT_USAGE);
-    assert_int_equal(ARGS("--dht", "off"), YR_EXIT_USAGE);
-    assert_int_equal(ARGS("--no-port-mapping"), YR_EXIT_USAGE);
+    assert_int_equal(ARGS("--dht"), YR_EXIT_USAGE);
     assert_int_equal(ARGS("--scrub"), YR_EXIT_USAGE); // no abbreviations
     assert_int_equal(ARGS("--no-lan=yes"), YR_EXIT_USAGE);
     assert_int_equal(ARGS("--listen"), YR_EXIT_USAGE);

@@ -45,6 +45,15 @@ struct yr_node {
     size_t add_count;
     struct yr_peer_info peers[32];
     size_t peer_count;
+    struct yr_net_info net;
+    struct yr_addr own[8];
+    enum yr_own_source own_source[8];
+    size_t own_count;
+    struct yr_candidate candidates[8]; /* of every friend, as are the next */
+    size_t candidate_count;
+    struct yr_try tries[8];
+    size_t try_count;
+    struct yr_traffic traffic[YR_PURPOSE_COUNT];
     struct yr_room_info rooms[16];
     size_t room_count;
     uint64_t rooms_version;
@@ -223,6 +232,50 @@ bool yr_node_peer_at(const struct yr_node *node, size_t i, struct yr_peer_info *
     if (i < node->peer_count)
         *out = node->peers[i];
     return i < node->peer_count;
+}
+
+void yr_node_net(const struct yr_node *node, struct yr_net_info *out)
+{
+    *out = node->net;
+}
+
+bool yr_node_own_addr_at(const struct yr_node *node, size_t i, struct yr_addr *out,
+                         enum yr_own_source *source)
+{
+    if (i >= node->own_count)
+        return false;
+    *out = node->own[i];
+    *source = node->own_source[i];
+    return true;
+}
+
+bool yr_node_candidate_at(const struct yr_node *node, const uint8_t friend_id[YR_ID_LEN], size_t i,
+                          struct yr_candidate *out)
+{
+    (void)friend_id;
+    if (i < node->candidate_count)
+        *out = node->candidates[i];
+    return i < node->candidate_count;
+}
+
+bool yr_node_try_at(const struct yr_node *node, const uint8_t friend_id[YR_ID_LEN], size_t i,
+                    struct yr_try *out)
+{
+    (void)friend_id;
+    if (i < node->try_count)
+        *out = node->tries[i];
+    return i < node->try_count;
+}
+
+void yr_node_traffic(const struct yr_node *node, enum yr_purpose purpose, struct yr_traffic *out)
+{
+    *out = node->traffic[purpose];
+}
+
+const char *yr_purpose_name(enum yr_purpose purpose)
+{
+    static const char *const names[] = {"link", "path", "contact", "dht", "relayed"};
+    return names[purpose];
 }
 
 uint64_t yr_node_rooms_version(const struct yr_node *node)
@@ -445,6 +498,16 @@ enum yr_err yr_link_check(const char *link, size_t len, char id8[9], uint8_t inv
     fake_id(inviter, 9);
     *qr = false;
     return YR_OK;
+}
+
+/** "yaari:i/" and a digit: so many. */
+size_t yr_link_hints(const char *link, size_t len, struct yr_addr out[3])
+{
+    const size_t count = len == 9 && link[8] >= '0' && link[8] <= '3' ? (size_t)(link[8] - '0') : 0;
+
+    for (size_t i = 0; i < count; i++)
+        out[i] = (struct yr_addr){.family = 4, .ip = {192, 0, 2, (uint8_t)(i + 1)}, .port = 7722};
+    return count;
 }
 
 #endif

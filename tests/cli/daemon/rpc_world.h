@@ -96,7 +96,6 @@ static void world_status(void *ctx, struct yr_rpc_status *out)
     *out = (struct yr_rpc_status){.profile = "default",
                                   .socket_path = "/run/yaari/default.sock",
                                   .vault = ((struct world *)ctx)->vault,
-                                  .reach = YR_REACH_NAT,
                                   .uptime_s = 7,
                                   .listen_count = 1};
     out->listen[0] = (struct yr_addr){.family = 4, .ip = {192, 0, 2, 1}, .port = 7722};

@@ -95,30 +95,6 @@ static void a_peer_that_breaks_the_rules_loses_the_connection(void **state)
     end0_breaks_the_rules(&w, 44, finish_a_channel_without_a_word);
 }
 
-static void datagrams_are_ignored_and_counted(void **state)
-{
-    struct world w;
-    struct yr_conn *conn;
-    uint8_t buf[1400], bytes[100] = {0};
-    ngtcp2_vec vec = {bytes, sizeof bytes};
-    ngtcp2_path_storage path;
-    ngtcp2_pkt_info info;
-    ngtcp2_ssize n;
-    int accepted;
-
-    connect_ends(&w, 46);
-    conn = active_conn(&w.ends[0], 1);
-    ngtcp2_path_storage_zero(&path);
-    n = ngtcp2_conn_writev_datagram(conn->quic, &path.path, &info, buf, sizeof buf, &accepted, 0, 0,
-                                    &vec, 1, w.now.mono_us * 1000);
-    assert_true(n > 0 && accepted);
-    world_transmit(&w, &w.ends[0].addr, &w.ends[1].addr, buf, (size_t)n);
-    world_run(&w, NULL, YR_S);
-    assert_int_equal(counter(&w.ends[1], "link.datagrams_ignored"), 1);
-    assert_true(one_link(&w));
-    world_free(&w);
-}
-
 static void streams_full_of_holes_cost_their_sender_the_connection_and_nobody_memory(void **state)
 {
     struct world w;
@@ -200,7 +176,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_peer_that_breaks_the_rules_loses_the_connection),
-        cmocka_unit_test(datagrams_are_ignored_and_counted),
         cmocka_unit_test(a_friend_whose_frame_we_have_no_memory_for_is_told_goodbye),
         cmocka_unit_test(streams_full_of_holes_cost_their_sender_the_connection_and_nobody_memory),
         cmocka_unit_test(an_owner_may_close_from_inside_a_frame_and_gets_no_more),

@@ -59,6 +59,10 @@ struct world_end {
     enum yr_link_end why;
     bool is_up[YR_FRIENDS_MAX];
     struct yr_addr path;
+    unsigned datagrams, doubts;
+    uint8_t datagram[YR_PACKET_MAX]; /* the last one */
+    size_t datagram_len;
+    yr_us doubt_at;
     uint64_t sent_packets, sent_bytes;
     struct talk talk[YR_CHANNEL_COUNT];
     void (*on_frame)(struct world_end *end, unsigned slot, enum yr_channel channel, uint8_t type,
@@ -77,7 +81,10 @@ struct world {
     yr_us delay_us, jitter_us;
     unsigned loss, duplicate, corrupt; /* percent */
     size_t mtu;
-    bool cut; /* nothing arrives */
+    bool cut;        /* nothing arrives */
+    bool cut_direct; /* ... but through circuits */
+    size_t via_len;  /* longest packet that went through one */
+    unsigned via_count, direct_count;
     /* every packet that was sent */
     struct packet **record;
     size_t record_len;
@@ -188,6 +195,26 @@ static inline void world_path(void *ctx, unsigned slot, const struct yr_addr *ad
     (void)slot;
     end->paths++;
     end->path = *addr;
+}
+
+static inline void world_datagram(void *ctx, unsigned slot, const uint8_t *bytes, size_t len)
+{
+    struct world_end *end = ctx;
+
+    assert_true(end->is_up[slot]);
+    assert_true(len > 0);
+    end->datagrams++;
+    end->datagram_len = len;
+    memcpy(end->datagram, bytes, len);
+}
+
+static inline void world_doubt(void *ctx, unsigned slot)
+{
+    struct world_end *end = ctx;
+
+    assert_true(end->is_up[slot]);
+    end->doubts++;
+    end->doubt_at = end->world->now.mono_us;
 }
 
 /* ---- messages with ids ---- */
@@ -311,6 +338,13 @@ static inline void world_pair(struct yr_pair *out, uint8_t gen, const struct wor
     yr_pair_derive(out, gen, secret, us->self.id, them->self.id);
 }
 
+/** A circuit to that end, whoever has it. */
+static inline struct yr_addr world_via(unsigned index)
+{
+    return (struct yr_addr){
+        .family = YR_FAMILY_VIA, .ip = {0, 0, 0, (uint8_t)(index + 1)}, .port = 1};
+}
+
 /** Slot i of an end is the end of index i. */
 static inline void world_befriend(struct world_end *end, const struct world_end *friend)
 {
@@ -332,6 +366,8 @@ static inline void end_start(struct world_end *end)
                                     .frame = world_frame,
                                     .room = world_room,
                                     .path = world_path,
+                                    .datagram = world_datagram,
+                                    .doubt = world_doubt,
                                     .ctx = end};
 
     assert_int_equal(yr_links_new(&end->links, &end->mem, &end->rng, &ops), YR_OK);
@@ -465,7 +501,8 @@ static inline void world_transmit(struct world *world, const struct yr_addr *fro
     for (int copies = chance(world, world->duplicate) ? 2 : 1; copies > 0; copies--) {
         struct packet *packet;
 
-        if (len > world->mtu || world->cut || chance(world, world->loss))
+        if (len > world->mtu || world->cut || chance(world, world->loss) ||
+            (world->cut_direct && yr_addr_udp(to)))
             continue;
         packet = packet_new(world, from, to, bytes, len);
         packet->at += world->delay_us;
@@ -477,9 +514,13 @@ static inline void world_transmit(struct world *world, const struct yr_addr *fro
 
 static inline struct world_end *end_at(struct world *world, const struct yr_addr *addr)
 {
-    for (unsigned i = 0; i < world->end_count; i++)
-        if (world->ends[i].links != NULL && yr_addr_eq(&world->ends[i].addr, addr))
+    for (unsigned i = 0; i < world->end_count; i++) {
+        const struct yr_addr via = world_via(i);
+
+        if (world->ends[i].links != NULL &&
+            (yr_addr_eq(&world->ends[i].addr, addr) || yr_addr_eq(&via, addr)))
             return &world->ends[i];
+    }
     return NULL;
 }
 
@@ -490,9 +531,14 @@ static inline void end_poll(struct world_end *end)
     size_t len;
 
     while ((len = yr_links_poll(end->links, end->world->now, &to, buf, sizeof buf)) > 0) {
+        const struct yr_addr via = world_via(end->index);
+
         end->sent_packets++;
         end->sent_bytes += len;
-        world_transmit(end->world, &end->addr, &to, buf, len);
+        *(yr_addr_udp(&to) ? &end->world->direct_count : &end->world->via_count) += 1;
+        if (!yr_addr_udp(&to))
+            end->world->via_len = YR_MAX(end->world->via_len, len);
+        world_transmit(end->world, yr_addr_udp(&to) ? &end->addr : &via, &to, buf, len);
     }
 }
 

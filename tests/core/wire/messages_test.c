@@ -63,6 +63,9 @@ static struct yr_plain sample(uint64_t type, bool longest)
     if (type == YR_PLAIN_DELIVERED || type == YR_PLAIN_READ)
         for (p.id_count = 0; p.id_count < many; p.id_count++)
             p.ids[p.id_count] = ids[p.id_count];
+    if (type == YR_PLAIN_RELAYS)
+        for (p.id_count = 0; p.id_count < 8; p.id_count++)
+            p.ids[p.id_count] = ids[p.id_count];
     if (type == YR_PLAIN_PREKEY)
         p.prekey = key32, p.prekey_id = UINT32_MAX, p.prekey_exp_s = longest ? UINT32_MAX : 1;
     if (type == YR_PLAIN_ROOM_INVITE) {
@@ -643,7 +646,7 @@ static void plaintexts_have_names(void **state)
 {
     assert_string_equal(yr_plain_name(YR_PLAIN_TEXT), "TEXT");
     assert_string_equal(yr_plain_name(YR_PLAIN_NOOP), "NOOP");
-    assert_string_equal(yr_plain_name(8), "?");
+    assert_string_equal(yr_plain_name(15), "?");
 }
 
 int main(void)

@@ -7,12 +7,16 @@
 #ifndef YR_SIM_H
 #define YR_SIM_H
 
+#include <limits.h>
+
 #include "core/base/base.h"
+#include "tests/support/sim/nat.h"
 #include "tests/support/store_memory.h"
 #include "yaari/node.h"
 
 #define SIM_NODES_MAX    320
 #define SIM_PACKETS_KEPT 20000
+#define SIM_INTERNET     UINT_MAX /* behind no box */
 
 struct sim;
 
@@ -27,7 +31,9 @@ struct sim_opts {
     struct sim_link link;
     yr_us commit_us; /* from STORE to stored */
     bool lan;
-    bool record; /* keep every packet for sim_replay */
+    bool record;          /* keep every packet for sim_replay */
+    bool open;            /* nodes are in the internet, each in a network (/16) of its own */
+    enum yr_dht_mode dht; /* of nodes when they are added; off unless said otherwise */
 };
 struct sim_opts sim_opts_default(uint64_t seed);
 
@@ -40,8 +46,14 @@ void sim_set_link(struct sim *sim, const struct sim_link *link);
 /** A draw of the test's own. */
 uint64_t sim_draw(struct sim *sim, uint64_t entity);
 
-/** A node with an identity of this nick; its address is 10.0.0.(n+1):7000. */
+/** A node with an identity of this nick; its address is 10.0.0.(n+1):7000, or a public one
+ *  (sim_opts.open). */
 unsigned sim_add(struct sim *sim, const char *nick);
+/** What this node does in the DHT: from now on, and whenever it starts. */
+void sim_set_dht(struct sim *sim, unsigned node, enum yr_dht_mode mode);
+/** It knows that this other one is in the DHT, and the key that it has or had when it was up: from
+ *  now on, and whenever it starts.  Up to four. */
+void sim_bootstrap(struct sim *sim, unsigned node, unsigned from);
 struct yr_node *sim_node(struct sim *sim, unsigned node);
 struct yr_memstore *sim_store(struct sim *sim, unsigned node);
 const uint8_t *sim_id(struct sim *sim, unsigned node);
@@ -50,6 +62,36 @@ void sim_skew(struct sim *sim, unsigned node, yr_ms skew_ms);
 /** It is at another address from now on; the old one is nobody's. */
 void sim_move(struct sim *sim, unsigned node);
 struct yr_addr sim_addr(const struct sim *sim, unsigned node);
+/* ---- boxes: a host is behind none or some, each with an outside address in the network beyond
+ * ----
+ *
+ * A node that was ever put somewhere by these is looked up when a packet arrives: what is under way
+ * to an address that it left is lost. */
+
+/** A box in the internet with a public address; its number. */
+unsigned sim_nat(struct sim *sim, const struct nat_opts *opts);
+/** A box that is itself behind one: nobody may have been put behind `outer` before. */
+unsigned sim_nat_behind(struct sim *sim, const struct nat_opts *opts, unsigned outer);
+/** The node is behind this box (SIM_INTERNET: none) from now on, at a new address, and is told. */
+void sim_behind(struct sim *sim, unsigned node, unsigned box);
+/** It has an IPv6 address too, a new one at each move; or has none any more. */
+void sim_give6(struct sim *sim, unsigned node, bool on);
+/** Power off and on: mappings are lost; perhaps the outside address is a new one. */
+void sim_reboot_nat(struct sim *sim, unsigned box, bool new_address);
+/** Its properties, counts and forwards.  Lent. */
+struct nat *sim_box(struct sim *sim, unsigned box);
+/** Its gateway says that it mapped a port for the node, and did so or lied; or says no more. */
+enum sim_mapping { SIM_MAP_NONE, SIM_MAP_TRUE, SIM_MAP_LIE };
+void sim_map_port(struct sim *sim, unsigned node, enum sim_mapping how);
+/** Extra sockets that the node has open. */
+unsigned sim_sockets(const struct sim *sim, unsigned node);
+
+/** What the node sent and was given, IP and UDP headers counted. */
+struct sim_traffic {
+    uint64_t in, out, packets_in, packets_out;
+};
+struct sim_traffic sim_traffic(const struct sim *sim, unsigned node);
+
 /** Packets between the two pass, or not. */
 void sim_cut(struct sim *sim, unsigned a, unsigned b, bool cut);
 
