@@ -151,6 +151,21 @@
 #define YR_ENV_ACKS_SENT     128   /* entries of one we send: 2 KiB */
 #define YR_ENV_ACKS_HELD     2048  /* received, not yet durable: an honest friend sends half */
 
+#define YR_MAIL_TAGS_MAX   512       /* tags of a day that a friend may register: two a friend */
+#define YR_MAIL_DAYS       17        /* days registered at once: 14 of an envelope, clocks, today */
+#define YR_MAIL_EACH_BYTES 16777216  /* kept for one friend */
+#define YR_MAIL_EACH       2000      /* envelopes of these */
+#define YR_MAIL_ALL_BYTES  268435456 /* kept for all: a home node's spare room */
+#define YR_MAIL_ALL        262144    /* envelopes of these: 15 MB of memory */
+#define YR_MAIL_DAY_BYTES  4194304   /* that one friend may leave here in a day ... */
+#define YR_MAIL_HOUR       600       /* ... and envelopes in an hour */
+#define YR_MAIL_LIFE_DAYS  15        /* an envelope lives 14, and our clock may be behind */
+#define YR_MAIL_LIFE_S_MIN 86400 /* one that has expired by our clock is kept a day: whose is it? \
+                                  */
+#define YR_MAIL_LIST_MAX 256     /* ids in one frame */
+#define YR_MAIL_SEND_MAX 32      /* envelopes on the way to their friend at once */
+#define YR_MAIL_ACKS_MAX 128     /* answers to one depositor that wait for a commit */
+
 #define YR_PWHASH_OPS     3    /* Argon2id passes of a new vault: 0.42 s with 256 MiB */
 #define YR_PWHASH_OPS_MIN 3    /* ... and accepted: fewer is a file made weak */
 #define YR_PWHASH_OPS_MAX 64   /* ... more is a damaged file, not a wish */
