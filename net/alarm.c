@@ -31,6 +31,16 @@ struct yr_now yr_clock_now(void)
     };
 }
 
+yr_us yr_clock_slept(void)
+{
+    struct timespec awake, all;
+
+    clock_gettime(CLOCK_MONOTONIC, &awake); // first: what passes in between is no sleep
+    clock_gettime(CLOCK_BOOTTIME, &all);
+    return (yr_us)(all.tv_sec - awake.tv_sec) * YR_S + (yr_us)(all.tv_nsec / 1000) -
+           (yr_us)(awake.tv_nsec / 1000);
+}
+
 static void set_timer(struct yr_alarm *alarm, yr_us at)
 {
     struct itimerspec spec = {0};

@@ -16,6 +16,9 @@
 /** The moment it is now. */
 struct yr_now yr_clock_now(void);
 
+/** How long the machine has been suspended since it started, in microseconds. */
+yr_us yr_clock_slept(void);
+
 struct yr_alarm;
 
 /** *out owned by the caller.  Errors: YR_EIO; YR_ENOMEM. */

@@ -1,6 +1,7 @@
 #include "net/netif.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <ifaddrs.h>
 #include <linux/if_addr.h>
 #include <net/if.h>
@@ -8,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include <linux/netlink.h>
@@ -94,6 +96,26 @@ static void insert(struct ranked *list, size_t *count, const struct yr_addr *add
     ++*count;
 }
 
+/** Up, and with somebody at the other end of the cable. */
+static bool is_running(const struct ifaddrs *i)
+{
+    const unsigned need = IFF_UP | IFF_RUNNING;
+
+    return i->ifa_addr != NULL && (i->ifa_flags & need) == need;
+}
+
+static bool has_addr(const struct ifaddrs *i, const struct yr_addr *addr);
+
+/** Is a concrete address there now?  all NULL: nobody tells, so it is. */
+static bool is_there(const struct ifaddrs *all, const struct yr_addr *addr)
+{
+    const struct ifaddrs *i = all;
+
+    while (i != NULL && !(is_running(i) && has_addr(i, addr)))
+        i = i->ifa_next;
+    return all == NULL || i != NULL;
+}
+
 static void collect(const struct ifaddrs *all, const struct yr_addr *bound, size_t bound_count,
                     struct ranked *list, size_t *count, uint8_t family)
 {
@@ -103,13 +125,14 @@ static void collect(const struct ifaddrs *all, const struct yr_addr *bound, size
         if (bound[b].family != family)
             continue;
         if (!yr_addr_wildcard(&bound[b])) {
-            insert(list, count, &bound[b], 0);
+            if (is_there(all, &bound[b]))
+                insert(list, count, &bound[b], 0);
             continue;
         }
         for (const struct ifaddrs *i = all; i != NULL; i = i->ifa_next) {
             struct yr_addr addr;
             int r;
-            if (i->ifa_addr == NULL || (i->ifa_flags & IFF_UP) == 0)
+            if (!is_running(i))
                 continue;
             addr = yr_addr_from_sys(i->ifa_addr);
             addr.port = bound[b].port;
@@ -127,10 +150,13 @@ size_t yr_netif_addrs(const struct yr_addr *bound, size_t bound_count, struct yr
     struct ifaddrs *all = NULL;
     bool need_list = false;
 
-    for (size_t b = 0; b < bound_count; b++) // what is bound to a concrete address is known anyway
+    for (size_t b = 0; b < bound_count; b++) // a concrete address is known anyway
         need_list = need_list || yr_addr_wildcard(&bound[b]);
-    if (need_list && getifaddrs(&all) != 0)
-        return YR_NETIF_UNKNOWN;
+    if (getifaddrs(&all) != 0) {
+        if (need_list)
+            return YR_NETIF_UNKNOWN;
+        all = NULL;
+    }
     collect(all, bound, bound_count, list[0], &count[0], 6);
     collect(all, bound, bound_count, list[1], &count[1], 4);
     if (all != NULL)
@@ -235,10 +261,11 @@ size_t yr_netif_list(const struct yr_addr *bound, size_t bound_count, struct yr_
 // ---- what changes ----
 
 struct yr_netwatch {
-    uv_poll_t poll;
+    uv_poll_t poll, clock_poll;
     uv_timer_t timer;
-    int fd;
+    int fd, clock_fd;
     unsigned handles;
+    bool has_poll, has_clock;
     void (*on_change)(void *ctx);
     void *ctx;
     void (*on_closed)(void *ctx);
@@ -252,17 +279,78 @@ static void on_settled(uv_timer_t *timer)
     watch->on_change(watch->ctx);
 }
 
+/** Does one message of the kernel's tell of something that matters to us?  Of routes only default
+ *  ones do: a router's tables may change all day. */
+static bool matters(const struct nlmsghdr *head, const char *body)
+{
+    struct rtmsg route;
+
+    if (head->nlmsg_type != RTM_NEWROUTE && head->nlmsg_type != RTM_DELROUTE)
+        return true;
+    if (head->nlmsg_len < NLMSG_LENGTH(sizeof route))
+        return false;
+    memcpy(&route, body, sizeof route);
+    return route.rtm_dst_len == 0;
+}
+
+/** What else they say is not looked at: who is told looks at the addresses themselves. */
+static bool any_matters(const char *bytes, size_t len)
+{
+    struct nlmsghdr head;
+
+    for (size_t at = 0; at + sizeof head <= len; at += NLMSG_ALIGN(head.nlmsg_len)) {
+        memcpy(&head, bytes + at, sizeof head);
+        if (head.nlmsg_len < sizeof head || head.nlmsg_len > len - at)
+            return true; // cut short
+        if (matters(&head, bytes + at + NLMSG_LENGTH(0)))
+            return true;
+    }
+    return false;
+}
+
 static void on_netlink(uv_poll_t *poll, int status, int events)
 {
     struct yr_netwatch *watch = poll->data;
-    char bytes[4096];
+    bool any = status < 0; // some were lost, or the socket has an error to be cleared
+    char bytes[8192];
+    ssize_t len;
 
     (void)events;
-    // What the messages say is not looked at: who is told looks at the addresses themselves.
-    while (recv(watch->fd, bytes, sizeof bytes, MSG_DONTWAIT) > 0)
-        ;
-    if (status < 0) // some were lost, or the socket has an error to be cleared
+    for (;;) {
+        len = recv(watch->fd, bytes, sizeof bytes, MSG_DONTWAIT);
+        if (len > 0)
+            any = any_matters(bytes, (size_t)len) || any;
+        else if (len < 0 && errno == ENOBUFS)
+            any = true; // there were too many
+        else
+            break;
+    }
+    if (status < 0)
         (void)uv_poll_start(poll, UV_READABLE, on_netlink);
+    if (any)
+        yr_netwatch_again(watch, YR_NETIF_SETTLE_MS);
+}
+
+/** Have a timer that never goes off tell when the wall clock is set: the kernel sets it when the
+ *  machine wakes up, and there is no other sign of that. */
+static bool arm_clock(struct yr_netwatch *watch)
+{
+    const struct itimerspec never = {.it_value.tv_sec = INT32_MAX};
+
+    return timerfd_settime(watch->clock_fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &never,
+                           NULL) == 0;
+}
+
+static void on_clock(uv_poll_t *poll, int status, int events)
+{
+    struct yr_netwatch *watch = poll->data;
+    uint64_t times;
+
+    (void)status;
+    (void)events;
+    (void)!read(watch->clock_fd, &times, sizeof times);
+    if (!arm_clock(watch))
+        uv_poll_stop(poll);
     yr_netwatch_again(watch, YR_NETIF_SETTLE_MS);
 }
 
@@ -281,6 +369,8 @@ static void finish(struct yr_netwatch *watch)
 
     if (watch->fd >= 0)
         close(watch->fd);
+    if (watch->clock_fd >= 0)
+        close(watch->clock_fd);
     free(watch);
     if (on_closed != NULL)
         on_closed(ctx);
@@ -294,33 +384,52 @@ static void on_handle_closed(uv_handle_t *handle)
         finish(watch);
 }
 
+static bool hear(struct yr_netwatch *watch, uv_loop_t *loop, uv_poll_t *poll, int fd, uv_poll_cb cb)
+{
+    if (fd < 0 || uv_poll_init(loop, poll, fd) != 0)
+        return false;
+    poll->data = watch;
+    watch->handles++;
+    YR_ASSERT(uv_poll_start(poll, UV_READABLE, cb) == 0);
+    return true;
+}
+
+static int open_netlink(void)
+{
+    const struct sockaddr_nl at = {.nl_family = AF_NETLINK,
+                                   .nl_groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR |
+                                                RTMGRP_IPV6_IFADDR | RTMGRP_IPV4_ROUTE |
+                                                RTMGRP_IPV6_ROUTE};
+    const int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, NETLINK_ROUTE);
+
+    if (fd < 0 || bind(fd, (const struct sockaddr *)&at, sizeof at) == 0)
+        return fd;
+    close(fd);
+    return -1;
+}
+
 enum yr_err yr_netwatch_open(struct yr_netwatch **out, uv_loop_t *loop,
                              void (*on_change)(void *ctx), void *ctx)
 {
-    const struct sockaddr_nl at = {.nl_family = AF_NETLINK,
-                                   .nl_groups =
-                                       RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR};
     struct yr_netwatch *watch = calloc(1, sizeof *watch);
 
     if (watch == NULL)
         return YR_ENOMEM;
     watch->on_change = on_change;
     watch->ctx = ctx;
-    watch->fd = socket(AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, NETLINK_ROUTE);
-    if (watch->fd < 0 || bind(watch->fd, (const struct sockaddr *)&at, sizeof at) != 0 ||
-        uv_timer_init(loop, &watch->timer) != 0)
-        goto fail;
+    watch->fd = open_netlink();
+    watch->clock_fd = timerfd_create(CLOCK_REALTIME, TFD_NONBLOCK | TFD_CLOEXEC);
+    (void)uv_timer_init(loop, &watch->timer); // cannot fail
     watch->timer.data = watch;
     watch->handles++;
-    if (uv_poll_init(loop, &watch->poll, watch->fd) != 0)
-        goto fail;
-    watch->poll.data = watch;
-    watch->handles++;
-    if (uv_poll_start(&watch->poll, UV_READABLE, on_netlink) != 0)
-        goto fail;
-    *out = watch;
-    return YR_OK;
-fail:
+    watch->has_poll = hear(watch, loop, &watch->poll, watch->fd, on_netlink);
+    // Without this one a sleep is seen when the next deadline is.
+    watch->has_clock = watch->clock_fd >= 0 && arm_clock(watch) &&
+                       hear(watch, loop, &watch->clock_poll, watch->clock_fd, on_clock);
+    if (watch->has_poll) {
+        *out = watch;
+        return YR_OK;
+    }
     yr_netwatch_close(watch, NULL, NULL);
     return YR_EIO;
 }
@@ -334,11 +443,9 @@ void yr_netwatch_close(struct yr_netwatch *watch, void (*on_closed)(void *ctx), 
     }
     watch->on_closed = on_closed;
     watch->closed_ctx = ctx;
-    if (watch->handles == 0) {
-        finish(watch);
-        return;
-    }
     uv_close((uv_handle_t *)&watch->timer, on_handle_closed);
-    if (watch->handles == 2)
+    if (watch->has_poll)
         uv_close((uv_handle_t *)&watch->poll, on_handle_closed);
+    if (watch->has_clock)
+        uv_close((uv_handle_t *)&watch->clock_poll, on_handle_closed);
 }

@@ -13,8 +13,8 @@
 #define YR_NETIF_UNKNOWN   SIZE_MAX /* in place of a count: the system did not tell */
 
 /** Our addresses that may be told to friends, with the ports of `bound`: for a wildcard all of its
- *  family on interfaces that are up, without loopback and link-local ones; for a concrete address
- *  itself, loopback included.
+ *  family on interfaces that are up and connected, without loopback and link-local ones; for a
+ *  concrete address itself as long as it is there, loopback included.
  *  The families take turns, IPv6 first, so that a short list serves everybody; within one the best
  *  comes first: IPv6 global, lasting before temporary, then unique-local; IPv4 on the way out, then
  *  public, then private.
@@ -41,8 +41,9 @@ size_t yr_netif_list(const struct yr_addr *bound, size_t bound_count, struct yr_
                      size_t cap);
 
 struct yr_netwatch;
-/** Call on_change when addresses or links of the machine may have changed.  Wakes up for nothing
- *  else.  *out owned by the caller.
+/** Call on_change when addresses, links or default routes of the machine may have changed, or the
+ *  clock was set, which it is when the machine wakes up.  Wakes up for nothing else.  *out owned by
+ *  the caller.
  *  Errors: YR_EIO: the system does not tell (a sandbox); YR_ENOMEM. */
 YR_MUST_USE enum yr_err yr_netwatch_open(struct yr_netwatch **out, uv_loop_t *loop,
                                          void (*on_change)(void *ctx), void *ctx);
