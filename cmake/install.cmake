@@ -1,6 +1,7 @@
 # What `cmake --install` puts where; man pages, completions and the rest that is made for it.
 # The user unit names the prefix given when configuring; all else may move.
 install(TARGETS yaari yaarid RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+install(TARGETS yaari-upnp RUNTIME DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/yaari)
 install(TARGETS libyaari LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(DIRECTORY include/yaari DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 

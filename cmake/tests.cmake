@@ -22,6 +22,8 @@ foreach(src ${test_src})
   set_tests_properties(${name} PROPERTIES LABELS unit TIMEOUT 300)
 endforeach()
 
+add_dependencies(test-net-upnp yaari-upnp)
+
 # One libFuzzer program a file, built by clang in the preset fuzz.
 file(GLOB fuzz_src CONFIGURE_DEPENDS tests/fuzz/fuzz_*.c)
 foreach(src ${fuzz_src})

@@ -15,17 +15,21 @@
 #include "net/addr.h"
 #include "net/alarm.h"
 #include "net/dir.h"
+#include "net/gateway.h"
 #include "net/keyfile.h"
 #include "net/lan.h"
 #include "net/mem.h"
 #include "net/netif.h"
+#include "net/portmap.h"
 #include "net/random.h"
 #include "net/udp.h"
 #include "net/unlock.h"
+#include "net/upnp.h"
 #include "net/writer.h"
 
-#define STAMP_EVERY 64 /* effects carried out under one reading of the clock */
-#define TICKS_MAX   4  /* ticks before the loop's other work gets its turn */
+#define STAMP_EVERY 64   /* effects carried out under one reading of the clock */
+#define TICKS_MAX   4    /* ticks before the loop's other work gets its turn */
+#define NAP_US      YR_S /* a shorter sleep is none: no link and no lease has missed it */
 
 // How far a lock or close has come.  Each step begins when nothing is under way any more.
 enum ending {
@@ -48,8 +52,11 @@ struct yr_host {
     struct yr_udp *udp;
     struct yr_lan *lan;
     struct yr_netwatch *watch;
+    struct yr_portmap *portmap;
     struct yr_alarm *alarm;
     bool network_up;
+    yr_us slept_us;                       // until we last looked
+    struct yr_gateway way_out[2];         // IPv4, IPv6: as last told to the node
     struct yr_addr own[YR_NETIF_OWN_MAX]; // as last told to the node
     size_t own_count;
 
@@ -96,6 +103,8 @@ static void enter(struct yr_host *host, enum yr_host_state state, enum yr_err er
 
 // ---- the clock ----
 
+static void woken(struct yr_host *host);
+
 static void on_alarm(void *ctx)
 {
     struct yr_host *host = ctx;
@@ -103,6 +112,7 @@ static void on_alarm(void *ctx)
     host->stats.wakeups++;
     if (host->ending != RUNNING || host->node == NULL)
         return;
+    woken(host);
     yr_node_tick(host->node, yr_clock_now());
     drain(host);
 }
@@ -158,8 +168,37 @@ static void on_batch(void *ctx)
     drain(host);
 }
 
-/** Tell the node its addresses, if they are others than it knows.  What the system does not tell
- * now stays as it was, and is asked for again. */
+/** Look at the ways out of here: are they others than they were? */
+static bool look_out(struct yr_host *host, const struct yr_addr *bound, size_t bound_count)
+{
+    bool changed = false;
+
+    for (size_t w = 0; w < YR_COUNT(host->way_out); w++) {
+        const uint8_t family = w == 0 ? 4 : 6;
+        const struct yr_addr *from = NULL;
+        struct yr_gateway way;
+        enum yr_err err = YR_ENOENT;
+
+        for (size_t b = 0; b < bound_count; b++)
+            if (bound[b].family == family && (from == NULL || yr_addr_wildcard(&bound[b])))
+                from = &bound[b];
+        memset(&way, 0, sizeof way);
+        if (from != NULL)
+            err = yr_gateway_find(&way, from);
+        if (err == YR_EIO)
+            continue; // not told: as it was
+        if (err != YR_OK)
+            memset(&way, 0, sizeof way);
+        changed = changed || way.ifindex != host->way_out[w].ifindex ||
+                  !yr_addr_eq(&way.gateway, &host->way_out[w].gateway) ||
+                  !yr_addr_eq(&way.source, &host->way_out[w].source);
+        host->way_out[w] = way;
+    }
+    return changed;
+}
+
+/** Tell the node its addresses, if they or the ways out are others than it knows.  What the system
+ * does not tell now stays as it was, and is asked for again. */
 static void tell_addrs(struct yr_host *host, bool anyway)
 {
     struct yr_addr bound[YR_LISTEN_MAX], own[YR_NETIF_OWN_MAX];
@@ -169,6 +208,7 @@ static void tell_addrs(struct yr_host *host, bool anyway)
 
     for (size_t i = 0; i < host->own_count && same && count != YR_NETIF_UNKNOWN; i++)
         same = yr_addr_eq(&own[i], &host->own[i]);
+    same = !look_out(host, bound, bound_count) && same; // both are looked at
     if (count == YR_NETIF_UNKNOWN)
         yr_netwatch_again(host->watch, YR_NETIF_AGAIN_MS);
     if (same && !anyway)
@@ -182,6 +222,37 @@ static void tell_addrs(struct yr_host *host, bool anyway)
     drain(host);
 }
 
+/** The network may be another.  slept: the machine was suspended, and what we know is old in any
+ *  case: NATs have forgotten us, and friends may have moved. */
+static void network_changed(struct yr_host *host, bool slept)
+{
+    struct yr_addr bound[YR_LISTEN_MAX];
+
+    yr_udp_forget(host->udp);
+    if (host->lan != NULL && !yr_lan_refresh(host->lan))
+        yr_netwatch_again(host->watch, YR_NETIF_AGAIN_MS);
+    tell_addrs(host, slept);
+    yr_portmap_start(host->portmap, bound, yr_udp_bound(host->udp, bound, YR_LISTEN_MAX), slept);
+}
+
+/** Was the machine suspended since we last looked? */
+static bool has_slept(struct yr_host *host)
+{
+    const yr_us before = host->slept_us;
+
+    host->slept_us = yr_clock_slept();
+    return host->slept_us > before + NAP_US;
+}
+
+static void woken(struct yr_host *host)
+{
+    if (!host->network_up || host->state != YR_HOST_OPEN || !has_slept(host))
+        return;
+    say(host, YR_LOG_DEBUG, "net", "awake again");
+    network_changed(host, true);
+    yr_netwatch_again(host->watch, YR_NETIF_AGAIN_MS); // interfaces take their time to come back
+}
+
 static void on_network_changed(void *ctx)
 {
     struct yr_host *host = ctx;
@@ -189,10 +260,78 @@ static void on_network_changed(void *ctx)
     host->stats.wakeups++;
     if (host->ending != RUNNING || host->state != YR_HOST_OPEN)
         return;
-    yr_udp_forget(host->udp);
-    if (host->lan != NULL && !yr_lan_refresh(host->lan))
-        yr_netwatch_again(host->watch, YR_NETIF_AGAIN_MS);
-    tell_addrs(host, false);
+    network_changed(host, has_slept(host));
+}
+
+// ---- port mapping ----
+
+static void on_mapping(void *ctx)
+{
+    struct yr_host *host = ctx;
+    struct yr_mapping_info info;
+    char text[YR_ADDR_TEXT];
+
+    if (host->state != YR_HOST_OPEN || host->ending != RUNNING)
+        return;
+    yr_portmap_info(host->portmap, &info);
+    yr_addr_text(text, &info.addr);
+    if (info.state == YR_MAPPING_ON)
+        say(host, YR_LOG_INFO, "net", "the gateway maps %s to us (%s)", text, info.by);
+    else if (info.state == YR_MAPPING_NONE)
+        say(host, YR_LOG_INFO, "net", "no port is mapped: %s", info.why);
+    yr_node_mapped(host->node, yr_clock_now(), &info.addr);
+    drain(host);
+}
+
+static void start_mapping(struct yr_host *host)
+{
+    char program[PATH_MAX];
+    const struct yr_portmap_opts opts = {.loop = host->opts.loop,
+                                         .upnp_program =
+                                             yr_upnp_find(program, sizeof program) ? program : NULL,
+                                         .on_change = on_mapping,
+                                         .ctx = host};
+    struct yr_addr bound[YR_LISTEN_MAX];
+
+    if (!host->opts.port_mapping || !host->network_up)
+        return;
+    if (host->portmap == NULL && yr_portmap_open(&host->portmap, &opts) != YR_OK) {
+        say(host, YR_LOG_WARN, "net", "no memory to ask the gateway for a port");
+        return;
+    }
+    yr_portmap_start(host->portmap, bound, yr_udp_bound(host->udp, bound, YR_LISTEN_MAX), false);
+}
+
+void yr_host_port_mapping(const struct yr_host *host, struct yr_mapping_info *out)
+{
+    yr_portmap_info(host->portmap, out);
+}
+
+void yr_host_set_port_mapping(struct yr_host *host, bool on)
+{
+    if (host->opts.port_mapping == on)
+        return;
+    host->opts.port_mapping = on;
+    if (on)
+        start_mapping(host);
+    else
+        yr_portmap_stop(host->portmap);
+}
+
+/** The node found out that nobody comes in where the gateway says. */
+static void check_mapping(struct yr_host *host)
+{
+    struct yr_mapping_info info;
+    struct yr_net_info net;
+
+    yr_portmap_info(host->portmap, &info);
+    if (info.state != YR_MAPPING_ON)
+        return;
+    yr_node_net(host->node, &net);
+    if (net.mapped_works == YR_NO && yr_addr_eq(&net.mapped, &info.addr)) {
+        say(host, YR_LOG_INFO, "net", "nobody comes in by the port mapped by %s", info.by);
+        yr_portmap_doubt(host->portmap);
+    }
 }
 
 /** Join the network, once there is somebody to be on it. */
@@ -218,7 +357,9 @@ static void network_up(struct yr_host *host)
         yr_netwatch_open(&host->watch, host->opts.loop, on_network_changed, host) != YR_OK)
         say(host, YR_LOG_WARN, "net", "changes of own addresses will not be seen");
     host->network_up = true;
+    (void)has_slept(host); // from here on
     tell_addrs(host, true);
+    start_mapping(host);
 }
 
 // ---- effects ----
@@ -255,6 +396,8 @@ static bool carry_out(struct yr_host *host, const struct yr_effect *fx, const ui
         yr_writer_keyfile(host->writer, fx->token, fx->slot, fx->slot_bytes);
         return false;
     case YR_FX_EVENT:
+        if (fx->event.kind == YR_EV_NET && host->portmap != NULL && host->ending == RUNNING)
+            check_mapping(host);
         if (host->opts.on_event != NULL)
             host->opts.on_event(host->opts.ctx, &fx->event);
         return fx->event.kind == YR_EV_DONE;
@@ -659,9 +802,10 @@ static void close_parts(struct yr_host *host)
     host->ending = HANDLES;
     yr_node_free(host->node);
     host->node = NULL;
-    host->handles = 6;                       // the five, and this call
+    host->handles = 7;                       // the six, and this call
     yr_lan_close(host->lan, released, host); // before the sockets it sends through
     yr_netwatch_close(host->watch, released, host);
+    yr_portmap_close(host->portmap, released, host);
     yr_alarm_close(host->alarm, released, host);
     yr_udp_close(host->udp, released, host);
     yr_writer_close(host->writer, released, host);
@@ -679,6 +823,7 @@ static void said_goodbye(struct yr_host *host)
     host->ending = RUNNING;
     host->network_up = false; // the addresses are told again after the next unlock
     if (host->udp != NULL) {
+        yr_portmap_stop(host->portmap);
         yr_udp_shut_extras(host->udp);
         yr_udp_pause(host->udp, false);
     }

@@ -36,6 +36,7 @@ struct yr_host_opts {
     const struct yr_addr *listen;
     size_t listen_count;  /* <= YR_LISTEN_MAX */
     bool lan;             /* multicast beacons */
+    bool port_mapping;    /* ask the gateway to let others in: PCP, NAT-PMP, UPnP */
     enum yr_dht_mode dht; /* as in yr_node_opts; a server takes part without an identity, too */
     bool relay;           /* as in yr_node_opts */
     bool offline;         /* no socket at all */
@@ -100,6 +101,26 @@ YR_API size_t yr_host_bound(const struct yr_host *host, struct yr_addr *out, siz
 /** Change what was given in yr_host_opts. */
 YR_API void yr_host_set_dht(struct yr_host *host, enum yr_dht_mode mode);
 YR_API void yr_host_set_relay(struct yr_host *host, bool on);
+
+enum yr_mapping_state {
+    YR_MAPPING_OFF,    /* not wanted, or not on the network */
+    YR_MAPPING_ASKING, /* the gateway is being asked */
+    YR_MAPPING_ON,     /* the gateway says that it maps our port */
+    YR_MAPPING_NONE    /* it does not; tried again later */
+};
+/** What became of asking the gateway for a port.  Whether somebody comes in that way the node knows
+ *  (yr_net_info.mapped_works). */
+struct yr_mapping_info {
+    enum yr_mapping_state state;
+    struct yr_addr gateway; /* asked, port 0; family 0: none */
+    struct yr_addr addr;    /* ON: where others are to reach us */
+    const char *by;         /* ON: "pcp", "natpmp", "upnp", a constant; else "" */
+    uint64_t left_s;        /* ON: until it ends unless renewed; UINT64_MAX: it does not */
+    char why[160];          /* NONE: a sentence without a full stop, else "" */
+};
+YR_API void yr_host_port_mapping(const struct yr_host *host, struct yr_mapping_info *out);
+/** Change yr_host_opts.port_mapping: asks at once, or deletes what is mapped. */
+YR_API void yr_host_set_port_mapping(struct yr_host *host, bool on);
 
 /** What sockets and store did. */
 struct yr_host_stats {

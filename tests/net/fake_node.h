@@ -36,7 +36,9 @@ struct yr_node {
     uint64_t token, keyfile_token, keyfile_answer;
     enum yr_err keyfile_err;
     size_t recvs, polls, ticks, locks, addr_calls, addr_count;
-    struct yr_addr last_from, addrs[16];
+    size_t mapped_calls;
+    struct yr_addr last_from, addrs[16], mapped;
+    struct yr_net_info net;
     uint8_t last[64];
     size_t last_len;
     yr_us deadline;
@@ -208,6 +210,30 @@ void yr_node_addrs(struct yr_node *n, struct yr_now now, const struct yr_addr *a
     n->addr_calls++;
     n->addr_count = count;
     memcpy(n->addrs, addrs, YR_MIN(count, YR_COUNT(n->addrs)) * sizeof *addrs);
+}
+
+void yr_node_mapped(struct yr_node *n, struct yr_now now, const struct yr_addr *addr)
+{
+    fake_time(n, now);
+    n->mapped_calls++;
+    n->mapped = *addr;
+}
+
+void yr_node_set_dht(struct yr_node *n, struct yr_now now, enum yr_dht_mode mode)
+{
+    fake_time(n, now);
+    n->opts.dht = mode;
+}
+
+void yr_node_set_relay(struct yr_node *n, struct yr_now now, bool on)
+{
+    fake_time(n, now);
+    n->opts.relay = on;
+}
+
+void yr_node_net(const struct yr_node *n, struct yr_net_info *out)
+{
+    *out = n->net;
 }
 
 enum yr_err yr_node_command(struct yr_node *n, struct yr_now now, const struct yr_cmd *cmd,

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -401,7 +402,7 @@ static void own_addresses_are_told_once_there_is_an_identity(void **state)
 // Stands before the C library's: a machine that does not always tell its addresses.
 static bool list_fails, one_address;
 static struct sockaddr_in only_addr = {.sin_family = AF_INET};
-static struct ifaddrs only = {.ifa_name = "one0", .ifa_flags = IFF_UP};
+static struct ifaddrs only = {.ifa_name = "one0", .ifa_flags = IFF_UP | IFF_RUNNING};
 int getifaddrs(struct ifaddrs **out)
 {
     int (*real)(struct ifaddrs **);
@@ -446,6 +447,66 @@ static void what_the_system_does_not_tell_stays_and_is_asked_for_again(void **st
     assert_int_equal(fake->addr_calls, 3);
     assert_int_equal(fake->addr_count, 1);
     list_fails = one_address = false;
+    finish(&r);
+}
+
+// Stands before the C library's: a machine that was suspended.
+static uint64_t slept_s;
+int clock_gettime(clockid_t clock, struct timespec *out)
+{
+    const int err = (int)syscall(SYS_clock_gettime, clock, out);
+
+    if (clock == CLOCK_BOOTTIME)
+        out->tv_sec += (time_t)slept_s;
+    return err;
+}
+
+static void after_a_sleep_the_addresses_are_told_again(void **state)
+{
+    struct run r;
+
+    launch(&r);
+    identity(&r);
+    assert_int_equal(fake->addr_calls, 1);
+    fake->deadline = yr_host_now(r.host).mono_us + 50 * YR_MS;
+    assert_int_equal(command(&r, YR_CMD_SEND, "row", 1), YR_OK); // makes it look at the deadline
+    wait_done(&r);
+    loop_for(&r.loop, 100);
+    assert_int_equal(fake->ticks, 1);
+    assert_int_equal(fake->addr_calls, 1); // it was awake all the time
+    fake->deadline = yr_host_now(r.host).mono_us + 300 * YR_MS;
+    assert_int_equal(command(&r, YR_CMD_SEND, "row", 2), YR_OK);
+    wait_done(&r);
+    slept_s = 8 * 3600;
+    loop_for(&r.loop, 500);
+    assert_true(fake->ticks >= 2);
+    assert_int_equal(fake->addr_calls, 2);
+    assert_int_equal(fake->addr_count, 1);
+    assert_non_null(strstr(r.log, "awake again"));
+    finish(&r);
+    slept_s = 0;
+}
+
+static void a_gateway_is_asked_only_when_wanted(void **state)
+{
+    struct yr_mapping_info info;
+    struct run r;
+
+    launch(&r);
+    identity(&r);
+    yr_host_port_mapping(r.host, &info);
+    assert_int_equal(info.state, YR_MAPPING_OFF);
+    assert_int_equal(fake->mapped_calls, 0);
+    yr_host_set_port_mapping(r.host, true); // from 127.0.0.1 there is no way out
+    yr_host_port_mapping(r.host, &info);
+    assert_int_equal(info.state, YR_MAPPING_NONE);
+    assert_non_null(strstr(info.why, "no gateway"));
+    assert_non_null(strstr(r.log, info.why));
+    assert_int_equal(fake->mapped_calls, 1);
+    assert_int_equal(fake->mapped.family, 0);
+    yr_host_set_port_mapping(r.host, false);
+    yr_host_port_mapping(r.host, &info);
+    assert_int_equal(info.state, YR_MAPPING_OFF);
     finish(&r);
 }
 
@@ -923,6 +984,8 @@ int main(void)
         TEST(many_datagrams_are_one_turn),
         TEST(own_addresses_are_told_once_there_is_an_identity),
         TEST(what_the_system_does_not_tell_stays_and_is_asked_for_again),
+        TEST(after_a_sleep_the_addresses_are_told_again),
+        TEST(a_gateway_is_asked_only_when_wanted),
         TEST(beacons_reach_another_node_of_the_machine),
         TEST(offline_means_no_socket),
         TEST(a_random_port_is_kept),
