@@ -80,14 +80,50 @@
 #define YR_QUEUE_BULK     1048576 /* a transfer's next second at 8 Mbit/s */
 #define YR_QUEUE_DATAGRAM 65536   /* a second of what is carried for one friend */
 
-#define YR_PING_BURST      10  /* PINGs of a friend answered at once, then 1 a second */
-#define YR_PINGS_MAX       32  /* own PINGs not answered yet */
-#define YR_PING_S          10  /* until one is given up */
-#define YR_PROBE_BURST     4   /* probes of a friend answered at once, then 1 a second */
-#define YR_PROBE_QUEUE_MAX 128 /* probes and answers that wait to leave; rounds wait for room */
-#define YR_PROBE_HURRY_S   2   /* between two rounds asked for at once */
-#define YR_TRIES_KEPT      32  /* attempts to reach a friend that can be shown */
-#define YR_PROBE_FRESH_S   30  /* an answer to an older round is late */
+#define YR_PING_BURST 10 /* PINGs of a friend answered at once, then 1 a second */
+#define YR_PINGS_MAX  32 /* own PINGs not answered yet */
+#define YR_PING_S     10 /* until one is given up */
+
+#define YR_PROBE_BURST     32   /* probes of a friend answered at once: 16 addresses, twice ... */
+#define YR_PROBE_RATE      8    /* ... then so many a second */
+#define YR_PROBE_QUEUE_MAX 128  /* probes and answers that wait to leave; rounds wait for room */
+#define YR_PROBES_OUT_MAX  2048 /* probes whose answers count: twice a birthday */
+#define YR_PROBE_WINDOW    1024 /* clock values, ms: a probe may come so much late */
+#define YR_PROBE_LEASE_MS  4000 /* of clock made durable ahead: a round needs no commit of its own \
+                                 */
+#define YR_PROBE_HURRY_S    2   /* between two rounds asked for at once */
+#define YR_PROBE_FRESH_S    30  /* an answer to an older probe is late */
+#define YR_PATH_SILENT_MS   400 /* without an answer: a circuit, the DHT are asked too */
+#define YR_OFFER_BURST      4   /* offers of a friend acted on at once, ... */
+#define YR_OFFER_S          5   /* ... then one so often: at most 6 rounds to 16 addresses each */
+#define YR_OFFERS_HELD      8   /* signals that wait for their clocks to be durable */
+#define YR_OFFER_RELAYS_MAX 8   /* blinded names of friends in one */
+#define YR_SIGNAL_ADDRS_MAX 8   /* addresses in one that travels as a signal */
+#define YR_SIGNAL_BYTES     640 /* of every signal between friends: its size says nothing */
+#define YR_LATE_MAX         2   /* answers that a friend has asked us to give later */
+#define YR_LATE_S_MAX       200 /* how much later */
+#define YR_SOCKETS_MAX      256 /* opened for a birthday or a test; each is a port of the NAT */
+#define YR_TRIES_KEPT       32  /* attempts to reach a friend that can be shown */
+
+#define YR_NAT_NETWORKS      3    /* that must agree on where we are: one may lie */
+#define YR_NAT_REPORTS_MAX   16   /* of where we are seen */
+#define YR_NAT_CHANGE_S      60   /* within which two networks must see us elsewhere */
+#define YR_NAT_SENT_MAX      1024 /* places we sent to: an older one counts as never */
+#define YR_NAT_SENT_S        900  /* no NAT remembers longer where we sent to */
+#define YR_NAT_WAIT_S        5    /* for a stranger's packet that was asked for */
+#define YR_NAT_HAIRPIN_S     2    /* for our own packet to come back */
+#define YR_NAT_MAPPED_S      300  /* a port mapping by which nobody came for so long is not told */
+#define YR_NETWORKS_MAX      16   /* networks whose keepalive is remembered */
+#define YR_KEEPALIVE_TESTS   6    /* that find it out, for each network, ever */
+#define YR_KEEPALIVE_WAIT_S  3    /* for an answer beyond its time */
+#define YR_KEEPALIVE_FRIENDS 3    /* asked until one can be reached from another port */
+#define YR_KEEPALIVE_CALM_S  60   /* in one place, and of a link, before that is looked for */
+#define YR_BIRTHDAY_S        10   /* one lasts */
+#define YR_BIRTHDAY_PROBES   1024 /* of it: 256 open ports of 64,512 are met with 98 % */
+#define YR_BIRTHDAY_SOCKETS  256
+#define YR_BIRTHDAY_GAP_MS   10  /* between two probes at random ports: 100 a second */
+#define YR_BIRTHDAY_OPEN_MS  3   /* between two sockets: all are open within a second */
+#define YR_BIRTHDAY_AGAIN_S  300 /* until the next for the same friend */
 
 #define YR_RELAY_CIRCUITS_MAX  32        /* that we carry; 2 MB/s if all are busy */
 #define YR_RELAY_CIRCUITS_EACH 8         /* ... with one friend as an end */

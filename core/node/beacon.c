@@ -10,9 +10,9 @@
 #define ENTRY_LEN 8
 #define ENTRIES   128
 
-static bool to_be_found(const struct yr_friend *f)
+static bool to_be_found(const struct yr_node *n, const struct yr_friend *f)
 {
-    return f->used && (!f->online || f->astray) && !f->blocked && !f->pending;
+    return f->used && !f->blocked && !f->pending && yr_paths_lost(n->paths, yr_friend_slot(n, f));
 }
 
 static bool somebody(const struct yr_node *n)
@@ -20,7 +20,7 @@ static bool somebody(const struct yr_node *n)
     uint8_t key[16];
 
     for (size_t i = 0; i < YR_FRIENDS_MAX; i++)
-        if (to_be_found(&n->friends[i]))
+        if (to_be_found(n, &n->friends[i]))
             return true;
     return yr_contacts_lan_key(n->contacts, 0, key);
 }
@@ -97,7 +97,7 @@ size_t yr_beacon_poll(struct yr_node *n, uint8_t *buf, size_t cap)
     yr_random(n->rng, &start, sizeof start); // more friends than entries: others next time
     for (size_t i = 0; i < YR_FRIENDS_MAX; i++) {
         const struct yr_friend *f = &n->friends[(start + i) % YR_FRIENDS_MAX];
-        if (to_be_found(f))
+        if (to_be_found(n, f))
             count = add_entry(&wr, f->pair.lan[f->pair.out], nonce, count);
     }
     padded = count <= 16 ? 16 : count <= 64 ? 64 : ENTRIES;
@@ -157,7 +157,7 @@ void yr_beacon_recv(struct yr_node *n, const struct yr_addr *from, const uint8_t
             answer |= yr_contacts_lan_heard(n->contacts, n->now, i, from);
     for (size_t i = 0; i < YR_FRIENDS_MAX; i++) {
         const struct yr_friend *f = &n->friends[i];
-        if (to_be_found(f) && contains(entries, count, f->pair.lan[1 - f->pair.out], nonce))
+        if (to_be_found(n, f) && contains(entries, count, f->pair.lan[1 - f->pair.out], nonce))
             yr_paths_learn(n->paths, (unsigned)i, from, YR_ADDR_LAN, n->now);
     }
     if (answer && n->beacon_us > n->beacon_last_us + YR_BEACON_GAP_S * YR_S)

@@ -83,9 +83,11 @@ static enum yr_err set_status(struct yr_node *n, const struct yr_cmd *cmd, struc
 static enum yr_err invite_new(struct yr_node *n, const struct yr_cmd *cmd, struct yr_event *done)
 {
     const bool hints = (cmd->flags & YR_FLAG_HINTS) != 0;
+    struct yr_addr own[YR_OWN_ADDRS_MAX];
+    const size_t count = hints ? yr_way_own(n, own, YR_OWN_ADDRS_MAX) : 0;
     char id[YR_INVITE_ID_LEN + 1];
     enum yr_err err = yr_contacts_invite(n->contacts, n->now, cmd->expires_ms, cmd->text,
-                                         cmd->text_len, n->addrs, hints ? n->addr_count : 0, id);
+                                         cmd->text_len, own, count, id);
 
     if (err == YR_OK) {
         snprintf(done->text, sizeof done->text, "%s", id);

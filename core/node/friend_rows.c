@@ -57,13 +57,15 @@ enum yr_err yr_friend_decode(struct yr_friend *f, const uint8_t *row, size_t len
 
 void yr_friend_store_clocks(struct yr_node *n, const struct yr_friend *f)
 {
-    uint8_t row[12 + 12 + 8 + 8];
+    uint8_t row[12 + 12 + 4 * 8];
     struct yr_wr wr = yr_wr_init(row, sizeof row);
 
     yr_wr_bytes(&wr, f->clock_theirs.bytes, 12);
     yr_wr_bytes(&wr, f->clock_ours.bytes, 12);
     yr_wr_u64(&wr, f->probe_clock.theirs);
     yr_wr_u64(&wr, f->probe_clock.ours);
+    yr_wr_u64(&wr, f->probe_clock.signal_theirs);
+    yr_wr_u64(&wr, f->probe_clock.signal_ours);
     yr_rows_put(n->rows, YR_TABLE_CLOCK, NULL, 0, f->id, 32, row, yr_wr_len(&wr));
 }
 
@@ -82,6 +84,10 @@ enum yr_err yr_friend_load_clocks(struct yr_node *n, struct yr_friend *f)
     yr_rd_copy(&rd, f->clock_ours.bytes, 12);
     f->probe_clock.theirs = yr_rd_u64(&rd);
     f->probe_clock.ours = yr_rd_u64(&rd);
+    if (yr_rd_left(&rd) > 0) { // a row of before there were signals ends here
+        f->probe_clock.signal_theirs = yr_rd_u64(&rd);
+        f->probe_clock.signal_ours = yr_rd_u64(&rd);
+    }
     return yr_rd_done(&rd) ? YR_OK : YR_ECORRUPT;
 }
 
@@ -93,7 +99,7 @@ void yr_friend_store_addrs(struct yr_node *n, const struct yr_friend *f)
     struct yr_addr addr;
 
     for (size_t i = 0; yr_paths_candidate(n->paths, yr_friend_slot(n, f), i, &addr, &source); i++) {
-        if (source != YR_ADDR_LINKED && source != YR_ADDR_TOLD)
+        if ((source != YR_ADDR_LINKED && source != YR_ADDR_TOLD) || addr.local != 0)
             continue;
         yr_wr_u8(&wr, (uint8_t)source);
         yr_wr_addr(&wr, &addr, false);

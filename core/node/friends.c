@@ -45,8 +45,7 @@ static void admit(struct yr_node *n, const struct yr_friend *f)
     const bool shut = f->blocked || f->pending;
 
     yr_links_block(n->links, slot, shut, n->now);
-    yr_paths_block(n->paths, slot, shut);
-    yr_paths_want(n->paths, slot, !shut && (!f->online || f->astray), n->now);
+    yr_paths_block(n->paths, slot, shut, n->now);
 }
 
 // Enter a friend into the machines below.
@@ -184,16 +183,6 @@ static void tell_prekey(struct yr_node *n, struct yr_friend *f)
     push_plain(n, f, &plain);
 }
 
-void yr_friend_tell_addrs(struct yr_node *n, struct yr_friend *f)
-{
-    uint8_t body[1 + YR_OWN_ADDRS_MAX * 19];
-    size_t len;
-
-    if (f->online && yr_addrs_encode(n->addrs, n->addr_count, body, sizeof body, &len) == YR_OK)
-        (void)!yr_links_send(n->links, yr_friend_slot(n, f), YR_CHANNEL_CONTROL, YR_FRAME_ADDRS,
-                             body, len);
-}
-
 // The first message of a session is the invitee's: until it came, the inviter cannot send.
 static void say_hello(struct yr_node *n, struct yr_friend *f)
 {
@@ -234,15 +223,17 @@ static void link_up(void *ctx, unsigned slot)
     struct yr_friend *f = &n->friends[slot];
     const bool was_online = f->online; // another connection took over: all is sent again
 
+    struct yr_link_info link;
+
     f->online = true;
-    f->astray = false;
     f->online_ms = f->last_seen_ms = n->now.wall_ms;
     yr_contacts_linked(n->contacts, n->now, f->id);
-    yr_paths_want(n->paths, slot, false, n->now);
+    yr_links_info(n->links, slot, &link);
+    yr_paths_linked(n->paths, slot, &link.addr, n->now);
     tell_prekey(n, f);
     yr_delivery_up(n->delivery, n->now, slot);
     yr_node_trip(n, yr_rooms_up(n->rooms, n->now, slot));
-    yr_friend_tell_addrs(n, f);
+    yr_paths_tell(n->paths, slot, n->now);
     if (!was_online)
         presence(n, f);
 }
@@ -253,12 +244,12 @@ static void link_down(void *ctx, unsigned slot, enum yr_link_end why)
     struct yr_friend *f = &n->friends[slot];
 
     (void)why;
-    f->online = f->astray = f->close_soon = false;
+    f->online = f->close_soon = false;
     f->last_seen_ms = n->now.wall_ms;
     yr_friend_store(n, f);
     yr_delivery_down(n->delivery, slot);
     yr_rooms_down(n->rooms, n->now, slot);
-    yr_paths_want(n->paths, slot, !f->blocked, n->now);
+    yr_paths_linked(n->paths, slot, NULL, n->now);
     for (size_t i = 0; i < YR_PINGS_MAX; i++)
         if (n->pings[i].used && n->pings[i].slot == slot)
             n->pings[i].sent_us = 0;
@@ -304,22 +295,6 @@ static void got_pong(struct yr_node *n, unsigned slot, const uint8_t *body, size
     }
 }
 
-static enum yr_err got_addrs(struct yr_node *n, struct yr_friend *f, const uint8_t *body,
-                             size_t len)
-{
-    struct yr_addr addrs[YR_ADDRS_MAX];
-    struct yr_link_info link;
-    size_t count;
-
-    if (yr_addrs_decode(addrs, &count, body, len) != YR_OK)
-        return YR_EPROTO;
-    yr_links_info(n->links, yr_friend_slot(n, f), &link);
-    yr_paths_told(n->paths, yr_friend_slot(n, f), addrs, count, yr_addr_loopback(&link.addr),
-                  n->now);
-    yr_friend_store_addrs(n, f);
-    return YR_OK;
-}
-
 static void link_frame(void *ctx, unsigned slot, enum yr_channel channel, uint8_t type,
                        const uint8_t *body, size_t len)
 {
@@ -333,7 +308,7 @@ static void link_frame(void *ctx, unsigned slot, enum yr_channel channel, uint8_
         else if (type == YR_FRAME_PONG)
             got_pong(n, slot, body, len);
         else if (type == YR_FRAME_ADDRS)
-            err = got_addrs(n, f, body, len);
+            err = yr_paths_frame(n->paths, slot, body, len, n->now);
     } else if (channel == YR_CHANNEL_CHAT) {
         if (type == YR_FRAME_ENV_PUT)
             err = yr_delivery_receive(n->delivery, n->now, slot, body, len);
@@ -362,10 +337,9 @@ static void link_path(void *ctx, unsigned slot, const struct yr_addr *addr)
 {
     struct yr_node *n = ctx;
 
-    if (!yr_addr_udp(addr))
-        return; // a circuit: nothing that could be dialled another time
-    yr_paths_learn(n->paths, slot, addr, YR_ADDR_LINKED, n->now);
-    yr_friend_store_addrs(n, &n->friends[slot]);
+    yr_paths_linked(n->paths, slot, addr, n->now);
+    if (yr_addr_udp(addr)) // a circuit is nothing that could be dialled another time
+        yr_friend_store_addrs(n, &n->friends[slot]);
 }
 
 static void link_datagram(void *ctx, unsigned slot, const uint8_t *bytes, size_t len)
@@ -378,8 +352,9 @@ static void link_datagram(void *ctx, unsigned slot, const uint8_t *bytes, size_t
 
 static void link_doubt(void *ctx, unsigned slot)
 {
-    (void)ctx;
-    (void)slot;
+    struct yr_node *n = ctx;
+
+    yr_paths_doubt(n->paths, slot, n->now);
 }
 
 const struct yr_link_ops yr_friend_link_ops = {.clock = link_clock,
@@ -391,46 +366,6 @@ const struct yr_link_ops yr_friend_link_ops = {.clock = link_clock,
                                                .path = link_path,
                                                .datagram = link_datagram,
                                                .doubt = link_doubt};
-
-/* ---- path ---- */
-
-static uint64_t path_clock(void *ctx, unsigned slot, const struct yr_probe_clock *clock)
-{
-    struct yr_node *n = ctx;
-
-    n->friends[slot].probe_clock = *clock;
-    yr_friend_store_clocks(n, &n->friends[slot]);
-    return yr_rows_pending(n->rows);
-}
-
-static void dial(struct yr_node *n, struct yr_friend *f, const struct yr_addr *addr)
-{
-    f->dialled = *addr;
-    (void)!yr_links_dial(n->links, yr_friend_slot(n, f), addr, f->astray, n->now);
-}
-
-static void path_found(void *ctx, unsigned slot, const struct yr_addr *addr)
-{
-    struct yr_node *n = ctx;
-    struct yr_friend *f = &n->friends[slot];
-    struct yr_link_info info;
-
-    yr_links_info(n->links, slot, &info);
-    if (f->astray && yr_addr_eq(&info.addr, addr)) { // where the link is: it follows us by itself
-        f->astray = false;
-        yr_paths_want(n->paths, slot, false, n->now);
-        return;
-    }
-    dial(n, f, addr);
-}
-
-void yr_friend_moved(struct yr_node *n, struct yr_friend *f)
-{
-    f->astray = f->online;
-    admit(n, f);
-}
-
-const struct yr_path_ops yr_friend_path_ops = {.clock = path_clock, .found = path_found};
 
 /* ---- first contact ---- */
 
@@ -589,7 +524,7 @@ static enum yr_err contact_met(void *ctx, struct yr_now now, const struct yr_con
         }
         yr_friend_changed(n, f, false);
         yr_friend_tell_profile(n, f);
-        dial(n, f, &c->addr);
+        yr_way_dial(n, f, &c->addr);
     }
     return YR_OK;
 }
@@ -611,7 +546,7 @@ static void contact_verdict(void *ctx, struct yr_now now, const uint8_t inviter[
     take_hello(n, f, hello);
     yr_friend_store(n, f);
     activate(n, f);
-    dial(n, f, from);
+    yr_way_dial(n, f, from);
 }
 
 static void contact_changed(void *ctx, struct yr_now now, const char *invite_id)

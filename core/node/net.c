@@ -19,19 +19,9 @@ void yr_node_net(const struct yr_node *n, struct yr_net_info *out)
     memset(out, 0, sizeof *out);
     out->dht = n->opts.dht;
     out->relays = n->opts.relay;
-    out->keepalive_s = YR_LINK_KEEPALIVE_S;
-    out->mapped = n->mapped;
+    out->keepalive_s = yr_paths_keepalive(n->paths, &out->keepalive_learned);
     yr_node_dht_info(n, out);
-}
-
-bool yr_node_own_addr_at(const struct yr_node *n, size_t i, struct yr_addr *out,
-                         enum yr_own_source *source)
-{
-    if (i >= n->addr_count)
-        return false;
-    *out = n->addrs[i];
-    *source = YR_OWN_INTERFACE;
-    return true;
+    yr_nat_info(&n->nat, n->now, out);
 }
 
 static bool slot_of(const struct yr_node *n, const uint8_t friend_id[YR_ID_LEN], unsigned *out)
@@ -72,12 +62,6 @@ bool yr_node_try_at(const struct yr_node *n, const uint8_t friend_id[YR_ID_LEN],
 void yr_node_traffic(const struct yr_node *n, enum yr_purpose purpose, struct yr_traffic *out)
 {
     *out = n->traffic[purpose];
-}
-
-void yr_node_mapped(struct yr_node *n, struct yr_now now, const struct yr_addr *addr)
-{
-    n->now = now;
-    n->mapped = *addr;
 }
 
 void yr_node_set_relay(struct yr_node *n, struct yr_now now, bool on)

@@ -41,12 +41,13 @@ void yr_node_free(struct yr_node *n)
 static enum yr_err make_parts(struct yr_node *n)
 {
     struct yr_link_ops link_ops = yr_friend_link_ops;
-    struct yr_path_ops path_ops = yr_friend_path_ops;
+    struct yr_path_ops path_ops = yr_way_path_ops;
     struct yr_contact_ops contact_ops = yr_friend_contact_ops;
     struct yr_delivery_ops delivery_ops = yr_friend_delivery_ops;
     struct yr_rooms_ops rooms_ops = yr_node_rooms_ops;
     enum yr_err err;
 
+    yr_nat_init(&n->nat, n->rng);
     n->chat_ops = yr_friend_chat_ops; // borrowed by the chats, the others copy
     link_ops.ctx = path_ops.ctx = contact_ops.ctx = delivery_ops.ctx = n->chat_ops.ctx = n;
     rooms_ops.ctx = n;
@@ -54,7 +55,7 @@ static enum yr_err make_parts(struct yr_node *n)
         (err = yr_events_new(&n->events, n->mem, n->rows)) != YR_OK ||
         (err = yr_links_new(&n->links, n->mem, n->rng, &link_ops)) != YR_OK ||
         (err = yr_traces_new(&n->traces, n->mem)) != YR_OK ||
-        (err = yr_paths_new(&n->paths, n->mem, n->rng, &path_ops)) != YR_OK ||
+        (err = yr_paths_new(&n->paths, n->mem, n->rng, &n->nat, &path_ops)) != YR_OK ||
         (err = yr_contacts_new(&n->contacts, n->mem, n->rows, n->rng, &contact_ops)) != YR_OK ||
         (err = yr_delivery_new(&n->delivery, n->mem, n->rows, n->rng, &delivery_ops)) != YR_OK ||
         (err = yr_chats_new(&n->chats, n->mem, n->rows, n->events, n->rng, &n->chat_ops)) != YR_OK)
@@ -138,7 +139,8 @@ enum yr_err yr_node_load(struct yr_node *n)
         return err;
     if (n->has_identity && (err = yr_self_start(n)) != YR_OK)
         return err;
-    if ((err = yr_peers_load(n)) != YR_OK || (err = yr_daily_load(n)) != YR_OK)
+    if ((err = yr_way_load(n)) != YR_OK || (err = yr_peers_load(n)) != YR_OK ||
+        (err = yr_daily_load(n)) != YR_OK)
         return err;
     yr_beacon_hurry(n);
     return YR_OK;
@@ -233,7 +235,7 @@ void yr_node_datagram(struct yr_node *n, const struct yr_addr *from, const uint8
     } else if (bytes[0] == YR_DHT_TYPE && yr_addr_udp(from)) {
         purpose = YR_FOR_DHT;
         yr_node_dht_recv(n, from, bytes, len);
-    } else if (bytes[0] == 0x21 || bytes[0] == 0x22) {
+    } else if (bytes[0] >= 0x20 && bytes[0] <= 0x22) {
         purpose = YR_FOR_PATH;
         yr_paths_recv(n->paths, n->now, from, bytes, len);
     } else if (bytes[0] == 0x23) {
@@ -266,7 +268,7 @@ static void release(struct yr_node *n)
     const uint64_t durable = yr_rows_durable(n->rows);
 
     yr_links_release(n->links, durable);
-    yr_paths_release(n->paths, durable);
+    yr_paths_release(n->paths, durable, n->now);
     yr_delivery_release(n->delivery, n->now, durable);
     yr_node_trip(n, yr_rooms_release(n->rooms, n->now, durable));
 }
@@ -381,16 +383,9 @@ void yr_node_addrs(struct yr_node *n, struct yr_now now, const struct yr_addr *a
         memcpy(n->addrs, addrs, n->addr_count * sizeof *addrs);
     if (moved)
         yr_node_dht_moved(n);
-    if (!n->has_identity)
-        return;
-    for (unsigned slot = 0; slot < YR_FRIENDS_MAX; slot++) {
-        if (!n->friends[slot].used)
-            continue;
-        yr_friend_tell_addrs(n, &n->friends[slot]);
-        yr_friend_moved(n, &n->friends[slot]);
-        yr_paths_hurry(n->paths, slot, now);
-    }
-    yr_beacon_hurry(n);
+    yr_way_moved(n);
+    if (n->has_identity)
+        yr_beacon_hurry(n);
 }
 
 /* ---- effects ---- */
@@ -436,6 +431,8 @@ static bool poll_send(struct yr_node *n, struct yr_effect *out, uint8_t *buf, si
     out->kind = YR_FX_SEND;
     if (n->failing || n->tripped != YR_OK || !n->opts.online)
         return false;
+    if (n->has_identity && yr_way_socket(n, out))
+        return true;
     do {
         if (n->dht != NULL && (out->len = yr_dht_poll(n->dht, &out->to, buf, cap)) > 0)
             purpose = YR_FOR_DHT;
@@ -443,13 +440,14 @@ static bool poll_send(struct yr_node *n, struct yr_effect *out, uint8_t *buf, si
             return false;
         else if ((out->len = yr_contacts_poll(n->contacts, &out->to, buf, cap)) > 0)
             purpose = YR_FOR_CONTACT;
-        else if ((out->len = yr_paths_poll(n->paths, &out->to, buf, cap)) > 0)
+        else if ((out->len = yr_paths_poll(n->paths, n->now, &out->to, buf, cap)) > 0)
             purpose = YR_FOR_PATH;
         else if ((out->len = yr_links_poll(n->links, n->now, &out->to, buf, cap)) > 0)
             purpose = YR_FOR_LINK;
     } while (out->len > 0 && !yr_addr_udp(&out->to)); // nothing carries these yet
     if (out->len > 0) {
         n->traffic[purpose].out += out->len + headers(&out->to);
+        yr_nat_sent(&n->nat, n->now, &out->to);
         return true;
     }
     out->kind = YR_FX_LAN;

@@ -33,7 +33,6 @@ struct yr_friend {
     struct yr_clock clock_theirs, clock_ours;
     struct yr_probe_clock probe_clock;
     bool online, close_soon;
-    bool astray;  /* online, but our addresses changed: he may have moved too, and is looked for */
     bool settled; /* a ratchet message of this pair has come since it was made or loaded */
     yr_ms online_ms, failed_ms; /* last link up; last dial that failed */
     struct yr_addr dialled;     /* where */
@@ -96,7 +95,7 @@ struct yr_node {
     struct yr_peer peers[YR_PEERS_MAX];
     struct yr_addr addrs[YR_OWN_ADDRS_MAX];
     size_t addr_count;
-    struct yr_addr mapped; /* by a gateway; family 0: none */
+    struct yr_nat nat; /* what stands between us and the others */
 
     struct yr_dht *dht; /* NULL: we are not in it */
     enum yr_dht_role dht_role;
@@ -179,14 +178,23 @@ YR_MUST_USE enum yr_err yr_friend_push(struct yr_node *n, struct yr_friend *f,
                                        struct yr_plain *plain);
 /** Put a profile plaintext into the friend's outbox. */
 void yr_friend_tell_profile(struct yr_node *n, struct yr_friend *f);
-void yr_friend_tell_addrs(struct yr_node *n, struct yr_friend *f);
-/** Our addresses changed: a friend with a link is looked for until we know where he is. */
-void yr_friend_moved(struct yr_node *n, struct yr_friend *f);
 extern const struct yr_link_ops yr_friend_link_ops;
-extern const struct yr_path_ops yr_friend_path_ops;
 extern const struct yr_contact_ops yr_friend_contact_ops;
 extern const struct yr_delivery_ops yr_friend_delivery_ops;
 extern const struct yr_chat_ops yr_friend_chat_ops;
+
+/* ways.c */
+extern const struct yr_path_ops yr_way_path_ops;
+/** Dial a friend there. */
+void yr_way_dial(struct yr_node *n, struct yr_friend *f, const struct yr_addr *addr);
+/** Our addresses changed: every friend is told, every link in doubt. */
+void yr_way_moved(struct yr_node *n);
+/** What was learnt of networks in earlier stays.  Errors: of the machine. */
+YR_MUST_USE enum yr_err yr_way_load(struct yr_node *n);
+/** The next socket to open or shut. */
+bool yr_way_socket(struct yr_node *n, struct yr_effect *out);
+/** What to tell of our own addresses, best first: up to `max`. */
+size_t yr_way_own(const struct yr_node *n, struct yr_addr *out, size_t max);
 
 /* rooms.c */
 extern const struct yr_rooms_ops yr_node_rooms_ops;

@@ -17,7 +17,7 @@
     X(PING, 0x01, CONTROL, "opaque u64: answered by PONG with the same")                       \
     X(PONG, 0x02, CONTROL, "opaque u64")                                                       \
     X(KEEPALIVE, 0x03, CONTROL, "seconds u16: the sender's link is never quiet for longer")    \
-    X(ADDRS, 0x30, CONTROL, "n u8 | n x address: where the sender listens, replaces the last") \
+    X(ADDRS, 0x30, CONTROL, "an offer: where the sender is, replaces the last")                \
     X(ENV_PUT, 0x31, CHAT, "an envelope for the receiver")                                     \
     X(ENV_ACK, 0x32, CHAT, "n x (status u8 | eid 16): what became of envelopes received")      \
     X(ROOM_TAGS, 0x40, ROOMS, "nonce 16 | n x tag 16: the sender's rooms, and padding")        \

@@ -7,6 +7,7 @@
 struct end {
     struct yr_mem mem;
     struct yr_rng rng;
+    struct yr_nat nat;
     struct yr_paths *paths;
     uint64_t draws, token, found;
     struct yr_pair pairs[YR_FRIENDS_MAX];
@@ -40,17 +41,64 @@ static void on_found(void *ctx, unsigned slot, const struct yr_addr *addr)
     ((struct end *)ctx)->found++;
 }
 
+static void on_move(void *ctx, unsigned slot, const struct yr_addr *addr)
+{
+}
+
+static void on_need(void *ctx, unsigned slot, unsigned times)
+{
+}
+
+static void on_here(void *ctx, unsigned slot, struct yr_offer *out)
+{
+}
+
+static enum yr_err on_frame(void *ctx, unsigned slot, const uint8_t *body, size_t len)
+{
+    return YR_EAGAIN;
+}
+
+static bool on_can_signal(void *ctx, unsigned slot)
+{
+    return false;
+}
+
+static void on_signal(void *ctx, unsigned slot, const uint8_t *bytes, size_t len)
+{
+}
+
+static void on_told(void *ctx, unsigned slot, const struct yr_offer *offer)
+{
+}
+
+static bool on_waiting(void *ctx, unsigned slot)
+{
+    return false;
+}
+
+static void on_keepalive(void *ctx, unsigned seconds, bool learnt)
+{
+}
+
+static void on_note(void *ctx, unsigned slot, enum yr_way way, enum yr_outcome outcome,
+                    const struct yr_addr *addr)
+{
+}
+
 static struct end *new_end(uint64_t seed)
 {
     struct end *e = calloc(1, sizeof *e);
-    const struct yr_path_ops ops = {on_clock, on_found, e};
+    const struct yr_path_ops ops = {on_clock,     on_found,      on_move,   on_need, on_here,
+                                    on_frame,     on_can_signal, on_signal, on_told, on_waiting,
+                                    on_keepalive, on_note,       e};
 
     e->mem = (struct yr_mem){.realloc = mem_realloc};
     for (int i = 0; i < YR_MEM_COUNT; i++)
         e->mem.cap[i] = (size_t)64 << 20;
     e->rng = (struct yr_rng){fill, e};
     e->draws = seed;
-    assert_int_equal(yr_paths_new(&e->paths, &e->mem, &e->rng, &ops), YR_OK);
+    yr_nat_init(&e->nat, &e->rng);
+    assert_int_equal(yr_paths_new(&e->paths, &e->mem, &e->rng, &e->nat, &ops), YR_OK);
     return e;
 }
 
@@ -74,7 +122,7 @@ static struct yr_addr place(unsigned i)
 // Friend `slot` of e, whose pair is the same at both ends.
 static void befriend(struct end *e, unsigned slot, bool first)
 {
-    const struct yr_probe_clock clock = {0, 0};
+    const struct yr_probe_clock clock = {.ours = 0};
     uint8_t secret[32] = {(uint8_t)slot, 1}, low[32] = {1}, high[32] = {2};
 
     yr_pair_derive(&e->pairs[slot], 0, secret, first ? low : high, first ? high : low);
@@ -101,8 +149,8 @@ static void all_of_256_friends_are_looked_for(void **state)
         // with the queue full of what is not durable there is nothing to wake up for
         if (yr_paths_deadline(e->paths) <= at(1).mono_us)
             assert_true(round > 0);
-        yr_paths_release(e->paths, e->token);
-        while (yr_paths_poll(e->paths, &to, buf, sizeof buf) > 0)
+        yr_paths_release(e->paths, e->token, at(1));
+        while (yr_paths_poll(e->paths, at(1), &to, buf, sizeof buf) > 0)
             asked[to.ip[2] << 8 | to.ip[3]] = true;
     }
     for (size_t i = 0; i < YR_COUNT(asked); i++)
@@ -125,10 +173,10 @@ static void what_was_to_be_said_to_a_removed_friend_is_not_said(void **state)
     yr_paths_learn(e->paths, 1, &addr, YR_ADDR_LINKED, at(1));
     yr_paths_tick(e->paths, at(1));
     yr_paths_remove(e->paths, 0); // its clock is not durable, and never will be
-    yr_paths_release(e->paths, UINT64_MAX);
-    assert_true(yr_paths_poll(e->paths, &to, buf, sizeof buf) > 0);
+    yr_paths_release(e->paths, UINT64_MAX, at(1));
+    assert_true(yr_paths_poll(e->paths, at(1), &to, buf, sizeof buf) > 0);
     assert_int_equal(to.ip[3], 2);
-    assert_int_equal(yr_paths_poll(e->paths, &to, buf, sizeof buf), 0);
+    assert_int_equal(yr_paths_poll(e->paths, at(1), &to, buf, sizeof buf), 0);
     free_end(e);
 }
 
@@ -144,21 +192,21 @@ static void a_probe_is_answered_once_and_not_for_the_blocked(void **state)
     befriend(b, 0, false);
     yr_paths_learn(a->paths, 0, &addr, YR_ADDR_TOLD, at(1));
     yr_paths_tick(a->paths, at(1));
-    yr_paths_release(a->paths, UINT64_MAX);
-    len = yr_paths_poll(a->paths, &to, probe, sizeof probe);
+    yr_paths_release(a->paths, UINT64_MAX, at(1));
+    len = yr_paths_poll(a->paths, at(1), &to, probe, sizeof probe);
     assert_true(len > 0);
 
-    yr_paths_block(b->paths, 0, true);
+    yr_paths_block(b->paths, 0, true, at(1));
     yr_paths_recv(b->paths, at(1), &from, probe, len);
-    yr_paths_release(b->paths, UINT64_MAX);
-    assert_int_equal(yr_paths_poll(b->paths, &to, answer, sizeof answer), 0);
+    yr_paths_release(b->paths, UINT64_MAX, at(1));
+    assert_int_equal(yr_paths_poll(b->paths, at(1), &to, answer, sizeof answer), 0);
 
-    yr_paths_block(b->paths, 0, false);
+    yr_paths_block(b->paths, 0, false, at(1));
     yr_paths_recv(b->paths, at(1), &from, probe, len);
-    assert_true(yr_paths_poll(b->paths, &to, answer, sizeof answer) > 0);
+    assert_true(yr_paths_poll(b->paths, at(1), &to, answer, sizeof answer) > 0);
     assert_true(yr_addr_eq(&to, &from));
     yr_paths_recv(b->paths, at(2), &from, probe, len);
-    assert_int_equal(yr_paths_poll(b->paths, &to, probe, sizeof probe), 0);
+    assert_int_equal(yr_paths_poll(b->paths, at(1), &to, probe, sizeof probe), 0);
 
     yr_paths_recv(a->paths, at(2), &addr, answer, len);
     assert_int_equal(a->found, 1);
@@ -192,15 +240,15 @@ static void a_friend_cannot_send_our_probes_where_no_friend_lives(void **state)
         {.family = 6, .ip = {[10] = 0xff, [11] = 0xff, [12] = 127, [15] = 1}, .port = 7},
     };
     const struct yr_addr good = {.family = 4, .ip = {192, 0, 2, 1}, .port = 7};
-    const struct yr_probe_clock clock = {0, 0};
+    const struct yr_probe_clock clock = {.ours = 0};
     struct end *e = new_end(9);
 
     yr_paths_set(e->paths, 0, &e->pairs[0], &clock, at(1));
-    yr_paths_told(e->paths, 0, told, YR_COUNT(told), false, at(1));
+    yr_paths_told(e->paths, 0, told, YR_COUNT(told), YR_ADDR_TOLD, false, at(1));
     assert_int_equal(candidates(e), 0);
-    yr_paths_told(e->paths, 0, told, YR_COUNT(told), true, at(1));
+    yr_paths_told(e->paths, 0, told, YR_COUNT(told), YR_ADDR_TOLD, true, at(1));
     assert_int_equal(candidates(e), 2); // the two loopbacks, for a link that is there itself
-    yr_paths_told(e->paths, 0, &good, 1, false, at(1));
+    yr_paths_told(e->paths, 0, &good, 1, YR_ADDR_TOLD, false, at(1));
     assert_int_equal(candidates(e), 1);
     free_end(e);
 }

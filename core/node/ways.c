@@ -1,0 +1,181 @@
+/* core/node/ways.c: what binds the ways to a friend together: the path layer asks here for links to
+ * be dialled and moved, for circuits, for word in the DHT, and tells what it tried. */
+#include "core/node/state.h"
+
+#define ROW_NETWORKS "networks"
+
+void yr_way_dial(struct yr_node *n, struct yr_friend *f, const struct yr_addr *addr)
+{
+    f->dialled = *addr;
+    (void)!yr_links_dial(n->links, yr_friend_slot(n, f), addr, false, n->now);
+}
+
+/* ---- what the path layer asks ---- */
+
+static uint64_t path_clock(void *ctx, unsigned slot, const struct yr_probe_clock *clock)
+{
+    struct yr_node *n = ctx;
+
+    n->friends[slot].probe_clock = *clock;
+    yr_friend_store_clocks(n, &n->friends[slot]);
+    return yr_rows_pending(n->rows);
+}
+
+static void path_found(void *ctx, unsigned slot, const struct yr_addr *addr)
+{
+    struct yr_node *n = ctx;
+
+    yr_way_dial(n, &n->friends[slot], addr);
+}
+
+static void path_move(void *ctx, unsigned slot, const struct yr_addr *addr)
+{
+    struct yr_node *n = ctx;
+
+    yr_links_move(n->links, slot, addr, n->now);
+}
+
+static void path_need(void *ctx, unsigned slot, unsigned times)
+{
+    (void)ctx;
+    (void)slot;
+    (void)times;
+}
+
+static void path_here(void *ctx, unsigned slot, struct yr_offer *out)
+{
+    (void)ctx;
+    (void)slot;
+    (void)out;
+}
+
+static enum yr_err path_frame(void *ctx, unsigned slot, const uint8_t *body, size_t len)
+{
+    struct yr_node *n = ctx;
+
+    return yr_links_send(n->links, slot, YR_CHANNEL_CONTROL, YR_FRAME_ADDRS, body, len);
+}
+
+static bool path_can_signal(void *ctx, unsigned slot)
+{
+    (void)ctx;
+    (void)slot;
+    return false;
+}
+
+static void path_signal(void *ctx, unsigned slot, const uint8_t *bytes, size_t len)
+{
+    (void)ctx;
+    (void)slot;
+    (void)bytes;
+    (void)len;
+}
+
+static void path_told(void *ctx, unsigned slot, const struct yr_offer *offer)
+{
+    struct yr_node *n = ctx;
+
+    (void)offer;
+    yr_friend_store_addrs(n, &n->friends[slot]);
+}
+
+static bool path_waiting(void *ctx, unsigned slot)
+{
+    struct yr_node *n = ctx;
+
+    return yr_delivery_queued(n->delivery, slot) > 0;
+}
+
+static void path_keepalive(void *ctx, unsigned seconds, bool learnt)
+{
+    struct yr_node *n = ctx;
+    uint8_t row[YR_NETWORKS_ROW_MAX];
+
+    for (unsigned slot = 0; slot < YR_FRIENDS_MAX; slot++)
+        if (n->friends[slot].used)
+            yr_links_keepalive(n->links, slot, seconds, n->now);
+    if (learnt)
+        yr_rows_put(n->rows, YR_TABLE_SELF, NULL, 0, ROW_NETWORKS, sizeof ROW_NETWORKS - 1, row,
+                    yr_paths_networks(n->paths, row));
+}
+
+static void path_note(void *ctx, unsigned slot, enum yr_way way, enum yr_outcome outcome,
+                      const struct yr_addr *addr)
+{
+    struct yr_node *n = ctx;
+
+    yr_path_note(n->traces, n->now, slot, way, outcome, addr, NULL);
+}
+
+const struct yr_path_ops yr_way_path_ops = {.clock = path_clock,
+                                            .found = path_found,
+                                            .move = path_move,
+                                            .need = path_need,
+                                            .here = path_here,
+                                            .frame = path_frame,
+                                            .can_signal = path_can_signal,
+                                            .signal = path_signal,
+                                            .told = path_told,
+                                            .waiting = path_waiting,
+                                            .keepalive = path_keepalive,
+                                            .note = path_note};
+
+/* ---- where we are ---- */
+
+enum yr_err yr_way_load(struct yr_node *n)
+{
+    uint8_t row[YR_NETWORKS_ROW_MAX];
+    size_t len;
+    enum yr_err err = yr_rows_get(n->rows, YR_TABLE_SELF, NULL, 0, ROW_NETWORKS,
+                                  sizeof ROW_NETWORKS - 1, row, sizeof row, &len);
+
+    if (err == YR_ENOENT)
+        return YR_OK;
+    if (err != YR_OK)
+        return err;
+    return yr_paths_networks_load(n->paths, row, len) == YR_OK ? YR_OK : YR_ECORRUPT;
+}
+
+void yr_way_moved(struct yr_node *n)
+{
+    yr_paths_moved(n->paths, n->addrs, n->addr_count, n->now);
+    for (unsigned slot = 0; slot < YR_FRIENDS_MAX; slot++)
+        if (n->friends[slot].used && n->friends[slot].online)
+            yr_paths_tell(n->paths, slot, n->now);
+}
+
+size_t yr_way_own(const struct yr_node *n, struct yr_addr *out, size_t max)
+{
+    enum yr_own_source source;
+    size_t count = 0;
+
+    while (count < max && yr_nat_own_at(&n->nat, n->now, count, &out[count], &source))
+        count++;
+    return count;
+}
+
+bool yr_node_own_addr_at(const struct yr_node *n, size_t i, struct yr_addr *out,
+                         enum yr_own_source *source)
+{
+    return yr_nat_own_at(&n->nat, n->now, i, out, source);
+}
+
+void yr_node_mapped(struct yr_node *n, struct yr_now now, const struct yr_addr *addr)
+{
+    n->now = now;
+    yr_nat_mapped(&n->nat, addr);
+    for (unsigned slot = 0; slot < YR_FRIENDS_MAX; slot++)
+        if (n->friends[slot].used && n->friends[slot].online)
+            yr_paths_tell(n->paths, slot, now);
+}
+
+bool yr_way_socket(struct yr_node *n, struct yr_effect *out)
+{
+    bool open;
+
+    if (!yr_paths_socket(n->paths, &out->to, &open))
+        return false;
+    out->kind = open ? YR_FX_OPEN : YR_FX_SHUT;
+    out->len = 0;
+    return true;
+}
