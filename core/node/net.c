@@ -40,7 +40,9 @@ bool yr_node_candidate_at(const struct yr_node *n, const uint8_t friend_id[YR_ID
     static const enum yr_found how[] = {[YR_ADDR_LINKED] = YR_FOUND_LINKED,
                                         [YR_ADDR_TOLD] = YR_FOUND_TOLD,
                                         [YR_ADDR_LAN] = YR_FOUND_LAN,
-                                        [YR_ADDR_PROBED] = YR_FOUND_PROBED};
+                                        [YR_ADDR_PROBED] = YR_FOUND_PROBED,
+                                        [YR_ADDR_DHT] = YR_FOUND_TOLD,
+                                        [YR_ADDR_PEER] = YR_FOUND_TOLD};
     enum yr_addr_source source;
     unsigned slot;
 

@@ -22,8 +22,7 @@ static size_t place_of(const struct yr_candidates *c, const struct yr_addr *addr
     return i;
 }
 
-const struct yr_candidate *yr_candidates_find(const struct yr_candidates *c,
-                                              const struct yr_addr *addr)
+const struct yr_spot *yr_candidates_find(const struct yr_candidates *c, const struct yr_addr *addr)
 {
     const size_t i = place_of(c, addr);
 
@@ -41,7 +40,7 @@ static size_t worst(const struct yr_candidates *c)
     size_t w = 0;
 
     for (size_t i = 1; i < c->count; i++) {
-        const struct yr_candidate *a = &c->list[i], *b = &c->list[w];
+        const struct yr_spot *a = &c->list[i], *b = &c->list[w];
         const bool linked_a = a->source == YR_ADDR_LINKED, linked_b = b->source == YR_ADDR_LINKED;
         if (linked_a != linked_b ? linked_b : a->learnt_us < b->learnt_us)
             w = i;
@@ -49,18 +48,18 @@ static size_t worst(const struct yr_candidates *c)
     return w;
 }
 
-struct yr_candidate *yr_candidates_learn(struct yr_candidates *c, const struct yr_addr *addr,
-                                         enum yr_addr_source source, yr_us now, bool *fresh)
+struct yr_spot *yr_candidates_learn(struct yr_candidates *c, const struct yr_addr *addr,
+                                    enum yr_addr_source source, yr_us now, bool *fresh)
 {
     const size_t i = place_of(c, addr);
-    struct yr_candidate *at = &c->list[i];
+    struct yr_spot *at = &c->list[i];
 
     *fresh = i == c->count || source == YR_ADDR_LAN;
     if (i == c->count) {
         if (c->count == YR_ADDRS_MAX)
             forget(c, worst(c));
         at = &c->list[c->count++];
-        *at = (struct yr_candidate){.addr = *addr, .source = source};
+        *at = (struct yr_spot){.addr = *addr, .source = source};
     } else if (at->source != YR_ADDR_LINKED) {
         at->source = source;
     }
@@ -95,7 +94,7 @@ static bool near(const struct yr_addr *a, const struct yr_addr *own, size_t own_
     return false;
 }
 
-enum yr_reach yr_candidate_rank(const struct yr_candidate *c, const struct yr_addr *own,
+enum yr_reach yr_candidate_rank(const struct yr_spot *c, const struct yr_addr *own,
                                 size_t own_count)
 {
     if (c->addr.family == 0)

@@ -4,7 +4,7 @@
 
 #include "core/path/paths.h"
 
-struct yr_candidate {
+struct yr_spot {
     struct yr_addr addr;
     enum yr_addr_source source;
     bool told; /* the friend himself says so, whatever else is known of it */
@@ -14,7 +14,7 @@ struct yr_candidate {
 };
 
 struct yr_candidates {
-    struct yr_candidate list[YR_ADDRS_MAX];
+    struct yr_spot list[YR_ADDRS_MAX];
     size_t count;
 };
 
@@ -32,19 +32,18 @@ enum yr_reach {
  *  disguise; 127/8 and ::1 only if `loopback`. */
 bool yr_addr_askable(const struct yr_addr *addr, bool loopback);
 
-const struct yr_candidate *yr_candidates_find(const struct yr_candidates *c,
-                                              const struct yr_addr *addr);
+const struct yr_spot *yr_candidates_find(const struct yr_candidates *c, const struct yr_addr *addr);
 /** Add it or learn more of it; the least useful one makes room: the oldest of those where no link
  *  has been.  *fresh: it was not there, or is heard on the LAN now. */
-struct yr_candidate *yr_candidates_learn(struct yr_candidates *c, const struct yr_addr *addr,
-                                         enum yr_addr_source source, yr_us now, bool *fresh);
+struct yr_spot *yr_candidates_learn(struct yr_candidates *c, const struct yr_addr *addr,
+                                    enum yr_addr_source source, yr_us now, bool *fresh);
 /** Forget those that only this source knows. */
 void yr_candidates_forget(struct yr_candidates *c, enum yr_addr_source source);
 /** Forget those of an extra socket. */
 void yr_candidates_shut(struct yr_candidates *c, uint16_t local);
 
 /** own: addresses of our interfaces: who has the same prefix is on the LAN. */
-enum yr_reach yr_candidate_rank(const struct yr_candidate *c, const struct yr_addr *own,
+enum yr_reach yr_candidate_rank(const struct yr_spot *c, const struct yr_addr *own,
                                 size_t own_count);
 
 #endif

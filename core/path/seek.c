@@ -31,8 +31,8 @@ bool yr_paths_lost(const struct yr_paths *p, unsigned slot)
 enum yr_reach yr_seek_reach(const struct yr_paths *p, const struct yr_sought *at,
                             const struct yr_addr *addr)
 {
-    const struct yr_candidate *c = yr_candidates_find(&at->known, addr);
-    const struct yr_candidate unknown = {.addr = *addr, .source = YR_ADDR_PROBED};
+    const struct yr_spot *c = yr_candidates_find(&at->known, addr);
+    const struct yr_spot unknown = {.addr = *addr, .source = YR_ADDR_PROBED};
 
     return yr_candidate_rank(c != NULL ? c : &unknown, p->nat->own, p->nat->own_count);
 }
@@ -61,7 +61,7 @@ static void note(struct yr_paths *p, const struct yr_sought *at, enum yr_way way
 static enum yr_way way_of(const struct yr_paths *p, const struct yr_sought *at,
                           const struct yr_addr *addr)
 {
-    const struct yr_candidate *c = yr_candidates_find(&at->known, addr);
+    const struct yr_spot *c = yr_candidates_find(&at->known, addr);
 
     if (!yr_addr_udp(addr))
         return YR_WAY_RELAY;
@@ -105,7 +105,7 @@ static void found(struct yr_paths *p, struct yr_sought *at, const struct yr_addr
 void yr_seek_answered(struct yr_paths *p, struct yr_sought *at, const struct yr_addr *from,
                       struct yr_now now)
 {
-    struct yr_candidate *c;
+    struct yr_spot *c;
     bool fresh;
 
     if (!yr_addr_udp(from)) {
