@@ -266,6 +266,8 @@ struct yr_netwatch {
     int fd, clock_fd;
     unsigned handles;
     bool has_poll, has_clock;
+    bool settling; // changes come, the first of them at:
+    uint64_t first_ms;
     void (*on_change)(void *ctx);
     void *ctx;
     void (*on_closed)(void *ctx);
@@ -276,7 +278,22 @@ static void on_settled(uv_timer_t *timer)
 {
     struct yr_netwatch *watch = timer->data;
 
+    watch->settling = false;
     watch->on_change(watch->ctx);
+}
+
+/** Something changed: tell once nothing more does, or has done so for long enough. */
+static void settle(struct yr_netwatch *watch)
+{
+    const uint64_t now = uv_now(watch->timer.loop);
+    uint64_t passed;
+
+    if (!watch->settling)
+        watch->first_ms = now;
+    watch->settling = true;
+    passed = YR_MIN(now - watch->first_ms, (uint64_t)YR_NETIF_SETTLE_MS_MAX);
+    uv_timer_start(&watch->timer, on_settled,
+                   YR_MIN((uint64_t)YR_NETIF_SETTLE_MS, YR_NETIF_SETTLE_MS_MAX - passed), 0);
 }
 
 /** Does one message of the kernel's tell of something that matters to us?  Of routes only default
@@ -328,7 +345,7 @@ static void on_netlink(uv_poll_t *poll, int status, int events)
     if (status < 0)
         (void)uv_poll_start(poll, UV_READABLE, on_netlink);
     if (any)
-        yr_netwatch_again(watch, YR_NETIF_SETTLE_MS);
+        settle(watch);
 }
 
 /** Have a timer that never goes off tell when the wall clock is set: the kernel sets it when the
@@ -351,7 +368,7 @@ static void on_clock(uv_poll_t *poll, int status, int events)
     (void)!read(watch->clock_fd, &times, sizeof times);
     if (!arm_clock(watch))
         uv_poll_stop(poll);
-    yr_netwatch_again(watch, YR_NETIF_SETTLE_MS);
+    settle(watch);
 }
 
 void yr_netwatch_again(struct yr_netwatch *watch, uint64_t ms)
