@@ -14,7 +14,9 @@ target_link_libraries(sim-hash PRIVATE yaari_support)
 # The simulator as a program; run by tools/sim.
 file(GLOB sim_src CONFIGURE_DEPENDS tools/sim_*.c)
 add_executable(yaari-sim EXCLUDE_FROM_ALL ${sim_src})
-target_link_libraries(yaari-sim PRIVATE yaari_support)
+target_link_libraries(yaari-sim PRIVATE yaari_support PkgConfig::libsodium)
+target_link_options(yaari-sim PRIVATE -Wl,--wrap=crypto_scalarmult
+  -Wl,--wrap=crypto_scalarmult_base -Wl,--wrap=crypto_sign_verify_detached)
 
 # A full room in the simulator; run by tools/bench.
 add_executable(bench_room_sim EXCLUDE_FROM_ALL tools/bench_room_sim.c)

@@ -187,6 +187,21 @@
 #define YR_ENV_ACKS_SENT     128   /* entries of one we send: 2 KiB */
 #define YR_ENV_ACKS_HELD     2048  /* received, not yet durable: an honest friend sends half */
 
+#define YR_MAIL_TAGS_MAX   512       /* tags of a day that a friend may register: two a friend */
+#define YR_MAIL_DAYS       17        /* days registered at once: 14 of an envelope, clocks, today */
+#define YR_MAIL_EACH_BYTES 16777216  /* kept for one friend */
+#define YR_MAIL_EACH       2000      /* envelopes of these */
+#define YR_MAIL_ALL_BYTES  268435456 /* kept for all: a home node's spare room */
+#define YR_MAIL_ALL        262144    /* envelopes of these: 15 MB of memory */
+#define YR_MAIL_DAY_BYTES  4194304   /* that one friend may leave here in a day ... */
+#define YR_MAIL_HOUR       600       /* ... and envelopes in an hour */
+#define YR_MAIL_LIFE_DAYS  15        /* an envelope lives 14, and our clock may be behind */
+#define YR_MAIL_LIFE_S_MIN 86400 /* one that has expired by our clock is kept a day: whose is it? \
+                                  */
+#define YR_MAIL_LIST_MAX 256     /* ids in one frame */
+#define YR_MAIL_SEND_MAX 32      /* envelopes on the way to their friend at once */
+#define YR_MAIL_ACKS_MAX 128     /* answers to one depositor that wait for a commit */
+
 #define YR_PWHASH_OPS     3    /* Argon2id passes of a new vault: 0.42 s with 256 MiB */
 #define YR_PWHASH_OPS_MIN 3    /* ... and accepted: fewer is a file made weak */
 #define YR_PWHASH_OPS_MAX 64   /* ... more is a damaged file, not a wish */
@@ -273,14 +288,17 @@
 #define YR_DHT_RECORD_TTL_S  7500 /* an epoch of two hours, and 5 min of clocks that differ */
 #define YR_DHT_INNER_MAX     900  /* bytes of a datagram that is forwarded in another */
 #define YR_DHT_SIGNAL_MAX    700  /* bytes of a signal: an offer to punch, first contact */
-#define YR_DHT_KEYS_MAX      4096 /* keys shared with others, 40 us each: 700 KB */
+#define YR_DHT_KEYS_MAX      4096 /* keys shared with others, 40 us each: 500 KB */
+#define YR_DHT_KEYS_KEPT     384  /* ... when not that many were used within a minute: 50 KB */
+#define YR_DHT_KEYS_S        960  /* ... and no longer than so long unused */
 #define YR_DHT_BUCKET        16   /* nodes of a bucket; the first two take 64 and 32 */
 #define YR_DHT_BUCKET_FIRST  64   /* ... half of all nodes are there: a first hop goes further */
 #define YR_DHT_BUCKETS       40   /* prefixes told apart; 2^40 nodes are nowhere */
 #define YR_DHT_SPARES        16   /* nodes of a bucket that wait for a place in it */
 #define YR_DHT_NET_BUCKET    2    /* nodes of one /24 or /48 in a bucket and in a result */
 #define YR_DHT_NET_TABLE     8    /* ... in the table, and known to a lookup */
-#define YR_DHT_FRESH_S       600  /* a node heard of within so long need not be asked */
+#define YR_DHT_FRESH_S       900  /* a node heard of within so long need not be asked */
+#define YR_DHT_PROVEN_S      600  /* an answer from an address proves it so long */
 #define YR_DHT_FAILS_MAX     2    /* requests unanswered in a row until a node leaves */
 #define YR_DHT_RECORDS_MAX   8192 /* stored; the nearest stay: 5 MiB */
 #define YR_DHT_RECORDS_EACH  512  /* ... that one /24 or /56 has brought */
@@ -308,7 +326,7 @@
 #define YR_DHT_SIGNAL_S      120  /* each so long: NATs forget in about that */
 #define YR_DHT_DIALBACKS     3    /* networks that must have reached us before we serve ... */
 #define YR_DHT_STABLE_S      1200 /* ... and so long since the first: laptops come and go */
-#define YR_DHT_REFRESH_S     3600 /* a bucket with room is looked through so often: 15 KB each time */
+#define YR_DHT_REFRESH_S     3600 /* the first bucket with room is looked through: 15 KB each time */
 #define YR_DHT_KEY_S         86400 /* a client is somebody else each day */
 #define YR_DHT_KEY_LATE_S    90000 /* ... even if it has always something to do */
 #define YR_DHT_KEPT_MAX      32    /* nodes kept over a restart: one of them will be there */

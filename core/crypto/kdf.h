@@ -52,6 +52,9 @@
     X(DB_HIDE, "db/hide", "vault key, ctx table, round and half an id")          \
     X(DB_SHRED, "db/shred", "vault key")                                         \
     X(FP, "fp", "hash of both identities, ctx group")                            \
+    X(RELAY, "relay", "P_rel, ctx identity of who carries")                      \
+    X(RELAY_TO, "relay/to", "identity asked for, ctx nonce")                     \
+    X(RELAY_FROM, "relay/from", "identity that asks, ctx nonce")                 \
     X(ROOM_TAG, "room/tag", "PAIR, ctx dir, nonce and room")                     \
     X(ROOM_PEER, "room/peer", "PAIR, ctx dir, room and mid")                     \
     X(ROOM_VEC, "room/vec", "PAIR, ctx room")                                    \

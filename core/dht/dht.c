@@ -1,9 +1,11 @@
 #include "core/dht/state.h"
 
 #define MAINTAIN_SERVER_US (1 * YR_S)
-#define MAINTAIN_CLIENT_US (60 * YR_S) /* 4 bytes a second */
-#define REFRESH_US         (2 * YR_S)  /* between two buckets that are looked through */
-#define DIAL_US            (60 * YR_S) /* between two wishes to be dialled */
+#define MAINTAIN_CLIENT_US (60 * YR_S)   /* 4 bytes a second */
+#define MAINTAIN_LAST_US   (10 * YR_S)   /* ... at least so often */
+#define REFRESH_US         (250 * YR_MS) /* between two buckets that are looked through */
+#define REFRESH_LAST_US    (30 * YR_S)   /* ... or looked at whether one should be */
+#define DIAL_US            (60 * YR_S)   /* between two wishes to be dialled */
 
 static const char *const counter_names[] = {
 #define X(NAME, text) text,
@@ -60,6 +62,15 @@ static void free_request(struct yr_dht *dht, struct yr_dht_request *rq)
     yr_free_secret(dht->mem, rq);
 }
 
+static struct yr_dht_packet *dequeue(struct yr_dht *dht)
+{
+    struct yr_dht_packet *p = dht->queue_head;
+
+    dht->queue_head = p->next;
+    dht->queue_count--;
+    return p;
+}
+
 void yr_dht_free(struct yr_dht *dht)
 {
     if (dht == NULL)
@@ -68,8 +79,10 @@ void yr_dht_free(struct yr_dht *dht)
         free_request(dht, dht->requests[i]);
     for (size_t i = 0; i < dht->search_count; i++)
         yr_dht_search_free(dht, dht->searches[i]);
-    for (; dht->queue_count > 0; dht->queue_count--, dht->queue_head++)
-        yr_free(dht->mem, dht->queue[dht->queue_head % YR_DHT_QUEUE_MAX]);
+    while (dht->queue_count > 0)
+        yr_free(dht->mem, dequeue(dht));
+    yr_free(dht->mem, dht->requests);
+    yr_free(dht->mem, dht->rates);
     yr_free(dht->mem, dht->start);
     yr_free(dht->mem, dht->registrations);
     yr_dht_records_clear(&dht->records);
@@ -94,6 +107,24 @@ size_t yr_dht_known(const struct yr_dht *dht)
     return dht->tables[0].count + dht->tables[1].count;
 }
 
+// The median of what the last lookups found: one of them may have been led astray.
+double yr_dht_size(const struct yr_dht *dht, uint8_t family)
+{
+    const size_t n = YR_MIN(dht->density_count, (size_t)YR_DHT_DENSITIES);
+    double sorted[YR_DHT_DENSITIES];
+
+    if (n < 3)
+        return yr_dht_table_estimate(&dht->tables[family == 6]);
+    for (size_t i = 0; i < n; i++) {
+        size_t at = i;
+
+        for (; at > 0 && sorted[at - 1] > dht->densities[i]; at--)
+            sorted[at] = sorted[at - 1];
+        sorted[at] = dht->densities[i];
+    }
+    return YR_MAX(1.0, sorted[n / 2]);
+}
+
 void yr_dht_info(const struct yr_dht *dht, struct yr_dht_info *out)
 {
     struct yr_dht_info info = {.serves = dht->serves,
@@ -106,11 +137,10 @@ void yr_dht_info(const struct yr_dht *dht, struct yr_dht_info *out)
                                .searches = dht->search_count,
                                .records = dht->records.count,
                                .signals = dht->registration_count};
-    const struct yr_dht_table *most =
-        &dht->tables[dht->tables[1].count > dht->tables[0].count ? 1 : 0];
 
-    if (most->count > 0)
-        info.network = (uint64_t)yr_dht_table_estimate(most);
+    if (yr_dht_known(dht) > 0)
+        info.network =
+            (uint64_t)yr_dht_size(dht, dht->tables[1].count > dht->tables[0].count ? 6 : 4);
     for (size_t i = 0; i < dht->start_count; i++) {
         info.start_answered += dht->start[i].answered_us > 0;
         info.start_answered_us = YR_MAX(info.start_answered_us, dht->start[i].answered_us);
@@ -177,7 +207,9 @@ static bool enqueue(struct yr_dht *dht, struct yr_dht_packet *p)
 {
     if (dht->queue_count == YR_DHT_QUEUE_MAX)
         return false;
-    dht->queue[(dht->queue_head + dht->queue_count++) % YR_DHT_QUEUE_MAX] = p;
+    *(dht->queue_count > 0 ? &dht->queue_last->next : &dht->queue_head) = p;
+    dht->queue_last = p;
+    dht->queue_count++;
     return true;
 }
 
@@ -211,15 +243,31 @@ size_t yr_dht_poll(struct yr_dht *dht, struct yr_addr *to, uint8_t *buf, size_t 
 
     if (dht->queue_count == 0)
         return 0;
-    p = dht->queue[dht->queue_head];
-    YR_ASSERT(p->len <= cap);
-    dht->queue_head = (dht->queue_head + 1) % YR_DHT_QUEUE_MAX;
-    dht->queue_count--;
+    YR_ASSERT(dht->queue_head->len <= cap);
+    p = dequeue(dht);
     memcpy(buf, p->bytes, p->len);
     *to = p->to;
     len = p->len;
     yr_free(dht->mem, p);
     return len;
+}
+
+static bool room_for_request(struct yr_dht *dht)
+{
+    const size_t more =
+        YR_MIN(YR_MAX((size_t)8, 2 * dht->request_cap), (size_t)YR_DHT_REQUESTS_MAX);
+    void *next;
+
+    if (dht->request_count < dht->request_cap)
+        return true;
+    if (dht->request_cap == YR_DHT_REQUESTS_MAX)
+        return false;
+    next = yr_realloc(dht->mem, YR_MEM_DHT, dht->requests, more * sizeof *dht->requests);
+    if (next == NULL)
+        return false;
+    dht->requests = next;
+    dht->request_cap = more;
+    return true;
 }
 
 struct yr_dht_request *yr_dht_ask(struct yr_dht *dht, const struct yr_dht_contact *to,
@@ -228,7 +276,7 @@ struct yr_dht_request *yr_dht_ask(struct yr_dht *dht, const struct yr_dht_contac
 {
     struct yr_dht_request *rq;
 
-    if (dht->request_count == YR_DHT_REQUESTS_MAX)
+    if (!room_for_request(dht))
         return NULL;
     rq = yr_alloc_secret(dht->mem, YR_MEM_DHT, sizeof *rq);
     if (rq == NULL)
@@ -420,8 +468,8 @@ static void ended(struct yr_dht *dht, struct yr_dht_request *rq, const struct yr
     free_request(dht, rq);
 }
 
-static void answered(struct yr_dht *dht, struct yr_dht_peer *peer, const struct yr_addr *from,
-                     const struct yr_dht_msg *msg, yr_us now)
+static void answered(struct yr_dht *dht, struct yr_dht_peer *peer,
+                     const struct yr_dht_contact *from, const struct yr_dht_msg *msg, yr_us now)
 {
     struct yr_dht_request *rq = NULL;
     size_t at = 0;
@@ -431,8 +479,8 @@ static void answered(struct yr_dht *dht, struct yr_dht_peer *peer, const struct 
             rq = dht->requests[at];
             break;
         }
-    if (rq == NULL || rq->op != msg->op || memcmp(rq->to.pk, peer->pk, 32) != 0 ||
-        !yr_addr_eq(&rq->to.addr, from)) {
+    if (rq == NULL || rq->op != msg->op || memcmp(rq->to.pk, from->pk, 32) != 0 ||
+        !yr_addr_eq(&rq->to.addr, &from->addr)) {
         dht->counters[YR_DHT_N_DROP_REPLY]++;
         return;
     }
@@ -442,17 +490,16 @@ static void answered(struct yr_dht *dht, struct yr_dht_peer *peer, const struct 
     for (size_t i = 0; i < dht->start_count; i++)
         if (yr_dht_same(&dht->start[i].contact, &rq->to))
             dht->start[i].answered_us = now;
-    peer->addr = *from;
-    peer->proven_us = now;
+    yr_dht_keys_proven(&dht->keys, peer, &from->addr, now);
     if (msg->op == YR_DHT_PING)
-        vote(dht, from, &msg->addr);
+        vote(dht, &from->addr, &msg->addr);
     if (msg->op != YR_DHT_FWD) // takes as long as another node
         remember_rtt(dht, now - rq->sent_us);
     if (msg->server)
-        (void)!yr_dht_table_seen(yr_dht_table_of(dht, from->family), &rq->to,
+        (void)!yr_dht_table_seen(yr_dht_table_of(dht, from->addr.family), &rq->to,
                                  (uint32_t)YR_MIN(now - rq->sent_us, (yr_us)UINT32_MAX), now);
     else
-        yr_dht_table_remove(yr_dht_table_of(dht, from->family), rq->to.pk);
+        yr_dht_table_remove(yr_dht_table_of(dht, from->addr.family), rq->to.pk);
     ended(dht, rq, msg, now);
 }
 
@@ -488,6 +535,8 @@ static bool recv_one(struct yr_dht *dht, const struct yr_addr *from, const uint8
         return false;
     memcpy(contact.pk, packet + 1, 32);
     contact.addr.scope = 0;
+    contact.addr.local = 0;
+    dht->keys.now_us = now;
     peer = yr_dht_keys_find(&dht->keys, contact.pk);
     stranger = peer == NULL;
     *drop = YR_DHT_N_DROP_RATE;
@@ -505,7 +554,7 @@ static bool recv_one(struct yr_dht *dht, const struct yr_addr *from, const uint8
     if (yr_dht_decode(&msg, plain, len - YR_DHT_OVERHEAD) != YR_OK)
         return false;
     if (msg.reply) {
-        answered(dht, peer, &contact.addr, &msg, now);
+        answered(dht, peer, &contact, &msg, now);
         return true;
     }
     *drop = YR_DHT_N_DROP_RATE;
@@ -627,11 +676,12 @@ void yr_dht_moved(struct yr_dht *dht, struct yr_now now)
         dht->start_us = now.mono_us;
 }
 
-static void join_step(struct yr_dht *dht)
+static void join_step(struct yr_dht *dht, yr_us now)
 {
     if (dht->joined || yr_dht_known(dht) == 0)
         return;
     dht->joined = true;
+    dht->joined_us = now;
     dht->refresh_us = 0; // every bucket at once
 }
 
@@ -645,15 +695,16 @@ static void refresh_step(struct yr_dht *dht, yr_us now)
         for (int i = 0; i < 2; i++)
             if (dht->tables[i].count > 0)
                 (void)!yr_dht_search_nodes(dht, dht->own_id, i == 0 ? 4 : 6, now);
-    dht->refresh_us =
-        now + (dht->serves || yr_dht_known(dht) < 2 * YR_DHT_BUCKET ? REFRESH_US / 8 : REFRESH_US);
-    if (!dht->serves && yr_dht_known(dht) > 4 * YR_DHT_BUCKET)
+    dht->refresh_us = now + YR_MIN(YR_MAX((now - dht->joined_us) / 2, REFRESH_US), REFRESH_LAST_US);
+    if (dht->search_count >= YR_DHT_SEARCHES_MAX / 2 ||
+        (!dht->serves && yr_dht_known(dht) > 4 * YR_DHT_BUCKET))
         return; // its own searches keep a client's table fresh enough
     for (int i = 0; i < 2; i++)
         if (yr_dht_table_refresh(&dht->tables[i], dht->rng, YR_DHT_REFRESH_S * YR_S,
-                                 now + YR_DHT_REFRESH_S * YR_S, target) &&
-            dht->search_count < YR_DHT_SEARCHES_MAX / 2)
+                                 now + YR_DHT_REFRESH_S * YR_S, target)) {
             (void)!yr_dht_search_nodes(dht, target, i == 0 ? 4 : 6, now);
+            dht->refresh_us = now + REFRESH_US;
+        }
 }
 
 static void maintain_step(struct yr_dht *dht, yr_us now)
@@ -662,11 +713,17 @@ static void maintain_step(struct yr_dht *dht, yr_us now)
 
     if (now < dht->maintain_us)
         return;
-    dht->maintain_us = now + (dht->serves ? MAINTAIN_SERVER_US : MAINTAIN_CLIENT_US);
+    dht->maintain_us = now + (dht->serves ? MAINTAIN_LAST_US : MAINTAIN_CLIENT_US);
     yr_dht_records_tick(&dht->records, now);
-    for (int i = 0; i < 2; i++)
+    yr_dht_keys_tick(&dht->keys, now);
+    for (int i = 0; i < 2; i++) {
         if (yr_dht_table_stale(&dht->tables[i], YR_DHT_FRESH_S * YR_S, now, &who))
             (void)yr_dht_ping(dht, &who, YR_DHT_FOR_TABLE, 0, now);
+        if (dht->serves)
+            dht->maintain_us =
+                YR_MIN(dht->maintain_us, yr_dht_table_due(&dht->tables[i], YR_DHT_FRESH_S * YR_S));
+    }
+    dht->maintain_us = YR_MAX(dht->maintain_us, now + MAINTAIN_SERVER_US);
     choose_role(dht, now);
 }
 
@@ -707,9 +764,10 @@ static void expire(struct yr_dht *dht, yr_us now)
 
 void yr_dht_tick(struct yr_dht *dht, struct yr_now now)
 {
+    dht->keys.now_us = now.mono_us;
     expire(dht, now.mono_us);
     bootstrap_step(dht, now.mono_us);
-    join_step(dht);
+    join_step(dht, now.mono_us);
     refresh_step(dht, now.mono_us);
     maintain_step(dht, now.mono_us);
     dial_step(dht, now.mono_us);

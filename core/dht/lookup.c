@@ -12,6 +12,7 @@ void yr_dht_lookup_init(struct yr_dht_lookup *l, struct yr_mem *mem, const struc
                                 .rng = rng,
                                 .estimate = estimate,
                                 .paths = hard ? YR_DHT_PATHS_HARD : YR_DHT_PATHS,
+                                .results = YR_DHT_RESULT,
                                 .lax = lax,
                                 .started_us = now};
     memcpy(l->target, target, 32);
@@ -80,9 +81,9 @@ static bool reserve(struct yr_dht_lookup *l)
 }
 
 static void add(struct yr_dht_lookup *l, const struct yr_dht_contact *c, uint8_t path,
-                uint8_t depth, yr_us now)
+                uint8_t depth)
 {
-    struct yr_dht_candidate cand = {.contact = *c, .path = path, .depth = depth, .known_us = now};
+    struct yr_dht_candidate cand = {.contact = *c, .path = path, .depth = depth};
     size_t at = l->count;
 
     yr_dht_id(cand.id, c->pk);
@@ -106,8 +107,9 @@ static void add(struct yr_dht_lookup *l, const struct yr_dht_contact *c, uint8_t
 
 void yr_dht_lookup_start(struct yr_dht_lookup *l, const struct yr_dht_contact *nodes, size_t count)
 {
+    l->marked = false;
     for (size_t i = 0; i < count; i++)
-        add(l, &nodes[i], (uint8_t)(i % l->paths), 0, l->started_us);
+        add(l, &nodes[i], (uint8_t)(i % l->paths), 0);
 }
 
 // May this one be in a result beside those before it in the list that `in` says are?
@@ -147,6 +149,9 @@ static void mark(struct yr_dht_lookup *l)
     unsigned per_path[YR_DHT_PATHS_HARD] = {0};
     size_t n = 0, all = 0;
 
+    if (l->marked)
+        return;
+    l->marked = true;
     l->wide |= crowded(l);
     for (size_t i = 0; i < l->count; i++) {
         struct yr_dht_candidate *c = &l->list[i];
@@ -156,7 +161,7 @@ static void mark(struct yr_dht_lookup *l)
             continue;
         if (l->wide && within(l, c, YR_DHT_RESULT) && all++ < YR_DHT_CANDIDATES / 2)
             c->wanted = true;
-        if (n < YR_DHT_RESULT && diverse(l, in, n, c)) {
+        if (n < l->results && diverse(l, in, n, c)) {
             in[n++] = c;
             c->wanted = true;
         }
@@ -224,18 +229,22 @@ void yr_dht_lookup_answered(struct yr_dht_lookup *l, const struct yr_dht_contact
     if (c == NULL || (c->state != YR_CAND_ASKED && c->state != YR_CAND_FAILED))
         return;
     c->state = YR_CAND_ANSWERED;
+    c->answered_us = now;
+    l->marked = false;
     path = c->path;
     depth = c->depth;
     for (size_t i = 0; i < count; i++)
-        add(l, &nodes[i], path, (uint8_t)YR_MIN(depth + 1, UINT8_MAX), now);
+        add(l, &nodes[i], path, (uint8_t)YR_MIN(depth + 1, UINT8_MAX));
 }
 
 void yr_dht_lookup_failed(struct yr_dht_lookup *l, const struct yr_dht_contact *who)
 {
     struct yr_dht_candidate *c = find(l, who);
 
-    if (c != NULL && c->state == YR_CAND_ASKED)
+    if (c != NULL && c->state == YR_CAND_ASKED) {
         c->state = YR_CAND_FAILED;
+        l->marked = false;
+    }
 }
 
 bool yr_dht_lookup_done(struct yr_dht_lookup *l)
@@ -277,7 +286,7 @@ size_t yr_dht_lookup_result(const struct yr_dht_lookup *l, struct yr_dht_contact
         in[n] = c;
         out[n++] = c->contact;
         least = YR_MIN(least, (unsigned)c->depth);
-        known = YR_MIN(known, c->known_us);
+        known = YR_MIN(known, c->answered_us);
     }
     if (hops != NULL)
         *hops = n > 0 ? least + 1 : 0;
@@ -286,13 +295,29 @@ size_t yr_dht_lookup_result(const struct yr_dht_lookup *l, struct yr_dht_contact
     return n;
 }
 
-size_t yr_dht_lookup_sure(const struct yr_dht_lookup *l, struct yr_dht_contact *out)
+double yr_dht_lookup_density(const struct yr_dht_lookup *l)
+{
+    const size_t enough = YR_MIN(l->results, (unsigned)YR_DHT_STORE);
+    double last = 0;
+    size_t n = 0;
+
+    for (size_t i = 0; i < l->count && n < enough; i++)
+        if (l->list[i].state == YR_CAND_ANSWERED) {
+            last = l->list[i].distance;
+            n++;
+        }
+    return n == enough && last > 0 ? (double)n / last : 0;
+}
+
+size_t yr_dht_lookup_sure(const struct yr_dht_lookup *l, bool heard, struct yr_dht_contact *out)
 {
     const struct yr_dht_candidate *in[YR_DHT_STORE];
     size_t n = 0;
 
     for (size_t i = 0; i < l->count && n < YR_DHT_STORE && within(l, &l->list[i], SURE); i++)
-        if (l->list[i].state == YR_CAND_ANSWERED && diverse(l, in, n, &l->list[i])) {
+        if ((l->list[i].state == YR_CAND_ANSWERED ||
+             (heard && l->list[i].state != YR_CAND_FAILED)) &&
+            diverse(l, in, n, &l->list[i])) {
             in[n] = &l->list[i];
             out[n++] = l->list[i].contact;
         }

@@ -22,23 +22,24 @@ struct yr_dht_candidate {
     bool wanted;
     double distance; /* share of all ids that are nearer */
     uint64_t net;
-    yr_us known_us, asked_us;
+    yr_us asked_us, answered_us;
 };
 
 struct yr_dht_lookup {
     struct yr_mem *mem;
     const struct yr_rng *rng;
     uint8_t target[32], own_id[32];
-    double estimate; /* nodes in the network */
-    unsigned paths;
-    bool lax, wide;
+    double estimate;               /* nodes in the network */
+    unsigned paths, results;       /* results: nearest nodes it makes sure of */
+    bool lax, wide, marked;        /* marked: who is wanted is known */
     struct yr_dht_candidate *list; /* nearest first */
     size_t count, cap;
     yr_us started_us, looked_us; /* looked: when next was last asked */
     unsigned asked;              /* requests */
 };
 
-/** hard: after a failure.  lax: no diversity asked.  rng: borrowed until clear. */
+/** hard: after a failure.  lax: no diversity asked.  rng: borrowed until clear.  Whoever only wants
+ *  to know some nodes sets fewer paths and results before the start. */
 void yr_dht_lookup_init(struct yr_dht_lookup *l, struct yr_mem *mem, const struct yr_rng *rng,
                         const uint8_t target[32], const uint8_t own_id[32], double estimate,
                         bool hard, bool lax, yr_us now);
@@ -61,11 +62,14 @@ yr_us yr_dht_lookup_deadline(const struct yr_dht_lookup *l, yr_us soft_us);
 
 /** The nearest that answered, at most two of a network and one of an IP: YR_DHT_STORE, in a crowd
  *  up to YR_DHT_WIDE.  `out` has room for that many.  *hops: requests in a row until the first of
- *  them had answered; *known_us: from the start until it was known; both may be NULL. */
+ *  them had answered; *known_us: from the start until then; both may be NULL. */
 size_t yr_dht_lookup_result(const struct yr_dht_lookup *l, struct yr_dht_contact *out,
                             unsigned *hops, yr_us *known_us);
+/** About how many nodes there are, from how near the nearest to the target are; 0: it has seen too
+ *  few to say. */
+double yr_dht_lookup_density(const struct yr_dht_lookup *l);
 /** Those of the result that are certainly in it before the lookup is done: nearer than the sixth
- *  node should be. */
-size_t yr_dht_lookup_sure(const struct yr_dht_lookup *l, struct yr_dht_contact *out);
+ *  node should be.  heard: also those that have not answered yet. */
+size_t yr_dht_lookup_sure(const struct yr_dht_lookup *l, bool heard, struct yr_dht_contact *out);
 
 #endif

@@ -397,12 +397,27 @@ void yr_dht_keys_init(struct yr_dht_keys *keys, struct yr_mem *mem, const struct
     yr_map_init(&keys->map, mem, YR_MEM_DHT);
 }
 
-static uint64_t slot_of(const struct yr_dht_keys *keys, const uint8_t pk[32])
+static uint64_t hash_of(const struct yr_dht_keys *keys, const void *bytes, size_t len)
 {
     uint64_t h;
 
-    yr_siphash((uint8_t *)&h, keys->secret, pk, 32);
+    yr_siphash((uint8_t *)&h, keys->secret, bytes, len);
     return h | 1; // 0 is no key
+}
+
+static uint64_t slot_of(const struct yr_dht_keys *keys, const uint8_t pk[32])
+{
+    return hash_of(keys, pk, 32);
+}
+
+static uint64_t addr_of(const struct yr_dht_keys *keys, const struct yr_addr *addr)
+{
+    uint8_t bytes[1 + 16 + 2] = {addr->family};
+
+    memcpy(bytes + 1, addr->ip, addr->family == 4 ? 4 : 16);
+    bytes[17] = (uint8_t)(addr->port >> 8);
+    bytes[18] = (uint8_t)addr->port;
+    return hash_of(keys, bytes, sizeof bytes);
 }
 
 static void unhook(struct yr_dht_keys *keys, struct yr_dht_peer *p)
@@ -415,13 +430,14 @@ static void hook(struct yr_dht_keys *keys, struct yr_dht_peer *p)
 {
     p->older = keys->newest;
     p->newer = NULL;
+    p->used_us = keys->now_us;
     *(keys->newest != NULL ? &keys->newest->newer : &keys->oldest) = p;
     keys->newest = p;
 }
 
 void yr_dht_keys_drop(struct yr_dht_keys *keys, struct yr_dht_peer *p)
 {
-    yr_map_del(&keys->map, slot_of(keys, p->pk));
+    yr_map_del(&keys->map, p->slot);
     unhook(keys, p);
     yr_free_secret(keys->mem, p);
     keys->count--;
@@ -435,26 +451,52 @@ void yr_dht_keys_clear(struct yr_dht_keys *keys)
     yr_wipe(&keys->own, sizeof keys->own);
 }
 
+void yr_dht_keys_tick(struct yr_dht_keys *keys, yr_us now)
+{
+    keys->now_us = now;
+    while (keys->oldest != NULL && now - keys->oldest->used_us >= YR_DHT_KEYS_S * YR_S)
+        yr_dht_keys_drop(keys, keys->oldest);
+}
+
+void yr_dht_keys_proven(struct yr_dht_keys *keys, struct yr_dht_peer *peer,
+                        const struct yr_addr *addr, yr_us now)
+{
+    peer->addr = addr_of(keys, addr);
+    peer->proven_us = now;
+}
+
+bool yr_dht_keys_is_proven(struct yr_dht_keys *keys, const struct yr_dht_contact *who, yr_us now)
+{
+    const struct yr_dht_peer *peer = yr_dht_keys_find(keys, who->pk);
+
+    return peer != NULL && peer->proven_us > 0 && now - peer->proven_us < YR_DHT_PROVEN_S * YR_S &&
+           peer->addr == addr_of(keys, &who->addr);
+}
+
 struct yr_dht_peer *yr_dht_keys_find(struct yr_dht_keys *keys, const uint8_t pk[32])
 {
     struct yr_dht_peer *p = yr_map_get(&keys->map, slot_of(keys, pk));
 
-    if (p == NULL || memcmp(p->pk, pk, 32) != 0)
+    if (p == NULL)
         return NULL;
     unhook(keys, p);
     hook(keys, p);
     return p;
 }
 
+static bool crowded(const struct yr_dht_keys *keys)
+{
+    return keys->count >= YR_DHT_KEYS_MAX ||
+           (keys->count >= YR_DHT_KEYS_KEPT && keys->now_us - keys->oldest->used_us >= 60 * YR_S);
+}
+
 struct yr_dht_peer *yr_dht_keys_make(struct yr_dht_keys *keys, const uint8_t pk[32])
 {
-    struct yr_dht_peer *p = yr_dht_keys_find(keys, pk), *same;
+    struct yr_dht_peer *p = yr_dht_keys_find(keys, pk);
 
     if (p != NULL)
         return p;
-    if ((same = yr_map_get(&keys->map, slot_of(keys, pk))) != NULL)
-        yr_dht_keys_drop(keys, same); // two keys, one slot: the newer stays
-    if (keys->count >= YR_DHT_KEYS_MAX)
+    while (crowded(keys))
         yr_dht_keys_drop(keys, keys->oldest);
     p = yr_alloc(keys->mem, YR_MEM_DHT, sizeof *p);
     if (p == NULL || yr_dht_rpc_key(p->k, &keys->own, pk) != YR_OK ||
@@ -462,7 +504,7 @@ struct yr_dht_peer *yr_dht_keys_make(struct yr_dht_keys *keys, const uint8_t pk[
         yr_free_secret(keys->mem, p);
         return NULL;
     }
-    memcpy(p->pk, pk, 32);
+    p->slot = slot_of(keys, pk);
     hook(keys, p);
     keys->count++;
     return p;

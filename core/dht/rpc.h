@@ -126,9 +126,11 @@ uint64_t yr_dht_wide_net(const struct yr_addr *addr);
 /* ---- keys we share with others, the last used ones kept ---- */
 
 struct yr_dht_peer {
-    uint8_t pk[32], k[32];
-    struct yr_addr addr; /* the last it answered from ... */
-    yr_us proven_us;     /* ... which was then; 0: never */
+    uint8_t k[32];
+    uint64_t slot;   /* a hash of its public key under our secret: stands for it */
+    uint64_t addr;   /* likewise of the address it answered from last ... */
+    yr_us proven_us; /* ... which was then; 0: never */
+    yr_us used_us;
     struct yr_dht_peer *older, *newer;
 };
 
@@ -139,6 +141,7 @@ struct yr_dht_keys {
     struct yr_map map;
     struct yr_dht_peer *oldest, *newest;
     size_t count;
+    yr_us now_us; /* of the last tick or request */
 };
 
 /** seed: 32 secret bytes of the node key, borrowed. */
@@ -147,9 +150,17 @@ void yr_dht_keys_init(struct yr_dht_keys *keys, struct yr_mem *mem, const struct
 void yr_dht_keys_clear(struct yr_dht_keys *keys);
 /** NULL when not kept; lent until the next yr_dht_keys_make. */
 struct yr_dht_peer *yr_dht_keys_find(struct yr_dht_keys *keys, const uint8_t pk[32]);
-/** Find or derive: 40 us.  The one used longest ago makes room.  NULL: no public key, or no memory;
- *  the one at *peer is lent as above. */
+/** Find or derive: 40 us.  The one used longest ago makes room; beyond YR_DHT_KEYS_KEPT it also
+ * does when it has not been used for a minute.  NULL: no public key, or no memory; the one at *peer
+ * is lent as above. */
 struct yr_dht_peer *yr_dht_keys_make(struct yr_dht_keys *keys, const uint8_t pk[32]);
+/** It has answered from there. */
+void yr_dht_keys_proven(struct yr_dht_keys *keys, struct yr_dht_peer *peer,
+                        const struct yr_addr *addr, yr_us now);
+/** Has who has this key answered from there within YR_DHT_PROVEN_S? */
+bool yr_dht_keys_is_proven(struct yr_dht_keys *keys, const struct yr_dht_contact *who, yr_us now);
+/** Forget those not used for YR_DHT_KEYS_S. */
+void yr_dht_keys_tick(struct yr_dht_keys *keys, yr_us now);
 /** Forget it, as if it had never been made: what came under it was forged. */
 void yr_dht_keys_drop(struct yr_dht_keys *keys, struct yr_dht_peer *peer);
 

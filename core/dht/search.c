@@ -1,8 +1,10 @@
 #include "core/dht/state.h"
 
-#define FORWARDER_MS    1200 /* until one that has never answered is given up for the next */
-#define FORWARDERS_LAST 3    /* that are tried */
-#define SEARCH_S        30   /* nothing takes longer */
+#define FORWARDER_MS  1500 /* until one that has passed nothing on is given up for the next */
+#define UNHEARD_MAX   3    /* so often it says that nobody answered, and nothing else */
+#define SEARCH_S      30   /* nothing takes longer */
+#define LIGHT_PATHS   2    /* of a look at a bucket ... */
+#define LIGHT_RESULTS 6    /* ... for some nodes of it will do */
 
 void yr_dht_search_free(struct yr_dht *dht, struct yr_dht_search *s)
 {
@@ -31,6 +33,8 @@ static void choose_forwarders(struct yr_dht *dht, struct yr_dht_search *s, yr_us
         const struct yr_dht_entry *e = yr_dht_table_at(table, yr_dht_draw(dht) % table->count);
         bool have = e->fails > 0;
 
+        for (size_t i = 0; i < s->spent_count; i++)
+            have |= memcmp(s->spent[i], e->contact.pk, sizeof s->spent[i]) == 0;
         for (size_t i = 0; i < s->forwarder_count; i++)
             have |= yr_dht_same(&s->forwarders[i], &e->contact);
         if (have)
@@ -49,7 +53,7 @@ static void choose_forwarders(struct yr_dht *dht, struct yr_dht_search *s, yr_us
 }
 
 static enum yr_err start(struct yr_dht *dht, const uint8_t key[32], uint8_t family, bool hard,
-                         yr_us now, struct yr_dht_search **out)
+                         bool light, yr_us now, struct yr_dht_search **out)
 {
     struct yr_dht_table *table = yr_dht_table_of(dht, family);
     struct yr_dht_contact near[2 * YR_DHT_BUCKET];
@@ -62,11 +66,15 @@ static enum yr_err start(struct yr_dht *dht, const uint8_t key[32], uint8_t fami
         return YR_ENOMEM;
     s->id = dht->next_search++;
     s->family = family;
-    s->started_us = now;
+    s->started_us = s->deadline_us = now;
     s->due = true;
     memcpy(s->key, key, 32);
-    yr_dht_lookup_init(&s->lookup, dht->mem, dht->rng, key, dht->own_id,
-                       yr_dht_table_estimate(table), hard, dht->opts.lax, now);
+    yr_dht_lookup_init(&s->lookup, dht->mem, dht->rng, key, dht->own_id, yr_dht_size(dht, family),
+                       hard, dht->opts.lax, now);
+    if (light) {
+        s->lookup.paths = LIGHT_PATHS;
+        s->lookup.results = LIGHT_RESULTS;
+    }
     n = yr_dht_table_closest(table, key, near, hard ? YR_COUNT(near) : YR_DHT_BUCKET);
     yr_dht_lookup_start(&s->lookup, near, n);
     dht->searches[dht->search_count++] = s;
@@ -77,9 +85,10 @@ static enum yr_err start(struct yr_dht *dht, const uint8_t key[32], uint8_t fami
 enum yr_err yr_dht_search_nodes(struct yr_dht *dht, const uint8_t target[32], uint8_t family,
                                 yr_us now)
 {
+    const bool others = memcmp(target, dht->own_id, 32) != 0; // who is around us is worth more
     struct yr_dht_search *s;
 
-    return start(dht, target, family, false, now, &s);
+    return start(dht, target, family, false, others, now, &s);
 }
 
 // The family with more nodes has more to store at.
@@ -99,7 +108,7 @@ enum yr_err yr_dht_put(struct yr_dht *dht, struct yr_now now, const uint8_t *rec
     if (yr_dht_record_open(&rec, record, len) != YR_OK)
         return YR_EPROTO;
     yr_dht_record_key(key, rec.pk);
-    if ((err = start(dht, key, main_family(dht), hard, now.mono_us, &s)) != YR_OK)
+    if ((err = start(dht, key, main_family(dht), hard, false, now.mono_us, &s)) != YR_OK)
         return err;
     s->kind = YR_SEARCH_PUT;
     memcpy(s->record, record, len);
@@ -118,7 +127,7 @@ enum yr_err yr_dht_get(struct yr_dht *dht, struct yr_now now, const uint8_t pk[3
     enum yr_err err;
 
     yr_dht_record_key(key, pk);
-    if ((err = start(dht, key, main_family(dht), hard, now.mono_us, &s)) != YR_OK)
+    if ((err = start(dht, key, main_family(dht), hard, false, now.mono_us, &s)) != YR_OK)
         return err;
     s->kind = YR_SEARCH_GET;
     choose_forwarders(dht, s, now.mono_us);
@@ -168,6 +177,9 @@ static bool have_forwarder(struct yr_dht *dht, struct yr_dht_search *s, yr_us no
     for (size_t i = 0; i < s->forwarder_count; i++)
         if (s->alive[i] && may_forward(s, &s->forwarders[i])) {
             s->forwarder = i;
+            s->forwarder_us = 0;
+            s->forwarder_works = false;
+            s->heard = s->unheard = 0;
             return s->chosen = true;
         }
     for (size_t i = 0; i < dht->request_count; i++)
@@ -176,7 +188,7 @@ static bool have_forwarder(struct yr_dht *dht, struct yr_dht_search *s, yr_us no
         return false;
     for (size_t i = 0; i < table->count; i++) // those asked are silent, or near: is there another?
         if (may_forward(s, &yr_dht_table_at(table, i)->contact) &&
-            s->forwarder_changes < FORWARDERS_LAST) {
+            s->forwarder_changes < YR_DHT_FORWARDERS_LAST) {
             s->forwarder_changes++;
             choose_forwarders(dht, s, now);
             return false;
@@ -223,10 +235,11 @@ static bool ask_forwarded(struct yr_dht *dht, struct yr_dht_search *s, struct yr
     yr_dht_seal(inner, k, once.public_key, nonce, plain, len);
     fwd.len = len + YR_DHT_OVERHEAD;
     rq = yr_dht_ask(dht, &s->forwarders[s->forwarder], YR_DHT_FOR_TARGET, &fwd,
-                    (s->forwarder_works ? YR_DHT_FWD_MS : FORWARDER_MS + YR_DHT_HARD_MS) * YR_MS,
-                    now);
+                    YR_DHT_FWD_MS * YR_MS, now);
     if (rq == NULL)
         goto out;
+    if (s->forwarder_us == 0)
+        s->forwarder_us = now;
     rq->search = s->id;
     rq->target = t->node;
     rq->inner_txid = msg->txid;
@@ -291,67 +304,88 @@ static void target_said(struct yr_dht *dht, struct yr_dht_search *s, struct yr_d
         found(dht, s, said->bytes, said->len);
 }
 
-// The forwarder is silent: another one, and all tokens are worth nothing there.
-static void next_forwarder(struct yr_dht *dht, struct yr_dht_search *s, yr_us now)
+// The forwarder is silent or lies: another one, and all tokens are worth nothing there.  False: it
+// was the last.
+static bool next_forwarder(struct yr_dht *dht, struct yr_dht_search *s, yr_us now)
 {
     s->alive[s->forwarder] = false;
-    if (s->forwarder_changes >= FORWARDERS_LAST)
-        return;
-    s->chosen = s->forwarder_works = false;
+    if (s->spent_count < YR_COUNT(s->spent))
+        memcpy(s->spent[s->spent_count++], s->forwarders[s->forwarder].pk, sizeof s->spent[0]);
+    if (s->forwarder_changes >= YR_DHT_FORWARDERS_LAST)
+        return false;
+    s->forwarder_changes++;
+    s->chosen = false;
     for (size_t i = 0; i < s->target_count; i++)
-        if (s->targets[i].state == YR_TARGET_GETTING || s->targets[i].state == YR_TARGET_PUTTING)
+        if (s->targets[i].state == YR_TARGET_GETTING || s->targets[i].state == YR_TARGET_PUTTING ||
+            s->targets[i].state == YR_TARGET_UNHEARD)
             s->targets[i].state = YR_TARGET_NEW;
     (void)have_forwarder(dht, s, now);
+    return true;
+}
+
+// What was sealed inside; false: not by the node it was for.
+static bool open_inner(const struct yr_dht_request *rq, const struct yr_dht_msg *reply,
+                       uint8_t plain[YR_DHT_INNER_MAX], struct yr_dht_msg *said)
+{
+    return reply->status == YR_DHT_DONE &&
+           yr_dht_unseal(plain, rq->inner_k, reply->bytes, reply->len) == YR_OK &&
+           memcmp(reply->bytes + 1, rq->target.pk, 32) == 0 &&
+           yr_dht_decode(said, plain, reply->len - YR_DHT_OVERHEAD) == YR_OK && said->reply &&
+           said->txid == rq->inner_txid && said->op == rq->inner_op;
+}
+
+static void forwarded_reply(struct yr_dht *dht, struct yr_dht_search *s, struct yr_dht_target *t,
+                            const struct yr_dht_request *rq, const struct yr_dht_msg *reply,
+                            yr_us now)
+{
+    const bool current = s->chosen && yr_dht_same(&rq->to, &s->forwarders[s->forwarder]);
+    uint8_t plain[YR_DHT_INNER_MAX];
+    struct yr_dht_msg said;
+
+    if (current && reply != NULL)
+        s->forwarder_works = true;
+    if (reply != NULL && open_inner(rq, reply, plain, &said)) {
+        s->heard += current;
+        // A token of another forwarder's is worth nothing, a record is what it is.
+        if (current || s->kind == YR_SEARCH_GET)
+            target_said(dht, s, t, &said, now);
+        return;
+    }
+    if (!current || (t->state != YR_TARGET_GETTING && t->state != YR_TARGET_PUTTING))
+        return;
+    t->state = YR_TARGET_UNHEARD;
+    s->unheard++;
+    if (s->heard == 0 && (s->unheard >= UNHEARD_MAX || reply == NULL))
+        (void)next_forwarder(dht, s, now);
 }
 
 static void target_reply(struct yr_dht *dht, struct yr_dht_search *s,
                          const struct yr_dht_request *rq, const struct yr_dht_msg *reply, yr_us now)
 {
     struct yr_dht_target *t = target_of(s, &rq->target);
-    uint8_t plain[YR_DHT_INNER_MAX];
-    struct yr_dht_msg said;
 
     if (t == NULL)
         return;
-    if (rq->op != YR_DHT_FWD) {
-        if (reply != NULL)
-            target_said(dht, s, t, reply, now);
-        else
-            t->state = YR_TARGET_FAILED;
-        return;
-    }
-    if (reply == NULL) {
-        if (s->chosen && yr_dht_same(&rq->to, &s->forwarders[s->forwarder])) {
-            if (s->forwarder_works)
-                t->state = YR_TARGET_FAILED;
-            else
-                next_forwarder(dht, s, now);
-        }
-        return;
-    }
-    if (s->chosen && yr_dht_same(&rq->to, &s->forwarders[s->forwarder]))
-        s->forwarder_works = true;
-    if (reply->status != YR_DHT_DONE ||
-        yr_dht_unseal(plain, rq->inner_k, reply->bytes, reply->len) != YR_OK ||
-        memcmp(reply->bytes + 1, rq->target.pk, 32) != 0 ||
-        yr_dht_decode(&said, plain, reply->len - YR_DHT_OVERHEAD) != YR_OK || !said.reply ||
-        said.txid != rq->inner_txid || said.op != rq->inner_op) {
-        if (t->state == YR_TARGET_GETTING || t->state == YR_TARGET_PUTTING)
-            t->state = YR_TARGET_FAILED;
-        return;
-    }
-    target_said(dht, s, t, &said, now);
+    if (rq->op == YR_DHT_FWD)
+        forwarded_reply(dht, s, t, rq, reply, now);
+    else if (reply != NULL)
+        target_said(dht, s, t, reply, now);
+    else
+        t->state = YR_TARGET_FAILED;
 }
 
 static void lookup_reply(struct yr_dht *dht, struct yr_dht_search *s,
                          const struct yr_dht_request *rq, const struct yr_dht_msg *reply, yr_us now)
 {
     struct yr_dht_contact good[YR_DHT_SHOWN];
+    struct yr_dht_target *t;
     struct yr_addr own;
     size_t n = 0;
 
     if (reply == NULL) {
         yr_dht_lookup_failed(&s->lookup, &rq->to);
+        if ((t = target_of(s, &rq->to)) != NULL && t->state != YR_TARGET_DONE)
+            t->state = YR_TARGET_FAILED; // no fault of the forwarder's
         return;
     }
     for (size_t i = 0; i < reply->count; i++) {
@@ -408,16 +442,33 @@ static void look(struct yr_dht *dht, struct yr_dht_search *s, yr_us now)
     if (s->kind == YR_SEARCH_NODES)
         return;
     n = s->looked ? yr_dht_lookup_result(&s->lookup, near, &s->hops, &s->known_us)
-                  : yr_dht_lookup_sure(&s->lookup, near);
+                  : yr_dht_lookup_sure(&s->lookup, s->kind == YR_SEARCH_GET, near); // it is urgent
     add_targets(s, near, n);
 }
 
-static bool over(const struct yr_dht_search *s)
+static size_t count_in(const struct yr_dht_search *s, int state)
 {
+    size_t n = 0;
+
     for (size_t i = 0; i < s->target_count; i++)
-        if (s->targets[i].state < YR_TARGET_DONE)
-            return false;
-    return s->looked;
+        n += (int)s->targets[i].state == state;
+    return n;
+}
+
+// All was asked.  Is what the forwarder did not pass on worth another one?
+static bool content(const struct yr_dht_search *s)
+{
+    const size_t unheard = count_in(s, YR_TARGET_UNHEARD);
+
+    return unheard == 0 || (s->kind == YR_SEARCH_GET ? s->found : 3 * unheard <= s->target_count);
+}
+
+static bool over(struct yr_dht *dht, struct yr_dht_search *s, yr_us now)
+{
+    if (!s->looked || count_in(s, YR_TARGET_NEW) > 0 || count_in(s, YR_TARGET_GETTING) > 0 ||
+        count_in(s, YR_TARGET_PUTTING) > 0)
+        return false;
+    return s->direct || content(s) || !next_forwarder(dht, s, now);
 }
 
 // True: it is over.
@@ -429,11 +480,26 @@ static bool step(struct yr_dht *dht, struct yr_dht_search *s, yr_us now)
         look(dht, s, now);
     if (s->kind == YR_SEARCH_NODES)
         return s->looked;
+    if (s->chosen && !s->direct && !s->forwarder_works && s->forwarder_us > 0 &&
+        now - s->forwarder_us >= FORWARDER_MS * YR_MS)
+        (void)next_forwarder(dht, s, now);
     if (s->target_count > 0 && have_forwarder(dht, s, now))
         for (size_t i = 0; i < s->target_count; i++)
             if (s->targets[i].state == YR_TARGET_NEW)
                 ask_target(dht, s, &s->targets[i], now);
-    return over(s);
+    return over(dht, s, now);
+}
+
+static yr_us deadline_of(const struct yr_dht *dht, const struct yr_dht_search *s)
+{
+    yr_us at = s->started_us + SEARCH_S * YR_S;
+
+    if (!s->looked)
+        at = YR_MIN(at, yr_dht_lookup_deadline(&s->lookup, dht->soft_us));
+    if (s->chosen && !s->direct && !s->forwarder_works && s->forwarder_us > 0 &&
+        s->forwarder_changes < YR_DHT_FORWARDERS_LAST)
+        at = YR_MIN(at, s->forwarder_us + FORWARDER_MS * YR_MS);
+    return at;
 }
 
 static void finish(struct yr_dht *dht, struct yr_dht_search *s, yr_us now)
@@ -447,6 +513,8 @@ static void finish(struct yr_dht *dht, struct yr_dht_search *s, yr_us now)
                                    .known_us = s->known_us,
                                    .took_us = now - s->started_us};
 
+    if (yr_dht_lookup_density(&s->lookup) > 0)
+        dht->densities[dht->density_count++ % YR_DHT_DENSITIES] = yr_dht_lookup_density(&s->lookup);
     for (size_t i = 0; i < s->target_count; i++)
         result.answered += s->targets[i].state == YR_TARGET_DONE;
     if (s->kind != YR_SEARCH_NODES)
@@ -462,6 +530,8 @@ void yr_dht_search_step(struct yr_dht *dht, bool all, yr_us now)
 
         s->due = false;
         if (skip || !step(dht, s, now)) {
+            if (!skip)
+                s->deadline_us = deadline_of(dht, s);
             i++;
             continue;
         }
@@ -474,12 +544,7 @@ yr_us yr_dht_search_deadline(const struct yr_dht *dht)
 {
     yr_us first = YR_NEVER;
 
-    for (size_t i = 0; i < dht->search_count; i++) {
-        const struct yr_dht_search *s = dht->searches[i];
-
-        first = YR_MIN(first, s->started_us + SEARCH_S * YR_S);
-        if (!s->looked)
-            first = YR_MIN(first, yr_dht_lookup_deadline(&s->lookup, dht->soft_us));
-    }
+    for (size_t i = 0; i < dht->search_count; i++)
+        first = YR_MIN(first, dht->searches[i]->deadline_us);
     return first;
 }

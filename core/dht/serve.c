@@ -2,21 +2,25 @@
 
 #include "core/crypto/aead.h"
 
-#define PROVEN_US (YR_DHT_FRESH_S * YR_S) /* an answer from an address proves it so long */
-
 bool yr_dht_within_rate(struct yr_dht *dht, const struct yr_addr *from, yr_us now)
 {
     uint8_t net[1 + 7] = {from->family};
     struct yr_dht_allowance *b;
+    const uint32_t now_ms = (uint32_t)(now / YR_MS);
     uint64_t hash, milli;
 
+    if (dht->rates == NULL) {
+        dht->rates = yr_alloc(dht->mem, YR_MEM_DHT, YR_DHT_SOURCES * sizeof *dht->rates);
+        if (dht->rates == NULL)
+            return false;
+        for (size_t i = 0; i < YR_DHT_SOURCES; i++)
+            dht->rates[i] = (struct yr_dht_allowance){YR_DHT_BURST * 1000, now_ms};
+    }
     memcpy(net + 1, from->ip, from->family == 4 ? 4 : 7);
     yr_siphash((uint8_t *)&hash, dht->rate_key, net, sizeof net);
     b = &dht->rates[hash % YR_DHT_SOURCES];
-    milli = b->milli + YR_MIN(now - b->at_us, 60 * YR_S) * YR_DHT_RATE / 1000;
-    if (b->at_us == 0)
-        milli = YR_DHT_BURST * 1000;
-    b->at_us = now;
+    milli = b->milli + (uint64_t)(uint32_t)(now_ms - b->at_ms) * YR_DHT_RATE;
+    b->at_ms = now_ms;
     b->milli = (uint32_t)YR_MIN(milli, (uint64_t)YR_DHT_BURST * 1000);
     if (b->milli < 1000)
         return false;
@@ -26,10 +30,7 @@ bool yr_dht_within_rate(struct yr_dht *dht, const struct yr_addr *from, yr_us no
 
 static bool proven(struct yr_dht *dht, const struct yr_dht_contact *who, yr_us now)
 {
-    const struct yr_dht_peer *peer = yr_dht_keys_find(&dht->keys, who->pk);
-
-    return peer != NULL && peer->proven_us > 0 && now - peer->proven_us < PROVEN_US &&
-           yr_addr_eq(&peer->addr, &who->addr);
+    return yr_dht_keys_is_proven(&dht->keys, who, now);
 }
 
 // FIND, GET and PUT, straight or from inside an INNER.  from: whom a token is for.

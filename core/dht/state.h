@@ -34,7 +34,7 @@ enum yr_dht_count {
 
 struct yr_dht_allowance { /* of the sources that share a place */
     uint32_t milli;       /* thousandths of a request */
-    yr_us at_us;
+    uint32_t at_ms;       /* wraps: who comes after 49 days has waited long enough in any case */
 };
 
 enum yr_dht_why {
@@ -72,12 +72,14 @@ struct yr_dht_target {
         YR_TARGET_GETTING,
         YR_TARGET_PUTTING,
         YR_TARGET_DONE,
+        YR_TARGET_UNHEARD, /* says the forwarder, who may lie */
         YR_TARGET_FAILED
     } state;
     uint8_t token[YR_DHT_TOKEN_LEN];
 };
 
-#define YR_DHT_FORWARDERS 3 /* asked at the start of a search whether they live */
+#define YR_DHT_FORWARDERS      3 /* asked at the start of a search whether they live */
+#define YR_DHT_FORWARDERS_LAST 6 /* changes of the forwarder within a search */
 
 struct yr_dht_search {
     uint64_t id;
@@ -85,6 +87,7 @@ struct yr_dht_search {
     uint8_t family;
     struct yr_dht_lookup lookup;
     bool due;                    /* something happened since its last step */
+    yr_us deadline_us;           /* as of its last step */
     bool looked, direct, chosen; /* lookup over; no forwarder; a forwarder was chosen */
     uint8_t key[32];
     uint8_t record[YR_DHT_RECORD_MAX]; /* put */
@@ -95,7 +98,11 @@ struct yr_dht_search {
     bool alive[YR_DHT_FORWARDERS];
     size_t forwarder_count, forwarder;
     unsigned forwarder_changes;
-    bool forwarder_works;
+    uint8_t spent[YR_DHT_FORWARDERS_LAST + 1][8]; /* the first bytes of the keys of those tried */
+    size_t spent_count;
+    yr_us forwarder_us;      /* when it was first asked for something; 0: not yet */
+    bool forwarder_works;    /* it has answered */
+    unsigned heard, unheard; /* what it has passed on, and what it says was not answered */
     struct yr_dht_target targets[YR_DHT_WIDE];
     size_t target_count;
     yr_us started_us, known_us;
@@ -103,6 +110,7 @@ struct yr_dht_search {
 };
 
 struct yr_dht_packet {
+    struct yr_dht_packet *next;
     struct yr_addr to;
     size_t len;
     uint8_t bytes[];
@@ -114,9 +122,10 @@ struct yr_dht_registration {
     yr_us until_us;
 };
 
-#define YR_DHT_VOTES 8
-#define YR_DHT_EARS  8 /* signal ids of our own */
-#define YR_DHT_RTTS  32
+#define YR_DHT_VOTES     8
+#define YR_DHT_EARS      8 /* signal ids of our own */
+#define YR_DHT_RTTS      32
+#define YR_DHT_DENSITIES 9
 
 struct yr_dht {
     struct yr_mem *mem;
@@ -129,20 +138,21 @@ struct yr_dht {
     struct yr_dht_records records;
     bool serves;
 
-    struct yr_dht_request *requests[YR_DHT_REQUESTS_MAX];
-    size_t request_count;
+    struct yr_dht_request **requests;
+    size_t request_count, request_cap;
     struct yr_dht_search *searches[YR_DHT_SEARCHES_MAX];
     size_t search_count;
     uint64_t next_search;
-    struct yr_dht_packet *queue[YR_DHT_QUEUE_MAX];
-    size_t queue_head, queue_count;
+    struct yr_dht_packet *queue_head, *queue_last;
+    size_t queue_count;
 
     struct yr_dht_start *start; /* bootstrap nodes */
     size_t start_count;
     unsigned start_tries;
     yr_us key_us, answered_us;
     yr_us start_us, maintain_us, refresh_us, dial_us;
-    bool joined; /* a lookup of our own id has been started */
+    bool joined; /* a lookup of our own id has been started ... */
+    yr_us joined_us;
 
     struct {
         struct yr_addr addr;
@@ -159,14 +169,16 @@ struct yr_dht {
     struct yr_dht_registration *registrations;
     size_t registration_count, registration_cap;
 
-    struct yr_dht_allowance rates[YR_DHT_SOURCES];
+    struct yr_dht_allowance *rates; /* YR_DHT_SOURCES, once somebody asks */
     uint8_t rate_key[16];
     uint32_t new_keys_milli;
     yr_us new_keys_us;
 
     uint32_t rtts[YR_DHT_RTTS];
     size_t rtt_next, rtt_count;
-    yr_us soft_us; /* of them */
+    yr_us soft_us;                      /* of them */
+    double densities[YR_DHT_DENSITIES]; /* what the last lookups said of the network's size */
+    size_t density_count;
     uint64_t counters[YR_DHT_COUNTS];
 };
 
@@ -181,6 +193,8 @@ struct yr_dht_request *yr_dht_ask(struct yr_dht *dht, const struct yr_dht_contac
 bool yr_dht_ping(struct yr_dht *dht, const struct yr_dht_contact *to, enum yr_dht_why why,
                  uint8_t flags, yr_us now);
 uint64_t yr_dht_draw(struct yr_dht *dht);
+/** About how many nodes of this family there are, at least 1. */
+double yr_dht_size(const struct yr_dht *dht, uint8_t family);
 /** Nodes of both families that are near; at most max. */
 size_t yr_dht_nearest(struct yr_dht *dht, const uint8_t target[32], uint8_t families,
                       const uint8_t *except_pk, struct yr_dht_contact *out, size_t max);

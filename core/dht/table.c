@@ -263,18 +263,35 @@ const struct yr_dht_entry *yr_dht_table_at(const struct yr_dht_table *table, siz
             return &table->buckets[b].in[i];
 }
 
+// How long after it was asked it is to be asked again.
+static yr_us patience(const struct yr_dht_entry *e, yr_us fresh_us)
+{
+    return e->doubted || e->fails > 0 ? YR_MIN(fresh_us, 10 * YR_S) : fresh_us;
+}
+
+yr_us yr_dht_table_due(const struct yr_dht_table *table, yr_us fresh_us)
+{
+    yr_us first = YR_NEVER;
+
+    for (size_t i = 0; i < YR_DHT_BUCKETS; i++)
+        for (size_t j = 0; j < table->buckets[i].in_count; j++) {
+            const struct yr_dht_entry *e = &table->buckets[i].in[j];
+
+            first = YR_MIN(first, e->asked_us + patience(e, fresh_us));
+        }
+    return first;
+}
+
 bool yr_dht_table_stale(struct yr_dht_table *table, yr_us fresh_us, yr_us now,
                         struct yr_dht_contact *out)
 {
-    const yr_us retry_us = YR_MIN(fresh_us, 10 * YR_S);
     struct yr_dht_entry *worst = NULL;
 
     for (size_t i = 0; i < YR_DHT_BUCKETS; i++)
         for (size_t j = 0; j < table->buckets[i].in_count; j++) {
             struct yr_dht_entry *e = &table->buckets[i].in[j];
-            const bool hurry = e->doubted || e->fails > 0;
 
-            if (now - e->asked_us < (hurry ? retry_us : fresh_us))
+            if (now - e->asked_us < patience(e, fresh_us))
                 continue;
             if (worst == NULL || e->asked_us < worst->asked_us)
                 worst = e;
@@ -294,12 +311,15 @@ bool yr_dht_table_refresh(struct yr_dht_table *table, const struct yr_rng *rng, 
     for (size_t i = 0; i < YR_DHT_BUCKETS; i++)
         if (table->buckets[i].in_count > 0)
             depth = i;
-    for (size_t i = 0; i <= depth; i++)
-        if (now - table->buckets[i].refreshed_us >= age_us &&
-            (table->buckets[i].refreshed_us == 0 || table->buckets[i].in_count < bucket_max(i)) &&
-            (worst == YR_DHT_BUCKETS ||
-             table->buckets[i].refreshed_us < table->buckets[worst].refreshed_us))
+    for (size_t i = 0; i <= depth && worst == YR_DHT_BUCKETS; i++)
+        if (table->buckets[i].refreshed_us == 0)
             worst = i;
+    for (size_t i = 0; i <= depth && worst == YR_DHT_BUCKETS; i++)
+        if (table->buckets[i].in_count < bucket_max(i)) {
+            if (now - table->buckets[i].refreshed_us >= age_us)
+                worst = i;
+            break;
+        }
     if (worst == YR_DHT_BUCKETS)
         return false;
     table->buckets[worst].refreshed_us = now;

@@ -70,9 +70,11 @@ const struct yr_dht_entry *yr_dht_table_at(const struct yr_dht_table *table, siz
  *  False: nobody. */
 bool yr_dht_table_stale(struct yr_dht_table *table, yr_us fresh_us, yr_us now,
                         struct yr_dht_contact *out);
-/** A random id in the bucket not looked through for longest, if that is longer than `age_us`, of
- *  those up to our own depth that have room or never were; it counts as looked through now.  False:
- *  none. */
+/** When stale next has somebody, if nobody falls silent before; YR_NEVER. */
+yr_us yr_dht_table_due(const struct yr_dht_table *table, yr_us fresh_us);
+/** A random id in a bucket that is to be looked through; it counts as looked through now.  Those up
+ *  to our own depth that never were, then, each `age_us`, the first one that has room: whoever is
+ *  nearer to us than that one is found with it.  False: none. */
 bool yr_dht_table_refresh(struct yr_dht_table *table, const struct yr_rng *rng, yr_us age_us,
                           yr_us now, uint8_t target[32]);
 /** About how many nodes there are, at least 1: whoever shares the deepest prefix of which all fit

@@ -58,7 +58,9 @@
     X(ROOMMEMBER, "roommember", MAIN, "room id -> mid: name, how far our texts reached it")    \
     X(ROOMCHAIN, "roomchain", MAIN, "room id -> mid, incarnation: how far it was read")        \
     X(ROOMWAIT, "roomwait", MAIN, "room id -> epoch: content waits for its key")               \
-    X(ROOMSEAL, "roomseal", SHRED, "- -> room id: our keys for epoch secrets")
+    X(ROOMSEAL, "roomseal", SHRED, "- -> room id: our keys for epoch secrets")                 \
+    X(MAILTAG, "mailtag", MAIN, "friend id -> day u32be: tags of envelopes to keep")           \
+    X(MAIL, "mail", MAIN, "friend id -> order u64be, eid 16: an envelope kept")
 
 enum yr_table {
 #define X(name, text, db, meaning) YR_TABLE_##name,

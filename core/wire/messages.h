@@ -20,6 +20,11 @@
     X(ADDRS, 0x30, CONTROL, "an offer: where the sender is, replaces the last")                \
     X(ENV_PUT, 0x31, CHAT, "an envelope for the receiver")                                     \
     X(ENV_ACK, 0x32, CHAT, "n x (status u8 | eid 16): what became of envelopes received")      \
+    X(MBX_OFFER, 0x33, CHAT, "bytes u32 | days u8: the sender keeps so much; 0: nothing")      \
+    X(MBX_REG, 0x34, CHAT, "day u32 | n x tag 16: keep what carries these; replaces the day")  \
+    X(MBX_LIST, 0x35, CHAT, "n x eid 16: the sender keeps these, oldest first")                \
+    X(MBX_GET, 0x36, CHAT, "n x eid 16: send these")                                           \
+    X(MBX_ASK, 0x37, CHAT, "n x eid 16: are these still kept?  Answered by ENV_ACK")           \
     X(ROOM_TAGS, 0x40, ROOMS, "nonce 16 | n x tag 16: the sender's rooms, and padding")        \
     X(ROOM_OPEN, 0x41, ROOMS, "tag 16 | route u16 | mid 16 | sig 64: the sender is a member")  \
     X(ROOM_HAVE, 0x42, ROOMS, "route u16 | flags u8 | count u64 | digest 32: of all chains")   \
@@ -48,6 +53,10 @@ enum yr_frame {
 enum yr_env_status {
     YR_ENV_DONE = 0,    /* committed, or had been before: forget it */
     YR_ENV_REFUSED = 1, /* will never be taken (does not open): stop sending it */
+    YR_ENV_CUSTODY = 2, /* kept for the friend it is for, on disk */
+    YR_ENV_FULL = 3,    /* not kept: a quota is used up */
+    YR_ENV_NO_TAG = 4,  /* not kept: nobody here waits for it */
+    YR_ENV_GONE = 5     /* asked for: not kept any more, or never was */
 };
 
 /* ---- direct plaintexts (docs/protocol.md "Messages") ---- */
