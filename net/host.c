@@ -318,20 +318,14 @@ void yr_host_set_port_mapping(struct yr_host *host, bool on)
         yr_portmap_stop(host->portmap);
 }
 
-/** The node found out that nobody comes in where the gateway says. */
+/** Somebody came in by the port that the gateway maps, and nobody does any more. */
 static void check_mapping(struct yr_host *host)
 {
-    struct yr_mapping_info info;
     struct yr_net_info net;
 
-    yr_portmap_info(host->portmap, &info);
-    if (info.state != YR_MAPPING_ON)
-        return;
     yr_node_net(host->node, &net);
-    if (net.mapped_works == YR_NO && yr_addr_eq(&net.mapped, &info.addr)) {
-        say(host, YR_LOG_INFO, "net", "nobody comes in by the port mapped by %s", info.by);
-        yr_portmap_doubt(host->portmap);
-    }
+    if (net.mapped_works == YR_NO)
+        yr_portmap_renew(host->portmap);
 }
 
 /** Join the network, once there is somebody to be on it. */

@@ -23,9 +23,8 @@ static const char *const way_names[WAYS] = {"pcp", "natpmp", "upnp"};
 static const yr_us way_start[WAYS] = {0, 500 * YR_MS, YR_S};
 
 struct way {
-    bool trying;     // in this round, or the mapping's own
-    bool distrusted; // it has lied on this network
-    yr_us next;      // when it acts; YR_NEVER: an answer is waited for
+    bool trying; // in this round, or the mapping's own
+    yr_us next;  // when it acts; YR_NEVER: an answer is waited for
     unsigned tries;
     char why[96]; // it refused; "": it has not said anything
 };
@@ -52,6 +51,7 @@ struct yr_portmap {
     uint8_t nonce[YR_PCP_NONCE];
     enum way_id by; // ON: this made it,
     struct yr_addr outside;
+    yr_us asked_at;   // when it was made, renewed, or asked for again
     yr_us expires_at; // YR_NEVER: it does not
 
     bool epoch_known; // of the gateway's own clock of mappings
@@ -240,7 +240,6 @@ static void refuse(struct yr_portmap *map, enum way_id id, const char *why)
 static void settle(struct yr_portmap *map)
 {
     const char *why = NULL;
-    bool distrusted = false;
 
     if (map->state != YR_MAPPING_ASKING)
         return;
@@ -249,11 +248,9 @@ static void settle(struct yr_portmap *map)
             return;
         if (why == NULL && map->ways[i].why[0] != '\0')
             why = map->ways[i].why;
-        distrusted = distrusted || map->ways[i].distrusted;
     }
     if (why == NULL)
-        why = distrusted ? "nobody came in by the port that the gateway said it had mapped"
-                         : "the gateway answers neither PCP, NAT-PMP nor UPnP";
+        why = "the gateway answers neither PCP, NAT-PMP nor UPnP";
     snprintf(map->why, sizeof map->why, "%s", why);
     map->state = YR_MAPPING_NONE;
     map->again_at = now_us() + span(map, map->again_s * YR_S);
@@ -282,6 +279,7 @@ static void mapped(struct yr_portmap *map, enum way_id by, const uint8_t ip[4], 
     map->ways[by].next = now + span(map, for_ever ? YR_PORTMAP_AGAIN_S * YR_S : life_s * YR_S / 2);
     map->state = YR_MAPPING_ON;
     map->by = by;
+    map->asked_at = now;
     map->expires_at = for_ever ? YR_NEVER : now + span(map, life_s * YR_S);
     memset(&map->outside, 0, sizeof map->outside);
     map->outside.family = 4;
@@ -566,7 +564,7 @@ static void step(struct yr_portmap *map, enum way_id id, yr_us now)
     }
 }
 
-/** Ask all who have not lied yet. */
+/** Ask by all means. */
 static void begin(struct yr_portmap *map)
 {
     const yr_us now = now_us();
@@ -577,7 +575,7 @@ static void begin(struct yr_portmap *map)
     map->again_s = YR_PORTMAP_AGAIN_S;
     for (size_t i = 0; i < WAYS; i++) {
         struct way *way = &map->ways[i];
-        way->trying = !way->distrusted && (i == UPNP ? map->program[0] != '\0' : map->ear != NULL);
+        way->trying = i == UPNP ? map->program[0] != '\0' : map->ear != NULL;
         way->next = now + span(map, way_start[i]);
         way->tries = 0;
         way->why[0] = '\0';
@@ -741,13 +739,13 @@ void yr_portmap_stop(struct yr_portmap *map)
     act(map);
 }
 
-void yr_portmap_doubt(struct yr_portmap *map)
+void yr_portmap_renew(struct yr_portmap *map)
 {
-    if (map == NULL || map->state != YR_MAPPING_ON)
+    if (map == NULL || map->state != YR_MAPPING_ON ||
+        now_us() - map->asked_at < span(map, YR_PORTMAP_RENEW_S * YR_S))
         return;
-    map->ways[map->by].distrusted = true;
-    erase(map);
-    begin(map);
+    map->asked_at = now_us();
+    map->ways[map->by].next = YR_MIN(map->ways[map->by].next, now_us());
     act(map);
 }
 

@@ -2,14 +2,13 @@
  * PCP (RFC 6887), NAT-PMP (RFC 6886) and UPnP IGD.
  *
  *     start -> asking: PCP at once, NAT-PMP after 0.5 s, UPnP after 1 s, each with its own patience
- *               | one works -> on: renewed at half of its time, asked again when the gateway has
- *               |                restarted -> expired, or doubted -> asking
+ *               | one works -> on: renewed at half of its time, and when the gateway has restarted
+ *               |                or nobody comes in any more -> expired -> asking
  *               | none does -> none: again after half an hour
  *     another gateway or own address -> asking from the start; stop, close: the mapping is deleted
  *
  * What the gateway says is what it says: that others really come in at that address, only they can
- * prove.  Whoever learns that they do not says so with yr_portmap_doubt, and the protocol that
- * lied is not asked again on this network.
+ * prove.
  *
  * Answers count only from the gateway itself, to what was asked, for our own port, with an address
  * that can be on the Internet and a lifetime of 1 min to 24 h. */
@@ -26,9 +25,10 @@
 #define YR_PORTMAP_LIFETIME_S_MAX 86400 /* believed at most (RFC 6887, 15) */
 #define YR_PORTMAP_AGAIN_S        1800  /* after nobody mapped anything; and what lasts for ever */
 #define YR_PORTMAP_AGAIN_S_MIN    60    /* ... when the gateway says that it will not last */
-#define YR_PORTMAP_NOTICE_S       10    /* between two announcements that are acted upon */
-#define YR_PORTMAP_PCP_TRIES      5     /* 3, 6, 12, 24, 48 s */
-#define YR_PORTMAP_NATPMP_TRIES   9     /* 0.25 s, and double up to 64 s */
+#define YR_PORTMAP_RENEW_S        300 /* from one time we ask to the next because nobody comes in */
+#define YR_PORTMAP_NOTICE_S       10  /* between two announcements that are acted upon */
+#define YR_PORTMAP_PCP_TRIES      5   /* 3, 6, 12, 24, 48 s */
+#define YR_PORTMAP_NATPMP_TRIES   9   /* 0.25 s, and double up to 64 s */
 
 struct yr_portmap;
 
@@ -55,8 +55,9 @@ void yr_portmap_start(struct yr_portmap *map, const struct yr_addr *bound, size_
                       bool again);
 /** Delete what is mapped and ask nothing until the next start.  NULL is fine. */
 void yr_portmap_stop(struct yr_portmap *map);
-/** Nobody comes in by what is mapped: it is deleted, and the others are asked.  NULL is fine. */
-void yr_portmap_doubt(struct yr_portmap *map);
+/** Nobody comes in any more: the gateway may have forgotten what it mapped, and is asked again, but
+ *  not more often than every YR_PORTMAP_RENEW_S.  NULL is fine. */
+void yr_portmap_renew(struct yr_portmap *map);
 /** NULL: off. */
 void yr_portmap_info(const struct yr_portmap *map, struct yr_mapping_info *out);
 /** Delete what is mapped, close, free; then on_closed, after YR_UPNP_LAST_MS at the latest.  NULL
