@@ -606,6 +606,12 @@ static bool may_wait(const struct yr_conn *conn)
            yr_streams_idle(conn);
 }
 
+// What a packet costs with the headers of IP and UDP; on a circuit they are another link's.
+static size_t on_the_way(const struct yr_conn *conn, size_t len)
+{
+    return len + (conn->addr.family == 4 ? 28U : conn->addr.family == 6 ? 48U : 0U);
+}
+
 void yr_conn_recv(struct yr_conn *conn, const struct yr_addr *from, const uint8_t *packet,
                   size_t len)
 {
@@ -620,7 +626,8 @@ void yr_conn_recv(struct yr_conn *conn, const struct yr_addr *from, const uint8_
     fake_path_init(&fake);
     conn->fed = false;
     memcpy(before, conn->ring.highest, sizeof before);
-    conn->in_bytes += len;
+    if (conn->link != NULL)
+        conn->link->in_bytes += on_the_way(conn, len);
     links->current = conn;
     rv = ngtcp2_conn_read_pkt(conn->quic, &fake.path, &info, packet, len,
                               yr_quic_ns(links->now.mono_us));
@@ -753,7 +760,8 @@ size_t yr_conn_write(struct yr_conn *conn, uint8_t *buf, size_t cap)
     if (conn->state == YR_CONN_DEAD)
         return 0;
     wrote(conn, n);
-    conn->out_bytes += n;
+    if (conn->link != NULL && n > 0)
+        conn->link->out_bytes += on_the_way(conn, n);
     conn->burst += n;
     conn->packets += n > 0;
     if (n > 0)

@@ -101,8 +101,7 @@ struct yr_conn {
     yr_us unanswered_us; /* since when data is here that no packet has answered; or 0 */
     yr_us made_us, heard_us, up_us, rekey_us, replace_us, acked_us;
     uint64_t packets; /* sent under the present key */
-    uint64_t in_bytes, out_bytes;
-    size_t burst; /* bytes written since the pacer was last told */
+    size_t burst;     /* bytes written since the pacer was last told */
 
     uint8_t goodbye[YR_LINK_GOODBYE_MAX]; /* the CONNECTION_CLOSE sent */
     size_t goodbye_len;
@@ -137,7 +136,8 @@ struct yr_link {
 
     unsigned keepalive_s;
     uint64_t datagrams_in, datagrams_out;
-    struct yr_conn *conns; /* newest first */
+    uint64_t in_bytes, out_bytes; /* of all its connections, with the headers of IP and UDP */
+    struct yr_conn *conns;        /* newest first */
     struct yr_conn *active;
     bool told_up;         /* the owner believes that it is up */
     bool dial_ended;      /* a dial ended without a link: to be reported */

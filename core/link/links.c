@@ -616,14 +616,16 @@ void yr_links_info(const struct yr_links *links, unsigned slot, struct yr_link_i
          conn = conn->next)
         if (conn->state == YR_CONN_HANDSHAKE && conn->dialled)
             out->dialling = true;
+    if (link != NULL) {
+        out->in_bytes = link->in_bytes;
+        out->out_bytes = link->out_bytes;
+    }
     if (active == NULL || active->state != YR_CONN_UP)
         return;
     out->up = true;
     out->dialled_by_us = active->dialled;
     out->addr = active->addr;
     out->rtt_us = yr_quic_rtt_ns(active->quic) / 1000;
-    out->in_bytes = active->in_bytes;
-    out->out_bytes = active->out_bytes;
     out->since_us = active->up_us;
     out->heard_us = active->heard_us;
     out->keepalive_s = link->keepalive_s;

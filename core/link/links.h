@@ -160,7 +160,8 @@ void yr_links_close_all(struct yr_links *links, struct yr_now now);
 struct yr_link_info {
     bool up, dialling, dialled_by_us;
     struct yr_addr addr;
-    uint64_t rtt_us, in_bytes, out_bytes;
+    uint64_t rtt_us;
+    uint64_t in_bytes, out_bytes; /* since the friend was entered, with the headers of IP and UDP */
     yr_us since_us, heard_us;
     unsigned keepalive_s, peer_keepalive_s; /* our interval, and the friend's as he told it */
     size_t payload_max;                     /* bytes of a packet on this way, at most */
