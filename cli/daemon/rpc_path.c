@@ -47,11 +47,10 @@ void yr_put_path(struct yr_rpc *rpc, json_t *record, const struct yr_friend_info
 
 static json_t *candidates(struct yr_call *call, const uint8_t id[YR_ID_LEN])
 {
-    static const char *const sources[] = {[YR_FOUND_LINKED] = "linked",
-                                          [YR_FOUND_TOLD] = "told",
-                                          [YR_FOUND_LAN] = "lan",
-                                          [YR_FOUND_PROBED] = "probed"};
-    struct yr_candidate candidate;
+    static const char *const sources[] = {
+        [YR_FOUND_LINKED] = "linked", [YR_FOUND_TOLD] = "told", [YR_FOUND_LAN] = "lan",
+        [YR_FOUND_PROBED] = "probed", [YR_FOUND_DHT] = "dht",   [YR_FOUND_PEER] = "peer"};
+    struct yr_candidate_info candidate;
     json_t *list = json_array();
 
     for (size_t i = 0; yr_node_candidate_at(call->rpc->node, id, i, &candidate); i++)

@@ -35,14 +35,12 @@ static bool slot_of(const struct yr_node *n, const uint8_t friend_id[YR_ID_LEN],
 }
 
 bool yr_node_candidate_at(const struct yr_node *n, const uint8_t friend_id[YR_ID_LEN], size_t i,
-                          struct yr_candidate *out)
+                          struct yr_candidate_info *out)
 {
-    static const enum yr_found how[] = {[YR_ADDR_LINKED] = YR_FOUND_LINKED,
-                                        [YR_ADDR_TOLD] = YR_FOUND_TOLD,
-                                        [YR_ADDR_LAN] = YR_FOUND_LAN,
-                                        [YR_ADDR_PROBED] = YR_FOUND_PROBED,
-                                        [YR_ADDR_DHT] = YR_FOUND_TOLD,
-                                        [YR_ADDR_PEER] = YR_FOUND_TOLD};
+    static const enum yr_found how[] = {
+        [YR_ADDR_LINKED] = YR_FOUND_LINKED, [YR_ADDR_TOLD] = YR_FOUND_TOLD,
+        [YR_ADDR_LAN] = YR_FOUND_LAN,       [YR_ADDR_PROBED] = YR_FOUND_PROBED,
+        [YR_ADDR_DHT] = YR_FOUND_DHT,       [YR_ADDR_PEER] = YR_FOUND_PEER};
     enum yr_addr_source source;
     unsigned slot;
 

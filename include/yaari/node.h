@@ -338,14 +338,21 @@ YR_API bool yr_node_own_addr_at(const struct yr_node *node, size_t i, struct yr_
                                 enum yr_own_source *source);
 
 /** Where a friend may be, and how we know. */
-enum yr_found { YR_FOUND_LINKED, YR_FOUND_TOLD, YR_FOUND_LAN, YR_FOUND_PROBED };
-struct yr_candidate {
+enum yr_found {
+    YR_FOUND_LINKED, /* a link was there */
+    YR_FOUND_TOLD,   /* the friend said so */
+    YR_FOUND_LAN,    /* a beacon came from there */
+    YR_FOUND_PROBED, /* a probe did */
+    YR_FOUND_DHT,    /* the friend left word in the DHT */
+    YR_FOUND_PEER    /* a configured address */
+};
+struct yr_candidate_info {
     struct yr_addr addr;
-    enum yr_found how; /* a link was there, the friend said so, a beacon or a probe came from it */
+    enum yr_found how;
 };
 /** false past the end. */
 YR_API bool yr_node_candidate_at(const struct yr_node *node, const uint8_t friend_id[YR_ID_LEN],
-                                 size_t i, struct yr_candidate *out);
+                                 size_t i, struct yr_candidate_info *out);
 
 /** How a friend was looked for, and what came of it. */
 enum yr_way {
