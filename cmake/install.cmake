@@ -12,6 +12,8 @@ install(FILES ${CMAKE_BINARY_DIR}/packaging/yaari.pc
         DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 configure_file(tools/packaging/yaarid.service.in packaging/yaarid.service @ONLY)
 install(FILES ${CMAKE_BINARY_DIR}/packaging/yaarid.service DESTINATION lib/systemd/user)
+configure_file(tools/packaging/yaari-bootstrap.service.in packaging/yaari-bootstrap.service @ONLY)
+install(FILES ${CMAKE_BINARY_DIR}/packaging/yaari-bootstrap.service DESTINATION lib/systemd/system)
 
 # docs/NAME.SECTION.scd -> man/NAME.SECTION
 find_program(SCDOC scdoc)
