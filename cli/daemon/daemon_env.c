@@ -167,6 +167,7 @@ static void env_status(void *ctx, struct yr_rpc_status *out)
     out->listen_count = yr_host_bound(daemon->host, out->listen, cap);
     if (out->listen_count > cap)
         out->listen_count = cap;
+    yr_host_port_mapping(daemon->host, &out->mapping);
 }
 
 /* ---- configuration ---- */

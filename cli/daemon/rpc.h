@@ -12,7 +12,7 @@
 #define YR_RPC_H
 
 #include "cli/common/exits.h"
-#include "yaari/node.h"
+#include "yaari/host.h"
 
 #define YR_RPC_API         1
 #define YR_RPC_CLIENTS_MAX 128  /* at once, as many as the control socket has */
@@ -32,6 +32,7 @@ struct yr_rpc_status {
     const char *profile, *socket_path; /* lent until the next call into the process */
     bool vault;                        /* there is a vault, open or locked */
     bool offline;                      /* started with --offline */
+    struct yr_mapping_info mapping;    /* of a port by the router */
     uint64_t uptime_s;
     size_t listen_count;
     struct yr_addr listen[16];

@@ -24,7 +24,7 @@ static bool is_public(const struct yr_addr *addr)
 /* What the interfaces have of one family. */
 struct own {
     size_t count;
-    bool public;
+    bool public, loopback;
     struct yr_addr first;
 };
 
@@ -40,6 +40,7 @@ static struct own own_addrs(const struct yr_node *node, uint8_t family)
         if (own.count++ == 0)
             own.first = addr;
         own.public = own.public || is_public(&addr);
+        own.loopback = family == 4 && addr.ip[0] == 127;
     }
     return own;
 }
@@ -60,6 +61,8 @@ enum yr_reach yr_rpc_reach(struct yr_rpc *rpc, const struct yr_net_info *net)
         return YR_REACH_NONE;
     if (net->reachable4 == YR_YES || net->reachable6 == YR_YES || net->mapped_works == YR_YES)
         return YR_REACH_DIRECT;
+    if (net->dht == YR_ROLE_SERVER && net->bootstraps == 0 && !dht_works(net))
+        return YR_REACH_UNKNOWN; // whom others start from learns it when the first one comes
     if ((own_addrs(rpc->node, 4).public && net->reachable4 == YR_UNKNOWN) ||
         (own_addrs(rpc->node, 6).public && net->reachable6 == YR_UNKNOWN))
         return YR_REACH_UNKNOWN;
@@ -138,6 +141,9 @@ static void check_reachable(json_t *list, enum yr_reach reach, const struct yr_n
         put(list, "reachable", FAIL, "start yaarid without --offline", "no: the node is offline");
     else if (reach == YR_REACH_DIRECT)
         put(list, "reachable", OK, NULL, "directly: strangers have reached this node");
+    else if (reach == YR_REACH_UNKNOWN && net->dht == YR_ROLE_SERVER)
+        put(list, "reachable", UNKNOWN, NULL,
+            "not known yet: no other server of the DHT has come here so far");
     else if (reach == YR_REACH_UNKNOWN)
         put(list, "reachable", UNKNOWN, NULL,
             "not known yet: an address is public, but nobody has tried it from outside");
@@ -208,7 +214,10 @@ static void check_ipv4(json_t *list, const struct yr_node *node, const struct yr
         put(list, "ipv4", OK, NULL, "no address here");
     } else if (net->mapping == YR_NAT_UNKNOWN && net->reachable4 == YR_UNKNOWN) {
         put(list, "ipv4", UNKNOWN, NULL, "%s%s, kind of NAT not known yet",
-            own.public ? "a public address" : "a private address", seen);
+            own.public     ? "a public address"
+            : own.loopback ? "this machine only"
+                           : "a private address",
+            seen);
     } else if (net->mapping == YR_NAT_NONE || net->mapping == YR_NAT_UNKNOWN) {
         check_direct(list, "ipv4", net->reachable4,
                      net->seen4.family != 0 ? &net->seen4 : &own.first, own.public);
@@ -241,23 +250,33 @@ static bool config_on(struct yr_rpc *rpc, const char *key)
            (strcmp(value, "yes") == 0 || strcmp(value, "true") == 0 || strcmp(value, "on") == 0);
 }
 
-static void check_mapping(json_t *list, struct yr_rpc *rpc, const struct yr_net_info *net)
+static void check_mapping(json_t *list, const struct yr_mapping_info *mapping,
+                          const struct yr_net_info *net)
 {
     char at[80];
 
-    addr_text(at, &net->mapped);
-    if (!config_on(rpc, "net.port_mapping"))
+    addr_text(at, &mapping->addr);
+    switch (mapping->state) {
+    case YR_MAPPING_OFF:
         put(list, "mapping", OK, NULL, "off: no router is asked to let others in");
-    else if (net->mapped.family == 0)
-        put(list, "mapping", WARN, "open the port in the router by hand, or enable PCP or UPnP",
-            "no router has given a port so far");
-    else if (net->mapped_works == YR_YES)
-        put(list, "mapping", OK, NULL, "%s: others come in there", at);
-    else if (net->mapped_works == YR_NO)
-        put(list, "mapping", WARN, "look for a second router in front of yours",
-            "%s, but nobody gets in there", at);
-    else
-        put(list, "mapping", UNKNOWN, NULL, "%s, not known yet whether others get in there", at);
+        break;
+    case YR_MAPPING_ASKING: put(list, "mapping", UNKNOWN, NULL, "the router is being asked"); break;
+    case YR_MAPPING_NONE:
+        put(list, "mapping", WARN,
+            "open the port in the router by hand, or enable PCP or UPnP there", "none: %s",
+            mapping->why);
+        break;
+    case YR_MAPPING_ON:
+        if (net->mapped_works == YR_YES)
+            put(list, "mapping", OK, NULL, "%s by %s: others come in there", at, mapping->by);
+        else if (net->mapped_works == YR_NO)
+            put(list, "mapping", WARN, "look for a second router in front of yours",
+                "%s by %s, but nobody gets in there", at, mapping->by);
+        else
+            put(list, "mapping", UNKNOWN, NULL,
+                "%s by %s, not known yet whether others get in there", at, mapping->by);
+        break;
+    }
 }
 
 static void check_lan(json_t *list, struct yr_rpc *rpc)
@@ -302,7 +321,7 @@ static void check_dht(json_t *list, const struct yr_net_info *net)
 /* Who could see what while there is nobody to forward through. */
 static void check_records(json_t *list, const struct yr_net_info *net)
 {
-    if (dht_works(net) && net->direct_records)
+    if (dht_works(net) && (net->direct_records || net->nodes4 + net->nodes6 == 1))
         put(list, "records", WARN, "yaari peer add HOST:PORT/KEY",
             "too few nodes to forward through: the node that keeps our records sees this address "
             "leave and fetch them, so it can tell which addresses look for each other; not who "
@@ -350,7 +369,7 @@ enum yr_end yr_rpc_net_check(struct yr_call *call)
     if (!status.offline) {
         check_ipv6(list, rpc->node, &net);
         check_ipv4(list, rpc->node, &net);
-        check_mapping(list, rpc, &net);
+        check_mapping(list, &status.mapping, &net);
         check_lan(list, rpc);
         check_dht(list, &net);
         check_records(list, &net);

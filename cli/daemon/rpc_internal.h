@@ -373,7 +373,7 @@ void yr_rpc_unsubscribe_all(struct yr_rpc *rpc, struct yr_rpc_client *client);
     X(net_addrs, "net.addrs", false, false, "{addrs: [addr]}", "own addresses, best first")        \
     X(net_path, "net.path", true, false, "path", "how a friend is, or was, looked for")            \
     X(net_ping, "net.ping", true, false, "ping", "one round trip over the link to a friend")       \
-    X(stats_get, "stats.get", true, false, "{stats: [stats]}",                                     \
+    X(stats_get, "stats.get", false, false, "{stats: [stats]}",                                    \
       "bytes for each friend and purpose, IP and UDP headers counted")                             \
     X(peer_list, "peer.list", false, true, "{peers: [peer]}", "known peers and live links")        \
     X(peer_add, "peer.add", false, false, "peer",                                                  \

@@ -104,6 +104,8 @@ static void apply(struct yr_daemon *daemon, struct yr_config *next)
     yr_rpc_set_read_receipts(daemon->rpc, receipts);
     yr_host_set_dht(daemon->host, yr_settings_dht(&daemon->config));
     yr_host_set_relay(daemon->host, yr_settings_relay(&daemon->config));
+    yr_host_set_port_mapping(daemon->host,
+                             yr_config_bool(&daemon->config, YR_CFG_NET_PORT_MAPPING));
     yr_peers_apply_config(daemon);
 }
 

@@ -49,7 +49,7 @@ struct yr_node {
     struct yr_addr own[8];
     enum yr_own_source own_source[8];
     size_t own_count;
-    struct yr_candidate candidates[8]; /* of every friend, as are the next */
+    struct yr_candidate_info candidates[8]; /* of every friend, as are the next */
     size_t candidate_count;
     struct yr_try tries[8];
     size_t try_count;
@@ -250,7 +250,7 @@ bool yr_node_own_addr_at(const struct yr_node *node, size_t i, struct yr_addr *o
 }
 
 bool yr_node_candidate_at(const struct yr_node *node, const uint8_t friend_id[YR_ID_LEN], size_t i,
-                          struct yr_candidate *out)
+                          struct yr_candidate_info *out)
 {
     (void)friend_id;
     if (i < node->candidate_count)

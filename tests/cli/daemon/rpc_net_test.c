@@ -85,6 +85,17 @@ static void who_is_reachable_is_said_by_what_was_found_out(void **state)
     assert_reach(w, "none");
 }
 
+static void a_server_from_which_others_start_does_not_know_at_first(void **state)
+{
+    struct world *w = *state;
+
+    w->node->net.dht = YR_ROLE_SERVER;
+    assert_reach(w, "unknown");
+    assert_finding(w, "reachable", "unknown", "no other server of the DHT has come here");
+    w->node->net.bootstraps = 1; // but nobody there answers
+    assert_reach(w, "none");
+}
+
 static void a_check_says_what_is_not_known_yet(void **state)
 {
     struct world *w = *state;
@@ -146,10 +157,33 @@ static void with_a_single_server_a_check_says_what_it_sees(void **state)
 
     assert_null(finding(w, &answer, "records"));
     json_decref(answer);
-    w->node->net.nodes4 = 1;
+    w->node->net.nodes4 = 12;
     assert_finding(w, "records", "ok", "does not see this address");
-    w->node->net.direct_records = true;
+    w->node->net.direct_records = true; // the last record had nobody to go through
     assert_finding(w, "records", "warn", "which addresses look for each other");
+    w->node->net.direct_records = false;
+    w->node->net.nodes4 = 1;
+    assert_finding(w, "records", "warn", "which addresses look for each other");
+}
+
+static void a_check_says_what_became_of_the_port_mapping(void **state)
+{
+    struct world *w = *state;
+
+    assert_finding(w, "mapping", "ok", "off");
+    w->mapping.state = YR_MAPPING_ASKING;
+    assert_finding(w, "mapping", "unknown", "being asked");
+    w->mapping.state = YR_MAPPING_NONE;
+    strcpy(w->mapping.why, "the router speaks no such protocol");
+    assert_finding(w, "mapping", "warn", "none: the router speaks no such protocol");
+    w->mapping.state = YR_MAPPING_ON;
+    w->mapping.addr = outside;
+    w->mapping.by = "pcp";
+    assert_finding(w, "mapping", "unknown", "198.51.100.7:4444 by pcp, not known yet");
+    w->node->net.mapped_works = YR_YES;
+    assert_finding(w, "mapping", "ok", "198.51.100.7:4444 by pcp: others come in there");
+    w->node->net.mapped_works = YR_NO;
+    assert_finding(w, "mapping", "warn", "nobody gets in there");
 }
 
 static void a_clock_that_is_off_fails_the_check(void **state)
@@ -220,7 +254,7 @@ static void a_path_lists_candidates_and_attempts_oldest_first(void **state)
     struct world *w = *state;
     json_t *answer;
 
-    w->node->candidates[0] = (struct yr_candidate){home, YR_FOUND_TOLD};
+    w->node->candidates[0] = (struct yr_candidate_info){home, YR_FOUND_TOLD};
     w->node->candidate_count = 1;
     w->node->tries[0] = (struct yr_try){
         .at_ms = 2000, .way = YR_WAY_PUNCH, .outcome = YR_OUT_SILENT, .count = 5, .addr = outside};
@@ -435,10 +469,12 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(who_is_reachable_is_said_by_what_was_found_out),
+        TEST(a_server_from_which_others_start_does_not_know_at_first),
         TEST(a_check_says_what_is_not_known_yet),
         TEST(a_check_names_the_kind_of_nat),
         TEST(a_check_says_why_the_dht_does_not_help),
         TEST(with_a_single_server_a_check_says_what_it_sees),
+        TEST(a_check_says_what_became_of_the_port_mapping),
         TEST(a_clock_that_is_off_fails_the_check),
         TEST(own_addresses_are_peers_while_the_node_serves),
         TEST(a_relayed_link_names_the_friend_who_relays),

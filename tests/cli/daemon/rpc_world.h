@@ -21,6 +21,7 @@ struct world {
     struct yr_rpc *rpc;
     struct yr_rpc_client *client, *other;
     struct conn conn, other_conn;
+    struct yr_mapping_info mapping;
     struct yr_now now;
     yr_us drift; /* passes each time somebody looks at the clock */
     bool vault;
@@ -96,6 +97,7 @@ static void world_status(void *ctx, struct yr_rpc_status *out)
     *out = (struct yr_rpc_status){.profile = "default",
                                   .socket_path = "/run/yaari/default.sock",
                                   .vault = ((struct world *)ctx)->vault,
+                                  .mapping = ((struct world *)ctx)->mapping,
                                   .uptime_s = 7,
                                   .listen_count = 1};
     out->listen[0] = (struct yr_addr){.family = 4, .ip = {192, 0, 2, 1}, .port = 7722};

@@ -1,0 +1,259 @@
+"""Two who know nothing but one node of the DHT, and what the commands say about the network."""
+
+import json
+import re
+import socket
+
+import pytest
+
+from rpc import Daemon
+from yaari import check, wait_for
+
+PEER = re.compile(r"^.+:[0-9]+/[0-9a-hjkmnp-tv-z]{52}$")
+
+
+def free_port():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def peer_of(node):
+    """HOST:PORT/KEY as the node itself says it."""
+    return node.json("net", "addrs")[0]["peer"]
+
+
+@pytest.fixture
+def boot(nodes):
+    """A bootstrap node that nobody has logged into: (node, daemon, HOST:PORT/KEY)."""
+    node = nodes("boot", listen=f"127.0.0.1:{free_port()}")
+    with Daemon(node, "--dht", "server") as daemon:
+        yield node, daemon, peer_of(node)
+
+
+def knowing(nodes, name, *peers):
+    """Somebody who knows these nodes of the DHT and nothing else."""
+    return nodes(name, config="".join(f"bootstrap = {peer}\n" for peer in peers) + "lan = no\n").init()
+
+
+def findings(node, exit=0):
+    """What net check found, by name."""
+    result = node.run("net", "check", "--json")
+    assert result.exit == exit, result
+    for record in result.records:
+        check(record)
+    return {record["name"]: record for record in result.records}
+
+
+def in_dht(node):
+    return node.json("status")[0]["dht"]["nodes"] > 0
+
+
+# ---- the bootstrap node -------------------------------------------------------------------------
+
+
+def test_a_bootstrap_node_needs_nobody_and_keeps_its_key(boot):
+    node, daemon, peer = boot
+    assert PEER.match(peer)
+    [addr] = node.json("net", "addrs")
+    assert addr["lasting"] is True and addr["addr"] == peer.split("/")[0]
+    status = node.json("status")[0]
+    assert status["state"] == "no_identity"
+    assert status["dht"] == {"mode": "server", "serves": True, "nodes": 0, "peers": 0, "answered": 0}
+    found = findings(node)
+    assert found["reachable"]["result"] == "unknown"
+    assert "server" in found["dht"]["text"]
+    assert node.run("me").exit == 69
+    daemon.stop()
+    with Daemon(node, "--dht", "server"):
+        assert peer_of(node) == peer
+
+
+def test_a_bootstrap_node_may_become_somebodys(boot):
+    node, _, peer = boot
+    node.ok("init", "--name", "boot", "--no-input")
+    assert node.json("status")[0]["state"] == "ok"
+    assert peer_of(node) == peer
+
+
+# ---- net check in each situation ----------------------------------------------------------------
+
+
+def test_check_without_any_peer(nodes):
+    node = nodes("alice").init()
+    found = findings(node, exit=1)
+    assert found["reachable"]["result"] == "fail"
+    assert found["dht"]["result"] == "warn" and found["dht"]["fix"].startswith("yaari peer add")
+    assert "records" not in found
+    assert found["mapping"]["text"].startswith("off")
+    words = node.run("net", "check")
+    assert words.exit == 1 and words.lines[0].startswith("reachable\tfail\t")
+
+
+def test_check_when_no_peer_answers(nodes):
+    key = "0" * 51 + "g"
+    node = knowing(nodes, "alice", f"127.0.0.1:{free_port()}/{key}", f"127.0.0.1:{free_port()}/{key}")
+    found = findings(node, exit=1)
+    assert found["dht"]["result"] == "fail"
+    assert found["dht"]["text"] == "none of 2 known peers answers"
+    assert [p["answered"] for p in node.json("peer", "list")] == [False, False]
+    wait_for(lambda: node.json("status")[0]["uptime_s"] >= 3)
+    said = node.ok("status")
+    assert "0 of 2 known peers answered" in said.out
+    assert said.err.startswith("warning: no known peer answers") and "hint: yaari net check" in said.err
+
+
+def test_check_with_a_single_server_says_what_it_sees(nodes, boot):
+    node = knowing(nodes, "alice", boot[2])
+    found = findings(node)
+    assert found["reachable"]["result"] in ("ok", "unknown")
+    assert found["dht"]["result"] == "ok" and "knows 1 node" in found["dht"]["text"]
+    assert found["records"]["result"] == "warn"
+    assert "which addresses look for each other" in found["records"]["text"]
+    assert node.json("peer", "list")[0]["answered"] is True
+
+
+def test_check_with_the_dht_off_and_offline(nodes, boot):
+    node = knowing(nodes, "alice", boot[2])
+    wait_for(lambda: in_dht(node))
+    node.ok("config", "set", "net.dht", "off")
+    found = findings(node, exit=1)
+    assert found["dht"]["text"].startswith("off")
+    assert node.json("status")[0]["dht"]["mode"] == "off"
+    node.ok("config", "set", "net.dht", "client")
+    wait_for(lambda: in_dht(node))
+    node.stop()
+    with Daemon(node, "--offline"):
+        found = findings(node, exit=1)
+        assert found["reachable"]["fix"] == "start yaarid without --offline"
+        assert set(found) == {"reachable", "clock"}
+
+
+def test_settings_of_the_network_count_at_once(nodes):
+    node = nodes("alice").init()
+    node.ok("config", "set", "net.relay", "off")
+    assert findings(node, exit=1)["relay"]["text"] == "off: carries for nobody"
+    node.ok("config", "unset", "net.relay")
+    assert findings(node, exit=1)["relay"]["text"].startswith("carries for friends")
+    assert node.run("config", "set", "net.relay", "all").exit == 78
+    assert node.run("config", "set", "net.dht", "yes").exit == 78
+
+
+# ---- peers --------------------------------------------------------------------------------------
+
+
+def test_peer_add_starts_from_it_at_once_and_over_restarts(nodes, boot):
+    node = nodes("alice", config="lan = no\n").init()
+    assert findings(node, exit=1)["dht"]["result"] == "warn"
+    [peer] = node.json("peer", "add", boot[2])
+    assert peer["addr"] == boot[2] and peer["role"] == "bootstrap"
+    wait_for(lambda: in_dht(node))
+    node.stop()
+    node.start()
+    wait_for(lambda: in_dht(node))
+    node.ok("peer", "remove", boot[2])
+    assert node.json("peer", "list") == []
+
+
+def test_peer_add_takes_the_addresses_of_a_link(nodes):
+    alice, bob = nodes("alice").init(), nodes("bob").init()
+    link = alice.ok("invite", "--no-wait").out.strip()
+    [peer] = bob.json("peer", "add", link)
+    assert peer["addr"] == alice.json("status")[0]["listen"][0]
+    bare = alice.ok("invite", "--no-wait", "--no-hints").out.strip()
+    assert bob.run("peer", "add", bare).exit == 65
+
+
+# ---- finding each other -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def friends(nodes, boot):
+    """alice and bob, who know each other and one node of the DHT."""
+    alice, bob = knowing(nodes, "alice", boot[2]), knowing(nodes, "bob", boot[2])
+    for node in alice, bob:
+        wait_for(lambda: in_dht(node))
+    alice.befriend(bob)
+    return alice, bob
+
+
+def test_the_path_to_a_friend_is_told(friends):
+    alice, bob = friends
+    [friend] = alice.json("friend", "list")
+    assert friend["path"] in ("direct", "lan") and "via" not in friend
+    [ping] = alice.json("ping", "bob", "-c", "1")
+    assert ping["path"] == friend["path"] and len(ping["ms"]) == 1
+    [path] = alice.json("net", "path", "bob")
+    assert path["state"] == "online" and path["addr"] == bob.json("status")[0]["listen"][0]
+    assert path["candidates"]
+    words = alice.ok("net", "path", "bob").out
+    assert words.startswith("bob: online direct at ") and "\ntried\n" in words
+
+
+def test_friends_find_each_other_again_without_the_bootstrap_node(friends, boot):
+    alice, bob = friends
+    boot[1].stop()
+    bob.stop()
+    bob.start()
+    wait_for(lambda: bob.json("friend", "list", "--online"), 20)
+    bob.ok("send", "alice", "back", "--wait", "delivered", "--timeout", "10s")
+
+
+# ---- why, path and stats ------------------------------------------------------------------------
+
+
+def hints(node, *args):
+    return " ".join(node.json("why", *args)[0].get("hints", []))
+
+
+def test_why_names_what_is_missing(friends, boot):
+    alice, bob = friends
+    assert "hints" not in alice.json("why", "bob")[0]
+    bob.stop()
+    wait_for(lambda: not alice.json("friend", "list", "--online"))
+    [text] = alice.json("send", "bob", "are you there?")
+    wait_for(lambda: alice.json("net", "path", "bob")[0]["tries"], 20)
+    for subject in "bob", text["id"]:
+        [why] = alice.json("why", subject)
+        assert why["steps"] and all(re.match(r"^[a-z_]+$", step["code"]) for step in why["steps"])
+    boot[1].stop()
+    alice.stop()
+    alice.start()
+    assert "no known peer of the DHT answers" in hints(alice, "bob")
+    assert "hint: " in alice.ok("why", "bob").out
+    alice.ok("config", "unset", "net.bootstrap")
+    assert "no peer is known to start from" in hints(alice, "bob")
+    alice.ok("config", "set", "net.dht", "off")
+    assert "yaari config set net.dht auto" in hints(alice, "bob")
+
+
+def test_stats_add_up_and_begin_again(friends):
+    alice, _ = friends
+    rows = alice.json("stats")
+    [bob] = [row for row in rows if row.get("name") == "bob"]
+    total = {row["purpose"]: row for row in rows if "friend" not in row}
+    assert set(total) == {"link", "path", "contact", "dht", "relayed"}
+    assert 0 < bob["in"] <= total["link"]["in"] and 0 < bob["out"] <= total["link"]["out"]
+    assert total["dht"]["out"] > 0 and total["contact"]["in"] > 0
+    assert bob["relayed_for_me"] == bob["relayed_by_me"] == 0
+    alice.ok("stats", "--reset")
+    later = {row["purpose"]: row for row in alice.json("stats") if "friend" not in row}
+    assert later["contact"]["in"] < total["contact"]["in"] and later["link"]["since"] > total["link"]["since"]
+    assert alice.run("stats", "--since", "sometime").exit == 64
+    lines = alice.ok("stats").lines
+    assert lines[0].split("\t")[1] == "bob" and len(lines[0].split("\t")) == 8
+
+
+def test_path_and_ping_want_a_friend(pair):
+    alice, _ = pair
+    assert alice.run("net", "path", "eve").exit == 67
+    assert alice.run("friend", "set", "bob", "relay", "maybe").exit == 64
+    assert alice.run("friend", "set", "bob", "mail", "no").exit == 64
+    assert alice.run("friend", "set", "eve", "relay", "no").exit == 67
+
+
+def test_records_as_text_for_people(pair):
+    alice, _ = pair
+    report = alice.ok("friend", "show", "bob").out
+    assert "relay        default" in report
+    assert json.loads(alice.ok("rpc", "net.check").out)["checks"]
