@@ -196,11 +196,12 @@
 #define YR_MAIL_DAY_BYTES  4194304   /* that one friend may leave here in a day ... */
 #define YR_MAIL_HOUR       600       /* ... and envelopes in an hour */
 #define YR_MAIL_LIFE_DAYS  15        /* an envelope lives 14, and our clock may be behind */
-#define YR_MAIL_LIFE_S_MIN 86400 /* one that has expired by our clock is kept a day: whose is it? \
-                                  */
-#define YR_MAIL_LIST_MAX 256     /* ids in one frame */
-#define YR_MAIL_SEND_MAX 32      /* envelopes on the way to their friend at once */
-#define YR_MAIL_ACKS_MAX 128     /* answers to one depositor that wait for a commit */
+#define YR_MAIL_LIFE_S_MIN                                                                    \
+    86400                    /* one that has expired by our clock is kept a day: whose is it? \
+                              */
+#define YR_MAIL_LIST_MAX 256 /* ids in one frame */
+#define YR_MAIL_SEND_MAX 32  /* envelopes on the way to their friend at once */
+#define YR_MAIL_ACKS_MAX 128 /* answers to one depositor that wait for a commit */
 
 #define YR_PWHASH_OPS     3    /* Argon2id passes of a new vault: 0.42 s with 256 MiB */
 #define YR_PWHASH_OPS_MIN 3    /* ... and accepted: fewer is a file made weak */
@@ -332,6 +333,10 @@
 #define YR_DHT_KEPT_MAX      32    /* nodes kept over a restart: one of them will be there */
 #define YR_DHT_SAVE_S        1800  /* ... written so often: a crash loses half an hour */
 #define YR_DHT_TOKEN_S       300   /* a new secret; tokens of the one before are still good */
+
+#define YR_AGE_LOGN          18  /* work factor of a backup: 256 MiB, about a second */
+#define YR_AGE_LOGN_MAX      22  /* ... of one that is read: 4 GiB, as age itself allows */
+#define YR_AGE_FILE_HEAD_MAX 256 /* bytes of an age file before its first chunk */
 
 #define YR_ROW_MAX       65536  /* plaintext of one stored row */
 #define YR_KEY_MAX       48     /* bytes of a stored key */
