@@ -139,6 +139,25 @@ static enum yr_exit look(struct yr_cli *cli, struct adding *adding)
     return exit;
 }
 
+/** What may be missing when nobody was found. */
+static void say_what_helps(struct yr_cli *cli)
+{
+    struct yr_client_error err = {0};
+    json_t *status = yr_client_call(cli->client, "net.status", NULL, &err);
+    const json_t *dht = json_object_get(status, "dht");
+
+    yr_out_note(&cli->out, "The node will go on in the background.");
+    if (dht != NULL && yr_json_int(dht, "nodes", 0) == 0)
+        yr_out_note(&cli->out,
+                    "hint: %s; the addresses in a link may be out of date, or of another network. "
+                    "yaari net check says more",
+                    strcmp(yr_json_str(dht, "mode", ""), "off") == 0 ? "the DHT is off here"
+                    : yr_json_int(dht, "peers", 0) > 0 ? "no known peer of the DHT answers"
+                                                       : "no peer of the DHT is known here");
+    json_decref(status);
+    yr_client_error_clear(&err);
+}
+
 static enum yr_exit wait_until_added(struct yr_cli *cli, const json_t *request, const char *inviter)
 {
     const yr_ms deadline = yr_wall_ms() + (cli->timeout_given ? cli->timeout_ms : 60000);
@@ -154,7 +173,7 @@ static enum yr_exit wait_until_added(struct yr_cli *cli, const json_t *request, 
     if (exit == YR_EXIT_TEMPFAIL || exit == YR_INTERRUPTED)
         goes_on(cli, adding.request);
     if (exit == YR_EXIT_TEMPFAIL)
-        yr_out_note(&cli->out, "The node will go on in the background.");
+        say_what_helps(cli);
     json_decref(adding.request);
     return exit == YR_EXIT_NOTHING ? YR_EXIT_OK : exit;
 }

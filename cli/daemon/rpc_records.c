@@ -405,8 +405,10 @@ json_t *yr_record_request(struct yr_rpc *rpc, const struct yr_add_info *info)
     if (info->state == YR_ADD_FAILED) {
         json_object_set_new(request, "reason", json_string_nocheck(add_reason(info->why)));
         yr_json_put_str(request, "text", yr_strerror(info->why));
-    } else if (info->tried.family != 0) {
+    } else if (info->tried.family == 4 || info->tried.family == 6) {
         json_object_set_new(request, "tried", yr_json_addr(&info->tried));
+    } else if (info->tried.family == YR_FAMILY_SIGNAL) {
+        json_object_set_new(request, "tried", json_string_nocheck("the DHT"));
     }
     yr_json_put_time(request, "time", info->created_ms);
     return request;

@@ -162,11 +162,18 @@ static void hint_dht(json_t *hints, const struct yr_net_info *net, const struct 
                     "it is looked for again by itself");
 }
 
-static void hint_paths(json_t *hints, const struct yr_net_info *net, const struct tried *t)
+static void hint_paths(json_t *hints, const struct yr_friend_info *info,
+                       const struct yr_net_info *net, const struct tried *t)
 {
     const bool hard = net->mapping == YR_NAT_ADDRESS || net->mapping == YR_NAT_PORT;
 
-    if (t->punched && hard && t->no_relay)
+    if (info->online && hard)
+        hint(hints,
+             "this network gives every connection another port (symmetric NAT); for a direct "
+             "link: yaari config set net.port_mapping yes, or IPv6 on both sides");
+    else if (info->online)
+        return; // through the common friend; the direct way is tried on
+    else if (t->punched && hard && t->no_relay)
         hint(hints, "both networks give every connection another port (symmetric NATs), and no "
                     "common friend is online to go through. Any one of these helps: yaari config "
                     "set net.port_mapping yes, here or there; a common friend who is online; IPv6");
@@ -187,10 +194,11 @@ static json_t *hints_for(struct yr_rpc *rpc, const struct yr_friend_info *info,
 
     yr_node_net(rpc->node, &net);
     rpc->env.status(rpc->env.ctx, &status);
-    if (info->online || info->blocked || status.offline)
+    if ((info->online && !info->relayed) || info->blocked || status.offline)
         return hints;
-    hint_dht(hints, &net, t);
-    hint_paths(hints, &net, t);
+    if (!info->online)
+        hint_dht(hints, &net, t);
+    hint_paths(hints, info, &net, t);
     if (net.clock_offset_ms != 0)
         hint(hints, "this clock differs from those of friends by %" PRId64 " min: set it",
              net.clock_offset_ms / 60000);
@@ -205,25 +213,41 @@ static bool told_by_tries(const struct yr_why *step)
     return strcmp(step->code, "no_answer") == 0 || strcmp(step->code, "no_address") == 0;
 }
 
-static json_t *steps_of(struct yr_rpc *rpc, const struct yr_why *whys, size_t count,
-                        const struct yr_try *tries, size_t try_count)
+static void add_relay(struct yr_rpc *rpc, json_t *steps, const struct yr_friend_info *info)
+{
+    json_t *via = json_object();
+    struct yr_buf text = {0};
+
+    yr_put_name(rpc, via, "via", info->via);
+    yr_buf_addf(&text, "through %s, who carries it sealed: nothing got through directly so far",
+                yr_json_str(via, "via", ""));
+    put_step(steps, 0, "relayed", yr_buf_str(&text));
+    yr_buf_clear(&text);
+    json_decref(via);
+}
+
+static json_t *steps_of(struct yr_rpc *rpc, const struct yr_friend_info *info,
+                        const struct yr_why *whys, size_t count, const struct yr_try *tries,
+                        size_t try_count)
 {
     json_t *steps = json_array();
 
     for (size_t i = 0; i < count; i++)
         if (try_count == 0 || !told_by_tries(&whys[i]))
             put_step(steps, whys[i].time_ms, whys[i].code, whys[i].text);
+    if (info->online && info->relayed)
+        add_relay(rpc, steps, info);
     for (size_t i = try_count; i-- > 0;) // newest first; told oldest first
         add_try(rpc, steps, &tries[i]);
     return steps;
 }
 
-/* What was tried for a friend who is not there. */
+/* What was tried for a friend who is not there, or only through another. */
 static size_t tries_of(struct yr_rpc *rpc, const struct yr_friend_info *info, struct yr_try *out)
 {
     size_t count = 0;
 
-    while (!info->online && !info->blocked && count < TRIES_MAX &&
+    while ((!info->online || info->relayed) && !info->blocked && count < TRIES_MAX &&
            yr_node_try_at(rpc->node, info->id, count, &out[count]))
         count++;
     return count;
@@ -260,17 +284,18 @@ enum yr_end yr_rpc_message_why(struct yr_call *call)
         return yr_call_err(call, err);
     if (id != NULL && (!rpc->msg.own || rpc->msg.state != YR_STATE_ACCEPTED ||
                        yr_node_friend(rpc->node, conv, &info) != YR_OK))
-        info.online = true; // the way to a friend is not what it is about
+        info = (struct yr_friend_info){.online = true}; // it is not about the way to a friend
     try_count = tries_of(rpc, &info, tries);
 
     const struct tried tried = look_over(tries, try_count);
     const char *state = id != NULL    ? yr_state_name(rpc, rpc->msg.state, rpc->msg.own)
                         : info.online ? "online"
                                       : "offline";
-    json_t *why = json_pack(
-        "{s:s, s:o, s:s, s:o, s:o}", "type", "why", "subject",
-        id != NULL ? yr_json_id(msg, YR_MSG_ID_LEN) : yr_json_id(conv, YR_ID_LEN), "state", state,
-        "target", yr_record_ref(rpc, conv), "steps", steps_of(rpc, whys, count, tries, try_count));
+    json_t *why =
+        json_pack("{s:s, s:o, s:s, s:o, s:o}", "type", "why", "subject",
+                  id != NULL ? yr_json_id(msg, YR_MSG_ID_LEN) : yr_json_id(conv, YR_ID_LEN),
+                  "state", state, "target", yr_record_ref(rpc, conv), "steps",
+                  steps_of(rpc, &info, whys, count, tries, try_count));
     json_t *hints = hints_for(rpc, &info, &tried);
     if (json_array_size(hints) > 0)
         json_object_set(why, "hints", hints);

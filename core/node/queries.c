@@ -206,7 +206,8 @@ static void why_friend(const struct yr_node *n, unsigned slot, struct steps *s, 
         return;
     }
     if (f->online) {
-        step(s, f->online_ms, "linked", "direct link, round trip %llu.%01llu ms",
+        step(s, f->online_ms, "linked", "%s link, round trip %llu.%01llu ms",
+             link.addr.family == YR_FAMILY_VIA ? "relayed" : "direct",
              (unsigned long long)(link.rtt_us / 1000),
              (unsigned long long)(link.rtt_us % 1000 / 100));
         return;

@@ -324,6 +324,26 @@ static void why_tells_what_was_tried_in_words(void **state)
     json_decref(answer);
 }
 
+static void why_of_a_relayed_link_names_the_friend_and_what_failed(void **state)
+{
+    struct world *w = *state;
+    struct yr_friend_info *bob = &w->node->friends[0];
+    json_t *answer, *steps;
+
+    bob->online = bob->relayed = true;
+    fake_id(bob->via, 3);
+    add_try(w, YR_WAY_PUNCH, YR_OUT_SILENT);
+    steps = json_object_get(call(w, &answer, "message.why", "{\"friend\":\"bob\"}"), "steps");
+    assert_int_equal(json_array_size(steps), 2);
+    assert_string_equal(str(json_array_get(steps, 0), "code"), "relayed");
+    assert_non_null(strstr(str(json_array_get(steps, 0), "text"), "through carol"));
+    assert_string_equal(str(json_array_get(steps, 1), "code"), "punch_silent");
+    json_decref(answer);
+    assert_false(hinted(w, ""));
+    w->node->net.mapping = YR_NAT_PORT;
+    assert_true(hinted(w, "symmetric NAT"));
+}
+
 static void why_says_what_may_help(void **state)
 {
     struct world *w = *state;
@@ -480,6 +500,7 @@ int main(void)
         TEST(a_relayed_link_names_the_friend_who_relays),
         TEST(a_path_lists_candidates_and_attempts_oldest_first),
         TEST(why_tells_what_was_tried_in_words),
+        TEST(why_of_a_relayed_link_names_the_friend_and_what_failed),
         TEST(why_says_what_may_help),
         TEST(stats_count_each_friend_and_purpose),
         TEST(stats_can_be_asked_from_an_hour_on_and_reset),
