@@ -89,11 +89,13 @@
 #define YR_PROBE_QUEUE_MAX 128  /* probes and answers that wait to leave; rounds wait for room */
 #define YR_PROBES_OUT_MAX  2048 /* probes whose answers count: twice a birthday */
 #define YR_PROBE_WINDOW    1024 /* clock values, ms: a probe may come so much late */
-#define YR_PROBE_LEASE_MS  4000 /* of clock made durable ahead: a round needs no commit of its own \
+#define YR_PROBE_LEASE_MS                                                                          \
+    4000                        /* of clock made durable ahead: a round needs no commit of its own \
                                  */
 #define YR_PROBE_HURRY_S    2   /* between two rounds asked for at once */
 #define YR_PROBE_FRESH_S    30  /* an answer to an older probe is late */
 #define YR_PATH_SILENT_MS   400 /* without an answer: a circuit, the DHT are asked too */
+#define YR_TELL_S           5   /* between two times that friends are told where others see us */
 #define YR_OFFER_BURST      4   /* offers of a friend acted on at once, ... */
 #define YR_OFFER_S          5   /* ... then one so often: at most 6 rounds to 16 addresses each */
 #define YR_OFFERS_HELD      8   /* signals that wait for their clocks to be durable */
@@ -113,6 +115,7 @@
 #define YR_NAT_WAIT_S        5    /* for a stranger's packet that was asked for */
 #define YR_NAT_HAIRPIN_S     2    /* for our own packet to come back */
 #define YR_NAT_MAPPED_S      300  /* a port mapping by which nobody came for so long is not told */
+#define YR_NAT_ASK_S         120  /* ... so a friend is asked to try it twice in that time */
 #define YR_NETWORKS_MAX      16   /* networks whose keepalive is remembered */
 #define YR_KEEPALIVE_TESTS   6    /* that find it out, for each network, ever */
 #define YR_KEEPALIVE_WAIT_S  3    /* for an answer beyond its time */

@@ -68,9 +68,20 @@ struct yr_spot *yr_candidates_learn(struct yr_candidates *c, const struct yr_add
     return at;
 }
 
-void yr_candidates_forget(struct yr_candidates *c, enum yr_addr_source source)
+static bool among(const struct yr_addr *addr, const struct yr_addr *addrs, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (yr_addr_eq(addr, &addrs[i]))
+            return true;
+    return false;
+}
+
+void yr_candidates_told(struct yr_candidates *c, const struct yr_addr *addrs, size_t count,
+                        enum yr_addr_source source)
 {
     for (size_t i = c->count; i-- > 0;) {
+        if (among(&c->list[i].addr, addrs, count))
+            continue;
         c->list[i].told = false;
         if (c->list[i].source == source)
             forget(c, i);

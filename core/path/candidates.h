@@ -37,8 +37,9 @@ const struct yr_spot *yr_candidates_find(const struct yr_candidates *c, const st
  *  has been.  *fresh: it was not there, or is heard on the LAN now. */
 struct yr_spot *yr_candidates_learn(struct yr_candidates *c, const struct yr_addr *addr,
                                     enum yr_addr_source source, yr_us now, bool *fresh);
-/** Forget those that only this source knows. */
-void yr_candidates_forget(struct yr_candidates *c, enum yr_addr_source source);
+/** The friend tells these, and no others any more. */
+void yr_candidates_told(struct yr_candidates *c, const struct yr_addr *addrs, size_t count,
+                        enum yr_addr_source source);
 /** Forget those of an extra socket. */
 void yr_candidates_shut(struct yr_candidates *c, uint16_t local);
 

@@ -24,6 +24,16 @@ bool yr_keepalive_asks(const struct yr_keepalive *k)
            k->friends < YR_KEEPALIVE_FRIENDS;
 }
 
+// Half way as shares go: 40 s from 30 matter as much as 160 s from 120.
+static unsigned between(unsigned low, unsigned high)
+{
+    unsigned mid = low;
+
+    while (mid * mid < low * high)
+        mid++;
+    return mid;
+}
+
 unsigned yr_keepalive_ask(struct yr_keepalive *k, yr_us now)
 {
     // The first question about time is for the longest: most networks that remember long remember
@@ -33,7 +43,7 @@ unsigned yr_keepalive_ask(struct yr_keepalive *k, yr_us now)
     else if (k->tests == 1)
         k->ask_s = YR_LINK_KEEPALIVE_S_MAX;
     else
-        k->ask_s = (k->low + k->high) / 2;
+        k->ask_s = between(k->low, k->high);
     k->asking = true;
     k->asked_us = now;
     k->tests++;
@@ -43,7 +53,7 @@ unsigned yr_keepalive_ask(struct yr_keepalive *k, yr_us now)
 // Nothing is left to ask: 20 % to spare.
 static bool conclude(struct yr_keepalive *k)
 {
-    if (k->tests < YR_KEEPALIVE_TESTS && k->high - k->low > 5)
+    if (k->tests < YR_KEEPALIVE_TESTS && 6 * (k->high - k->low) > k->low)
         return false;
     k->low = YR_MAX(k->low * 5 / 6, (unsigned)YR_LINK_KEEPALIVE_S_MIN);
     k->known = true;

@@ -14,8 +14,10 @@ void yr_nat_moved(struct yr_nat *nat, const struct yr_addr *own, size_t count)
 {
     const struct yr_rng *rng = nat->rng;
     const struct yr_addr mapped = nat->mapped;
+    const uint64_t version = nat->version;
 
     yr_nat_init(nat, rng);
+    nat->version = version; // who moves tells it anyway
     nat->mapped = mapped;
     nat->own_count = YR_MIN(count, YR_COUNT(nat->own));
     if (nat->own_count > 0)
@@ -83,12 +85,13 @@ static void changed(struct yr_nat *nat, yr_us now, const struct yr_addr *from)
 void yr_nat_seen(struct yr_nat *nat, struct yr_now now, const struct yr_addr *from,
                  const struct yr_addr *seen)
 {
-    struct yr_addr outside;
-    bool first;
+    struct yr_addr before = {0}, after = {0};
+    const enum yr_nat_kind kind = yr_nat_mapping(nat);
 
     if (!yr_addr_udp(from) || !yr_addr_udp(seen) || seen->port == 0 || from->local != 0 ||
         from->family != seen->family || yr_addr_loopback(seen) || yr_addr_multicast(seen))
         return;
+    (void)yr_nat_outside(nat, seen->family, &before);
     for (size_t i = nat->count; i-- > 0;) {
         if (!same_place(&nat->reports[i].from, from))
             continue;
@@ -101,10 +104,12 @@ void yr_nat_seen(struct yr_nat *nat, struct yr_now now, const struct yr_addr *fr
             drop(nat, i);
     if (nat->count == YR_NAT_REPORTS_MAX)
         drop(nat, worst(nat));
-    first = !yr_nat_outside(nat, 4, &outside);
     nat->reports[nat->count++] =
         (struct yr_nat_report){.from = *from, .seen = *seen, .at = now.mono_us};
-    if (first && seen->family == 4)
+    (void)yr_nat_outside(nat, seen->family, &after);
+    if (!same_place(&before, &after) || kind != yr_nat_mapping(nat))
+        nat->version++;
+    if (before.family == 0 && seen->family == 4)
         nat->hairpin_due = nat->hairpin == YR_UNKNOWN && !own(nat, seen);
 }
 
@@ -292,15 +297,21 @@ enum yr_tri yr_nat_reachable(const struct yr_nat *nat, struct yr_now now, uint8_
 
 void yr_nat_mapped(struct yr_nat *nat, const struct yr_addr *addr)
 {
-    if (!same_place(&nat->mapped, addr))
+    if (!same_place(&nat->mapped, addr)) {
         nat->mapped_us = 0;
+        nat->mapped_told = false;
+        nat->version++;
+    }
     nat->mapped = *addr;
 }
 
 void yr_nat_reached(struct yr_nat *nat, struct yr_now now, const struct yr_addr *at)
 {
-    if (yr_addr_udp(at) && same_place(&nat->mapped, at))
-        nat->mapped_us = now.mono_us;
+    if (!yr_addr_udp(at) || !same_place(&nat->mapped, at))
+        return;
+    nat->version += !nat->mapped_told;
+    nat->mapped_told = true;
+    nat->mapped_us = now.mono_us;
 }
 
 enum yr_tri yr_nat_mapped_works(const struct yr_nat *nat, struct yr_now now)
@@ -338,17 +349,26 @@ bool yr_nat_hairpin(struct yr_nat *nat, struct yr_now now, const uint8_t *packet
     return true;
 }
 
+static yr_us mapped_until(const struct yr_nat *nat)
+{
+    return nat->mapped_told ? nat->mapped_us + YR_NAT_MAPPED_S * YR_S : YR_NEVER;
+}
+
 yr_us yr_nat_deadline(const struct yr_nat *nat)
 {
-    return nat->hairpin_us != 0 ? nat->hairpin_us : YR_NEVER;
+    return YR_MIN(nat->hairpin_us != 0 ? nat->hairpin_us : YR_NEVER, mapped_until(nat));
 }
 
 void yr_nat_tick(struct yr_nat *nat, struct yr_now now)
 {
-    if (nat->hairpin_us == 0 || now.mono_us < nat->hairpin_us)
-        return;
-    nat->hairpin = YR_NO;
-    nat->hairpin_us = 0;
+    if (nat->hairpin_us != 0 && now.mono_us >= nat->hairpin_us) {
+        nat->hairpin = YR_NO;
+        nat->hairpin_us = 0;
+    }
+    if (now.mono_us >= mapped_until(nat)) { // nobody comes that way: it is told no more
+        nat->mapped_told = false;
+        nat->version++;
+    }
 }
 
 /* ---- our own addresses ---- */

@@ -27,6 +27,7 @@ struct yr_nat_report {
 
 struct yr_nat {
     const struct yr_rng *rng;
+    uint64_t version;                     /* changes with what friends ought to know */
     struct yr_addr own[YR_OWN_ADDRS_MAX]; /* of our interfaces */
     size_t own_count;
 
@@ -53,6 +54,7 @@ struct yr_nat {
 
     struct yr_addr mapped; /* what a gateway says; family 0: nothing */
     yr_us mapped_us;       /* when somebody last came that way; 0: never */
+    bool mapped_told;      /* it is among our addresses */
 };
 
 void yr_nat_init(struct yr_nat *nat, const struct yr_rng *rng);

@@ -118,7 +118,7 @@ void yr_paths_told(struct yr_paths *p, unsigned slot, const struct yr_addr *addr
 {
     struct yr_sought *at = &p->places[slot];
 
-    yr_candidates_forget(&at->known, source);
+    yr_candidates_told(&at->known, addrs, count, source);
     for (size_t i = 0; i < count && i < YR_ADDRS_MAX / 2; i++)
         if (yr_addr_askable(&addrs[i], loopback))
             yr_paths_learn(p, slot, &addrs[i], source, now);
@@ -179,8 +179,44 @@ size_t yr_paths_poll(struct yr_paths *p, struct yr_now now, struct yr_addr *to, 
     return yr_nat_poll(p->nat, now, to, buf, cap);
 }
 
+// Others see us elsewhere than we have told: whoever cannot know is told.
+static void tell_news(struct yr_paths *p, struct yr_now now)
+{
+    if (p->told == p->nat->version || now.mono_us < p->tell_us)
+        return;
+    p->told = p->nat->version;
+    p->tell_us = now.mono_us + YR_TELL_S * YR_S;
+    for (unsigned slot = 0; slot < p->end; slot++) {
+        struct yr_sought *at = &p->places[slot];
+        if (at->pair == NULL || at->blocked)
+            continue;
+        if (yr_paths_lost(p, slot))
+            at->need_us = now.mono_us;
+        else
+            yr_paths_tell(p, slot, now);
+    }
+}
+
+// A port mapping is believed while somebody comes that way: a friend with a link is asked to.
+static void check_mapped(struct yr_paths *p, struct yr_now now)
+{
+    if (p->nat->mapped.family == 0 || now.mono_us < p->mapped_us)
+        return;
+    p->mapped_us = now.mono_us + YR_NAT_ASK_S * YR_S;
+    for (unsigned i = 0; i < p->end; i++) {
+        struct yr_sought *at = &p->places[++p->mapped_slot % p->end];
+        if (at->pair == NULL || at->blocked || at->doubt || !yr_addr_udp(&at->link) ||
+            yr_seek_reach(p, at, &at->link) == YR_REACH_LAN)
+            continue;
+        yr_paths_tell(p, p->mapped_slot % p->end, now);
+        return;
+    }
+}
+
 void yr_paths_tick(struct yr_paths *p, struct yr_now now)
 {
+    tell_news(p, now);
+    check_mapped(p, now);
     for (unsigned slot = 0; slot < p->end; slot++) {
         if (p->places[slot].pair == NULL)
             continue;
@@ -195,6 +231,10 @@ yr_us yr_paths_deadline(const struct yr_paths *p)
 {
     yr_us due = YR_MIN(yr_ports_deadline(p), yr_nat_deadline(p->nat));
 
+    if (p->told != p->nat->version)
+        due = YR_MIN(due, p->tell_us);
+    if (p->nat->mapped.family != 0)
+        due = YR_MIN(due, p->mapped_us);
     for (unsigned slot = 0; slot < p->end; slot++) {
         const struct yr_sought *at = &p->places[slot];
         if (at->pair == NULL)

@@ -69,7 +69,7 @@ void yr_probe_all(struct yr_paths *p, struct yr_sought *at, struct yr_now now)
         yr_probe_to(p, at, &at->known.list[i].addr, YR_FOR_FINDING, 0, now);
     for (size_t i = 0; i < p->peer_count; i++)
         yr_probe_to(p, at, &p->peers[i], YR_FOR_FINDING, 0, now);
-    if (at->link.family != 0 && !yr_addr_udp(&at->link))
+    if (at->doubt && !yr_addr_udp(&at->link))
         yr_probe_to(p, at, &at->link, YR_FOR_FINDING, 0, now);
 }
 

@@ -146,6 +146,11 @@ struct yr_paths {
     struct yr_network networks[YR_NETWORKS_MAX];
     size_t network_count;
 
+    uint64_t told;   /* of what the NAT test says: friends know */
+    yr_us tell_us;   /* when they may be told again */
+    yr_us mapped_us; /* when a friend is to try the port mapping again */
+    unsigned mapped_slot;
+
     uint64_t counts[YR_PATH_N_COUNT];
 };
 
