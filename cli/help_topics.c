@@ -111,15 +111,31 @@ static void privacy(struct yr_buf *out)
              "nobody can enforce.\n");
 }
 
+static void network(struct yr_buf *out)
+{
+    yr_buf_adds(
+        out,
+        "Network\n\n"
+        "A friend is looked for where the last link was and where the friend said, in the local\n"
+        "network, and in the DHT. Links go directly where the networks allow it, else through a\n"
+        "common friend who is online: `yaari friend list` shows lan, direct or relay(carol).\n\n"
+        "To be found anywhere a node has to know one node of the DHT to start from:\n\n"
+        "  yaari peer add HOST:PORT/KEY     as whoever runs it sees it in `yaari net addrs`\n"
+        "  yaarid --dht server              run one: yaarid(8), \"BOOTSTRAP NODE\"\n\n"
+        "When something does not work:\n\n"
+        "  yaari net check                  what works, what does not, what to do next\n"
+        "  yaari why bob                    what was tried to reach bob, and what may help\n"
+        "  yaari net path bob               the same with addresses and times\n"
+        "  yaari config set net.port_mapping yes    ask the router to let friends in\n"
+        "  yaari stats                      what it costs\n");
+}
+
 static const struct {
     const char *name;
     void (*write)(struct yr_buf *out);
 } topics[] = {
-    {"environment", environment},
-    {"exit-codes", exit_codes},
-    {"targets", targets},
-    {"formatting", formatting},
-    {"bots", bots},
+    {"environment", environment}, {"exit-codes", exit_codes}, {"targets", targets},
+    {"formatting", formatting},   {"network", network},       {"bots", bots},
     {"privacy", privacy},
 };
 
