@@ -85,9 +85,11 @@ class Node:
         assert result.exit == 0, result
         return result
 
-    def json(self, *args, **kwargs):
-        """The records of a command that must succeed."""
-        records = self.ok(*args, "--json", **kwargs).records
+    def json(self, *args, exits=(0,), **kwargs):
+        """The records of a command that must succeed, or end as `exits` allows."""
+        result = self.run(*args, "--json", **kwargs)
+        assert result.exit in exits, result
+        records = result.records
         for record in records:
             check(record)
         return records

@@ -78,6 +78,10 @@ class Space:
     def nft(self, rules):
         return run(*self.argv, "nft", "-f", "-", stdin=rules)
 
+    def ruleset(self, table):
+        """What nft holds, as text."""
+        return run(*self.argv, "nft", "list", "table", "inet", table)
+
     def inside(self, work):
         """work(), called in here; its result.  What sockets it opens stay in here."""
         out = []
