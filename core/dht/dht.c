@@ -6,6 +6,7 @@
 #define REFRESH_US         (250 * YR_MS) /* between two buckets that are looked through */
 #define REFRESH_LAST_US    (30 * YR_S)   /* ... or looked at whether one should be */
 #define DIAL_US            (60 * YR_S)   /* between two wishes to be dialled */
+#define DIAL_SOON_US       (20 * YR_S)   /* ... of a server that nobody has reached for so long */
 
 static const char *const counter_names[] = {
 #define X(NAME, text) text,
@@ -215,7 +216,7 @@ static bool enqueue(struct yr_dht *dht, struct yr_dht_packet *p)
 
 bool yr_dht_send(struct yr_dht *dht, const struct yr_dht_contact *to, const struct yr_dht_msg *msg)
 {
-    const struct yr_dht_peer *peer = yr_dht_keys_make(&dht->keys, to->pk);
+    struct yr_dht_peer *peer = yr_dht_keys_make(&dht->keys, to->pk);
     uint8_t plain[YR_DHT_PLAIN_MAX], nonce[YR_NONCE_LEN];
     struct yr_dht_packet *p;
     size_t len;
@@ -232,6 +233,7 @@ bool yr_dht_send(struct yr_dht *dht, const struct yr_dht_contact *to, const stru
     yr_dht_seal(p->bytes, peer->k, dht->keys.own.public_key, nonce, plain, len);
     p->to = to->addr;
     p->len = len + YR_DHT_OVERHEAD;
+    peer->sent_us = dht->keys.now_us;
     dht->counters[YR_DHT_N_SENT]++;
     return true;
 }
@@ -414,8 +416,15 @@ static void choose_role(struct yr_dht *dht, yr_us now)
         if (dht->dialback_addr.family == 0 || dht->dialback_count == 0)
             dht->dialback_addr = seen;
     }
-    if (dht->dialback_count == YR_DHT_DIALBACKS && now - dht->dialback_us >= YR_DHT_STABLE_S * YR_S)
+    if (dht->serves && now - dht->unasked_us > YR_DHT_UNREACHED_S * YR_S) {
+        dht->dialback_count = 0; // a gateway may have forgotten the port it had mapped
+        dht->serves = false;
+    }
+    if (!dht->serves && dht->dialback_count == YR_DHT_DIALBACKS &&
+        now - dht->dialback_us >= YR_DHT_STABLE_S * YR_S) {
         dht->serves = true;
+        dht->unasked_us = now;
+    }
 }
 
 // ---- receiving
@@ -453,6 +462,11 @@ static void ended(struct yr_dht *dht, struct yr_dht_request *rq, const struct yr
     case YR_DHT_FOR_PROOF:
         if (reply != NULL)
             dialled_back(dht, &rq->to.addr, now);
+        break;
+    case YR_DHT_FOR_DIALLED:
+        // it has made sure of us by now: its question went out before its refusal
+        if (reply != NULL && reply->status == YR_DHT_REFUSED && !rq->again)
+            yr_dht_dial(dht, &rq->to, &rq->target, true, now);
         break;
     case YR_DHT_FOR_FWD:
         if (reply != NULL)
@@ -561,6 +575,8 @@ static bool recv_one(struct yr_dht *dht, const struct yr_addr *from, const uint8
     if (!stranger && !yr_dht_within_rate(dht, from, now))
         return false;
     dht->counters[YR_DHT_N_REQUESTS]++;
+    if (peer->sent_us == 0 || now - peer->sent_us > YR_DHT_QUIET_S * YR_S)
+        dht->unasked_us = now;
     yr_dht_serve(dht, &contact, &msg, now);
     return true;
 }
@@ -729,13 +745,14 @@ static void maintain_step(struct yr_dht *dht, yr_us now)
 
 static void dial_step(struct yr_dht *dht, yr_us now)
 {
+    const bool reached = now - dht->unasked_us < DIAL_US;
     const size_t n = dht->tables[0].count;
 
     if (now < dht->dial_us)
         return;
-    dht->dial_us = now + DIAL_US;
-    if (dht->opts.role != YR_DHT_AUTO || dht->dialback_count == YR_DHT_DIALBACKS ||
-        yr_dht_known(dht) < YR_DHT_DIALBACKS + 1)
+    dht->dial_us = now + (dht->serves && !reached ? DIAL_SOON_US : DIAL_US);
+    if (dht->opts.role != YR_DHT_AUTO || yr_dht_known(dht) < YR_DHT_DIALBACKS + 1 ||
+        (dht->dialback_count == YR_DHT_DIALBACKS && (!dht->serves || reached)))
         return;
     (void)yr_dht_ping(
         dht,

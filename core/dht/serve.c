@@ -254,9 +254,21 @@ static uint8_t serve_signal(struct yr_dht *dht, const struct yr_dht_msg *msg, yr
 
 // ---- dialling for others
 
-void yr_dht_have_dialled(struct yr_dht *dht, const struct yr_dht_contact *who, yr_us now)
+void yr_dht_dial(struct yr_dht *dht, const struct yr_dht_contact *by,
+                 const struct yr_dht_contact *who, bool again, yr_us now)
 {
     struct yr_dht_msg msg = {.op = YR_DHT_DIAL, .nodes = {*who}, .count = 1};
+    struct yr_dht_request *rq =
+        yr_dht_ask(dht, by, YR_DHT_FOR_DIALLED, &msg, YR_DHT_HARD_MS * YR_MS, now);
+
+    if (rq == NULL)
+        return;
+    rq->target = *who;
+    rq->again = again;
+}
+
+void yr_dht_have_dialled(struct yr_dht *dht, const struct yr_dht_contact *who, yr_us now)
+{
     const struct yr_dht_table *table = yr_dht_table_of(dht, who->addr.family);
 
     for (int tries = 0; tries < 8 && table->count > 0; tries++) {
@@ -267,7 +279,7 @@ void yr_dht_have_dialled(struct yr_dht *dht, const struct yr_dht_contact *who, y
             continue;
         if (memcmp(by->pk, who->pk, 32) == 0)
             continue;
-        (void)yr_dht_ask(dht, by, YR_DHT_FOR_NOTHING, &msg, YR_DHT_HARD_MS * YR_MS, now);
+        yr_dht_dial(dht, by, who, false, now);
         return;
     }
 }
@@ -278,9 +290,13 @@ static uint8_t serve_dial(struct yr_dht *dht, const struct yr_dht_contact *from,
     const struct yr_dht_contact *to = &msg->nodes[0];
 
     // Who asks must be somebody: it has answered us, so that it cannot hide behind another.
-    if (!proven(dht, from, now) || !yr_dht_addr_ok(&to->addr, dht->opts.lax) ||
+    if (!yr_dht_addr_ok(&to->addr, dht->opts.lax) ||
         memcmp(to->pk, dht->keys.own.public_key, 32) == 0)
         return YR_DHT_REFUSED;
+    if (!proven(dht, from, now)) {
+        (void)yr_dht_ping(dht, from, YR_DHT_FOR_TABLE, 0, now);
+        return YR_DHT_REFUSED;
+    }
     return yr_dht_ping(dht, to, YR_DHT_FOR_TABLE, 0, now) ? YR_DHT_DONE : YR_DHT_REFUSED;
 }
 

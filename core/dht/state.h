@@ -38,15 +38,16 @@ struct yr_dht_allowance { /* of the sources that share a place */
 };
 
 enum yr_dht_why {
-    YR_DHT_FOR_TABLE,  /* does it live? */
-    YR_DHT_FOR_DIAL,   /* is it where it seems to be?  Then another shall dial it */
-    YR_DHT_FOR_PROOF,  /* it reached us unasked: does it live there? */
-    YR_DHT_FOR_FWD,    /* the same, before something is forwarded to it */
-    YR_DHT_FOR_RELAY,  /* a forwarder of a search: does it live? */
-    YR_DHT_FOR_LOOKUP, /* FIND */
-    YR_DHT_FOR_TARGET, /* GET and PUT, straight or in a FWD */
-    YR_DHT_FOR_INNER,  /* what is forwarded for another */
-    YR_DHT_FOR_NOTHING /* DIAL, SIGREG, SIGNAL */
+    YR_DHT_FOR_TABLE,   /* does it live? */
+    YR_DHT_FOR_DIAL,    /* is it where it seems to be?  Then another shall dial it */
+    YR_DHT_FOR_PROOF,   /* it reached us unasked: does it live there? */
+    YR_DHT_FOR_FWD,     /* the same, before something is forwarded to it */
+    YR_DHT_FOR_RELAY,   /* a forwarder of a search: does it live? */
+    YR_DHT_FOR_LOOKUP,  /* FIND */
+    YR_DHT_FOR_TARGET,  /* GET and PUT, straight or in a FWD */
+    YR_DHT_FOR_INNER,   /* what is forwarded for another */
+    YR_DHT_FOR_DIALLED, /* DIAL */
+    YR_DHT_FOR_NOTHING  /* SIGREG, SIGNAL */
 };
 
 struct yr_dht_request {
@@ -58,7 +59,8 @@ struct yr_dht_request {
     uint64_t search;     /* FOR_RELAY, FOR_LOOKUP, FOR_TARGET */
     uint64_t inner_txid; /* FOR_TARGET in a FWD */
     uint8_t inner_k[32], inner_op;
-    struct yr_dht_contact target; /* FOR_TARGET: the storing node */
+    struct yr_dht_contact target; /* FOR_TARGET: the storing node; FOR_DIALLED: who wants it */
+    bool again;                   /* FOR_DIALLED: asked a second time */
     struct yr_dht_contact asker;  /* FOR_FWD, FOR_INNER: who gets the answer ... */
     uint64_t asker_txid;
     uint8_t *inner; /* FOR_FWD: what to forward, owned */
@@ -163,6 +165,7 @@ struct yr_dht {
     size_t dialback_count;
     yr_us dialback_us; /* the first of them */
     struct yr_addr dialback_addr;
+    yr_us unasked_us; /* when last somebody reached us to whom we had long sent nothing */
 
     uint8_t ears[YR_DHT_EARS][YR_DHT_SIGNAL_LEN];
     size_t ear_next;
@@ -207,6 +210,9 @@ void yr_dht_inner_answered(struct yr_dht *dht, const struct yr_dht_request *rq,
                            const struct yr_dht_msg *reply);
 /** The node to forward to lives: now forward. */
 void yr_dht_forward(struct yr_dht *dht, struct yr_dht_request *rq, yr_us now);
+/** Ask this one to dial `who`. */
+void yr_dht_dial(struct yr_dht *dht, const struct yr_dht_contact *by,
+                 const struct yr_dht_contact *who, bool again, yr_us now);
 /** It is where it said: let somebody of another network dial it. */
 void yr_dht_have_dialled(struct yr_dht *dht, const struct yr_dht_contact *who, yr_us now);
 /** May this source cost us another request? */

@@ -231,8 +231,12 @@ static void a_dial_is_made_only_for_who_is_where_it_says(void **state)
     dial.nodes[0].addr = victim;
     memcpy(dial.nodes[0].pk, w->other.public_key, 32);
     say(w, &peer_addr, &dial);
+    assert_true(hear(w, &said, &to)); // who asks is asked whether it lives there
+    assert_int_equal(said.op, YR_DHT_PING);
+    assert_true(yr_addr_eq(&to, &peer_addr));
     assert_true(hear(w, &said, &to));
     assert_int_equal(said.status, YR_DHT_REFUSED);
+    assert_true(yr_addr_eq(&to, &peer_addr));
     assert_false(hear(w, &said, &to));
 }
 

@@ -178,7 +178,7 @@ void sim_map_port(struct sim *sim, unsigned node, enum sim_mapping how)
     sim_check(sn->box != SIM_INTERNET, "no box that could map");
     if (how != SIM_MAP_NONE) {
         outside = nat_outside(sim->boxes[sn->box].nat);
-        outside.port = (uint16_t)(50000 + node);
+        outside.port = how == SIM_MAP_TRUE ? sn->addr.port : (uint16_t)(50000 + node);
     }
     nat_forget_forwards(sim->boxes[sn->box].nat);
     if (how == SIM_MAP_TRUE)

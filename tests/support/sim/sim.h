@@ -80,7 +80,8 @@ void sim_give6(struct sim *sim, unsigned node, bool on);
 void sim_reboot_nat(struct sim *sim, unsigned box, bool new_address);
 /** Its properties, counts and forwards.  Lent. */
 struct nat *sim_box(struct sim *sim, unsigned box);
-/** Its gateway says that it mapped a port for the node, and did so or lied; or says no more. */
+/** Its gateway says that it mapped a port for the node, and did so (the port that it would have
+ *  anyway, so that nothing changes when it is forgotten) or lied; or says no more. */
 enum sim_mapping { SIM_MAP_NONE, SIM_MAP_TRUE, SIM_MAP_LIE };
 void sim_map_port(struct sim *sim, unsigned node, enum sim_mapping how);
 /** Extra sockets that the node has open. */
