@@ -139,6 +139,25 @@ def test_settings_of_the_network_count_at_once(nodes):
     assert node.run("config", "set", "net.dht", "yes").exit == 78
 
 
+def test_invite_warns_when_nobody_can_find_this_node(nodes, boot):
+    alone = nodes("alice").init()
+    said = alone.ok("invite", "--no-wait").err
+    assert said.startswith("warning: nobody outside this network can reach this node")
+    assert "no known peer)" in said and "yaari peer add HOST:PORT/KEY" in said
+    silent = knowing(nodes, "bob", f"127.0.0.1:{free_port()}/{'0' * 52}")
+    assert "no known peer answers)" in silent.ok("invite", "--no-wait").err
+    found = knowing(nodes, "carol", boot[2])
+    assert "warning" not in found.ok("invite", "--no-wait").err  # waits until the peer has answered
+
+
+def test_add_in_vain_says_what_may_be_missing(nodes):
+    alice, bob = nodes("alice").init(), nodes("bob").init()
+    link = alice.ok("invite", "--no-wait").out.strip()
+    alice.stop()
+    added = bob.run("add", link, "--timeout", "1s")
+    assert added.exit == 75 and "hint: no peer of the DHT is known here" in added.err
+
+
 # ---- peers --------------------------------------------------------------------------------------
 
 
