@@ -61,12 +61,14 @@ enum yr_reach yr_rpc_reach(struct yr_rpc *rpc, const struct yr_net_info *net)
         return YR_REACH_NONE;
     if (net->reachable4 == YR_YES || net->reachable6 == YR_YES || net->mapped_works == YR_YES)
         return YR_REACH_DIRECT;
-    if (net->dht == YR_ROLE_SERVER && net->bootstraps == 0 && !dht_works(net))
+    if (dht_works(net))
+        return YR_REACH_NAT; // at least
+    if (net->dht == YR_ROLE_SERVER && net->bootstraps == 0)
         return YR_REACH_UNKNOWN; // whom others start from learns it when the first one comes
     if ((own_addrs(rpc->node, 4).public && net->reachable4 == YR_UNKNOWN) ||
         (own_addrs(rpc->node, 6).public && net->reachable6 == YR_UNKNOWN))
         return YR_REACH_UNKNOWN;
-    return dht_works(net) || self.friends_online > 0 ? YR_REACH_NAT : YR_REACH_NONE;
+    return self.friends_online > 0 ? YR_REACH_NAT : YR_REACH_NONE;
 }
 
 const char *yr_reach_name(enum yr_reach reach)

@@ -74,6 +74,9 @@ static void who_is_reachable_is_said_by_what_was_found_out(void **state)
     w->node->self.friends_online = 0;
     w->node->own[0] = outside;
     assert_reach(w, "unknown"); // public, but who knows
+    net->nodes6 = 1;
+    assert_reach(w, "nat"); // at least that
+    net->nodes6 = 0;
     net->reachable4 = YR_NO;
     assert_reach(w, "none");
     net->reachable4 = YR_YES;
