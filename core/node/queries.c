@@ -58,6 +58,7 @@ static void friend_info(const struct yr_node *n, unsigned slot, struct yr_friend
     out->rtt_us = link.rtt_us;
     out->in_bytes = link.in_bytes;
     out->out_bytes = link.out_bytes;
+    out->lan = yr_addr_private(&link.addr) && !yr_addr_loopback(&link.addr);
     for (size_t i = 0; yr_paths_candidate(n->paths, slot, i, &addr, &source); i++)
         if (source == YR_ADDR_LAN && yr_addr_eq(&addr, &link.addr))
             out->lan = true;

@@ -65,6 +65,17 @@ class People:
         yaari.remove(self.home)
 
 
+def wait_path(one, two, path, seconds=30):
+    """Until both see the link go that way; seconds that took."""
+    start = time.monotonic()
+    try:
+        wait_for(lambda: one.path(two) == two.path(one) == path, seconds)
+    except AssertionError:
+        raise AssertionError(f"{one.path(two)} and {two.path(one)}, not {path}\n{one.run('net', 'path', two.name).out}\n"
+                             f"{two.run('net', 'path', one.name).out}") from None
+    return time.monotonic() - start
+
+
 def stamp(text):
     return datetime.datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
 

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from people import Exchange
+from people import Exchange, wait_path
 from yaari import wait_for
 
 BIG = 16 * 1024
@@ -113,3 +113,15 @@ def test_a_tunnel_is_only_a_pause(net, couple, told):
     start = time.monotonic()
     wait_for(lambda: alice.texts("bob") == [f"from the tunnel {i}" for i in range(3)], 20)
     told(f"after 6 s of silence the texts came {time.monotonic() - start:.1f} s later")
+
+
+def test_neighbours_find_each_other_without_the_world(net, people, told):
+    home = net.router("home", "port")
+    alice, bob = people("alice", net.host("alice", home)), people("bob", net.host("bob", home))
+    told(f"neighbours: friends after {alice.ask(bob, '--no-hints'):.1f} s")
+    for person in (alice, bob):
+        person.stop()
+        person.host.readdress()
+    alice.start()
+    bob.start()
+    told(f"neighbours: found again after {wait_path(alice, bob, 'lan'):.1f} s")
