@@ -20,6 +20,7 @@
 #include "net/lan.h"
 #include "net/mem.h"
 #include "net/netif.h"
+#include "net/peers.h"
 #include "net/portmap.h"
 #include "net/random.h"
 #include "net/udp.h"
@@ -53,6 +54,7 @@ struct yr_host {
     struct yr_lan *lan;
     struct yr_netwatch *watch;
     struct yr_portmap *portmap;
+    struct yr_net_peers *peers;
     struct yr_alarm *alarm;
     bool network_up;
     yr_us slept_us;                       // until we last looked
@@ -99,6 +101,19 @@ static void enter(struct yr_host *host, enum yr_host_state state, enum yr_err er
     host->state = state;
     if (host->opts.on_state != NULL && state != YR_HOST_CLOSING)
         host->opts.on_state(host->opts.ctx, state, err);
+}
+
+/** Does the node take commands? */
+static enum yr_err ready(const struct yr_host *host)
+{
+    switch (host->state) {
+    case YR_HOST_NO_VAULT: return YR_ENOID;
+    case YR_HOST_LOCKED:
+    case YR_HOST_UNLOCKING: return YR_ELOCKED;
+    case YR_HOST_CLOSING: return YR_EAGAIN;
+    case YR_HOST_OPEN: break;
+    }
+    return host->ending == RUNNING ? YR_OK : YR_EAGAIN;
 }
 
 // ---- the clock ----
@@ -233,6 +248,7 @@ static void network_changed(struct yr_host *host, bool slept)
         yr_netwatch_again(host->watch, YR_NETIF_AGAIN_MS);
     tell_addrs(host, slept);
     yr_portmap_start(host->portmap, bound, yr_udp_bound(host->udp, bound, YR_LISTEN_MAX), slept);
+    yr_net_peers_again(host->peers);
 }
 
 /** Was the machine suspended since we last looked? */
@@ -328,6 +344,76 @@ static void check_mapping(struct yr_host *host)
         yr_portmap_renew(host->portmap);
 }
 
+// ---- peers ----
+
+static enum yr_err peer_command(void *ctx, const struct yr_cmd *cmd, uint64_t ticket)
+{
+    return yr_host_command(ctx, cmd, ticket);
+}
+
+static void peer_start_from(void *ctx, const struct yr_addr *addr, const uint8_t key[32])
+{
+    struct yr_host *host = ctx;
+
+    if (host->state != YR_HOST_OPEN || host->ending != RUNNING)
+        return;
+    (void)!yr_node_bootstrap(host->node, yr_clock_now(), addr, key); // one of several
+    drain(host);
+}
+
+static void peer_failed(void *ctx, uint64_t ticket, enum yr_err err)
+{
+    const struct yr_host *host = ctx;
+    const struct yr_event event = {.kind = YR_EV_DONE, .ticket = ticket, .err = err};
+
+    if (ticket != 0 && host->opts.on_event != NULL)
+        host->opts.on_event(host->opts.ctx, &event);
+}
+
+static void peer_missing(void *ctx, const char *text)
+{
+    (void)text; // who it is stays out of the log
+    say(ctx, YR_LOG_WARN, "net", "the name of a peer was not found, trying again later");
+}
+
+/** NULL: no memory. */
+static struct yr_net_peers *peers_of(struct yr_host *host)
+{
+    const struct yr_net_peers_opts opts = {.loop = host->opts.loop,
+                                           .command = peer_command,
+                                           .start_from = peer_start_from,
+                                           .failed = peer_failed,
+                                           .missing = peer_missing,
+                                           .ctx = host};
+
+    if (host->peers == NULL && yr_net_peers_open(&host->peers, &opts) != YR_OK)
+        host->peers = NULL;
+    return host->peers;
+}
+
+/** Look after the names among those that the node has kept. */
+static void take_peers(struct yr_host *host)
+{
+    struct yr_peer_info peer;
+
+    for (size_t i = 0; yr_node_peer_at(host->node, i, &peer) && peers_of(host) != NULL; i++)
+        yr_net_peers_known(host->peers, peer.name, &peer.addr);
+}
+
+enum yr_err yr_host_peer_add(struct yr_host *host, const char *text, bool keep, uint64_t ticket)
+{
+    struct yr_peer_text parts;
+    enum yr_err err = ready(host);
+
+    if (err == YR_OK)
+        err = yr_peer_text_parse(&parts, text);
+    if (err != YR_OK)
+        return err;
+    if (parts.addr.family == 0 && host->opts.offline)
+        return YR_EAGAIN;
+    return peers_of(host) != NULL ? yr_net_peers_add(host->peers, text, keep, ticket) : YR_ENOMEM;
+}
+
 /** Join the network, once there is somebody to be on it. */
 static void network_up(struct yr_host *host)
 {
@@ -354,6 +440,7 @@ static void network_up(struct yr_host *host)
     (void)has_slept(host); // from here on
     tell_addrs(host, true);
     start_mapping(host);
+    take_peers(host);
 }
 
 // ---- effects ----
@@ -760,17 +847,15 @@ void yr_host_stats(const struct yr_host *host, struct yr_host_stats *out)
 
 enum yr_err yr_host_command(struct yr_host *host, const struct yr_cmd *cmd, uint64_t ticket)
 {
-    enum yr_err err;
+    char text[YR_PEER_TEXT];
+    enum yr_err err = ready(host);
 
-    switch (host->state) {
-    case YR_HOST_NO_VAULT: return YR_ENOID;
-    case YR_HOST_LOCKED:
-    case YR_HOST_UNLOCKING: return YR_ELOCKED;
-    case YR_HOST_CLOSING: return YR_EAGAIN;
-    case YR_HOST_OPEN: break;
+    if (err != YR_OK)
+        return err;
+    if (cmd->kind == YR_CMD_PEER_REMOVE && host->peers != NULL && cmd->text_len < sizeof text) {
+        snprintf(text, sizeof text, "%.*s", (int)cmd->text_len, cmd->text);
+        yr_net_peers_remove(host->peers, text);
     }
-    if (host->ending != RUNNING)
-        return YR_EAGAIN;
     err = yr_node_command(host->node, yr_clock_now(), cmd, ticket);
     drain(host);
     return err;
@@ -796,10 +881,11 @@ static void close_parts(struct yr_host *host)
     host->ending = HANDLES;
     yr_node_free(host->node);
     host->node = NULL;
-    host->handles = 7;                       // the six, and this call
+    host->handles = 8;                       // the seven, and this call
     yr_lan_close(host->lan, released, host); // before the sockets it sends through
     yr_netwatch_close(host->watch, released, host);
     yr_portmap_close(host->portmap, released, host);
+    yr_net_peers_close(host->peers, released, host);
     yr_alarm_close(host->alarm, released, host);
     yr_udp_close(host->udp, released, host);
     yr_writer_close(host->writer, released, host);
@@ -818,6 +904,7 @@ static void said_goodbye(struct yr_host *host)
     host->network_up = false; // the addresses are told again after the next unlock
     if (host->udp != NULL) {
         yr_portmap_stop(host->portmap);
+        yr_net_peers_clear(host->peers);
         yr_udp_shut_extras(host->udp);
         yr_udp_pause(host->udp, false);
     }

@@ -6,10 +6,11 @@
 
 #include "yaari/error.h"
 
-#define YR_NETIF_MAX       16  /* interfaces on which neighbours are looked for: igmp allows 20 */
-#define YR_NETIF_OWN_MAX   64  /* own addresses known */
-#define YR_NETIF_SETTLE_MS 200 /* changes come in bursts: told once none has come for so long ... \
-                                */
+#define YR_NETIF_MAX     16 /* interfaces on which neighbours are looked for: igmp allows 20 */
+#define YR_NETIF_OWN_MAX 64 /* own addresses known */
+#define YR_NETIF_SETTLE_MS                                                 \
+    200 /* changes come in bursts: told once none has come for so long ... \
+         */
 #define YR_NETIF_SETTLE_MS_MAX 1000     /* ... or the first of them is so old */
 #define YR_NETIF_AGAIN_MS      5000     /* until what the system did not tell is asked for again */
 #define YR_NETIF_UNKNOWN       SIZE_MAX /* in place of a count: the system did not tell */

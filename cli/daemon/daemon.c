@@ -241,7 +241,7 @@ static void vault_moved(struct yr_daemon *daemon, enum yr_err err)
     if (state == YR_HOST_OPEN)
         yr_peers_apply_config(daemon);
     else
-        yr_peers_forget(daemon);
+        yr_peers_clear(daemon);
     yr_rpc_vault_moved(daemon->rpc);
     yr_daemon_vault_moved(daemon, state, err);
     if (daemon->ready)
@@ -370,7 +370,7 @@ static void on_host_closed(void *ctx)
     }
     uv_update_time(&daemon->loop);
     daemon->linger_ms = uv_now(&daemon->loop) + LINGER_MS;
-    uv_timer_start(&daemon->peer_timer, on_linger, 0, 0);
+    uv_timer_start(&daemon->linger_timer, on_linger, 0, 0);
 }
 
 static void on_stop_over(uv_timer_t *timer)
@@ -387,7 +387,6 @@ static void on_stop(uv_timer_t *timer)
     struct yr_daemon *daemon = timer->data;
 
     uv_timer_start(timer, on_stop_over, YR_DAEMON_STOP_MS - LINGER_MS, 0);
-    uv_timer_stop(&daemon->peer_timer);
     yr_peers_clear(daemon);
     yr_host_close(daemon->host, on_host_closed, daemon);
 }
@@ -549,7 +548,7 @@ static void init_handles(struct yr_daemon *daemon)
 {
     static const int signums[YR_DAEMON_SIGNALS] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1};
     uv_timer_t *const timers[] = {&daemon->rpc_timer, &daemon->stop_timer, &daemon->watchdog,
-                                  &daemon->peer_timer};
+                                  &daemon->linger_timer};
     const uint64_t watchdog_ms = yr_sdnotify_watchdog_ms();
 
     for (size_t i = 0; i < sizeof timers / sizeof timers[0]; i++) {

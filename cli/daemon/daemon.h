@@ -18,21 +18,13 @@
 
 #define YR_DAEMON_STOP_MS   5000 /* what a graceful stop may take */
 #define YR_DAEMON_WAITS_MAX 64   /* RPC requests that wait for the vault */
-#define YR_DAEMON_PEERS_MAX 32   /* peers of the configuration */
 #define YR_DAEMON_SIGNALS   4
 
 enum yr_daemon_wait { YR_WAIT_UNLOCK, YR_WAIT_LOCK, YR_WAIT_CREATE };
 
-/** A peer of the configuration, or one being looked up for peer.add. */
+/** A peer of the configuration that the host was given. */
 struct yr_daemon_peer {
-    struct yr_daemon *daemon;
-    char name[128];  /* as configured: HOST:PORT[/KEY] */
-    bool config;     /* of the configuration: not kept by the node */
-    bool given;      /* the node has it */
-    bool looking;    /* a name is being looked up */
-    bool gone;       /* taken out of the configuration while being looked up */
-    uint64_t ticket; /* of peer.add */
-    uv_getaddrinfo_t lookup;
+    char name[128]; /* as configured: HOST:PORT[/KEY] */
     struct yr_daemon_peer *next;
 };
 
@@ -50,7 +42,7 @@ struct yr_daemon {
     struct yr_rpc *rpc;
     struct yr_conn *conns;
     uv_signal_t signals[YR_DAEMON_SIGNALS];
-    uv_timer_t rpc_timer, stop_timer, watchdog, peer_timer;
+    uv_timer_t rpc_timer, stop_timer, watchdog, linger_timer;
     yr_us rpc_deadline; /* what rpc_timer is set to */
     uint64_t started_ms;
     enum yr_exit exit;
@@ -96,10 +88,9 @@ void yr_daemon_vault_moved(struct yr_daemon *daemon, enum yr_host_state state, e
 /** Give the node the peers of the configuration that it does not have, take away those that left.
  */
 void yr_peers_apply_config(struct yr_daemon *daemon);
-/** The node has forgotten what it was given (locked): give it again later. */
-void yr_peers_forget(struct yr_daemon *daemon);
 /** peer.add. */
 YR_MUST_USE enum yr_err yr_peers_add(struct yr_daemon *daemon, const char *name, uint64_t ticket);
+/** Forget what was given: the host has, too (locked), or it ends. */
 void yr_peers_clear(struct yr_daemon *daemon);
 
 #endif

@@ -87,6 +87,16 @@ YR_API YR_MUST_USE enum yr_err yr_host_lock(struct yr_host *host);
 YR_API YR_MUST_USE enum yr_err yr_host_command(struct yr_host *host, const struct yr_cmd *cmd,
                                                uint64_t ticket);
 
+/** Add a peer as people write it, HOST:PORT or HOST:PORT/KEY, or give it again.  HOST is an
+ * address, or a name: looked up now, every hour and when the network changes, until
+ * YR_CMD_PEER_REMOVE. keep: over a restart; else (a peer of a configuration) a name that is not
+ * found is looked for every minute.  The end is told by a DONE event of `ticket`: with YR_EAGAIN if
+ * no address was found; ticket 0: nobody waits for it. Errors, without a DONE event: YR_EINVAL: it
+ * is no peer; YR_EFULL; YR_EAGAIN: such a name is being looked up, or the host is offline; those of
+ * yr_host_command. */
+YR_API YR_MUST_USE enum yr_err yr_host_peer_add(struct yr_host *host, const char *text, bool keep,
+                                                uint64_t ticket);
+
 /** The node, for queries only; lent until the close callback.  Verbs go through the host.  NULL
  *  after a failed open. */
 YR_API struct yr_node *yr_host_node(struct yr_host *host);

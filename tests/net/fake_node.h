@@ -6,6 +6,7 @@
 #ifndef YR_TEST_FAKE_NODE_H
 #define YR_TEST_FAKE_NODE_H
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -39,6 +40,11 @@ struct yr_node {
     size_t mapped_calls;
     struct yr_addr last_from, addrs[16], mapped;
     struct yr_net_info net;
+    struct yr_cmd peer_cmd; // the last PEER_ADD or PEER_REMOVE
+    char peer_text[128];
+    size_t peer_calls, starts;
+    struct yr_addr start;
+    struct yr_peer_info kept; // a peer of an earlier run; no name: none
     uint8_t last[64];
     size_t last_len;
     yr_us deadline;
@@ -231,6 +237,21 @@ void yr_node_set_relay(struct yr_node *n, struct yr_now now, bool on)
     n->opts.relay = on;
 }
 
+bool yr_node_peer_at(const struct yr_node *n, size_t i, struct yr_peer_info *out)
+{
+    *out = n->kept;
+    return i == 0 && n->kept.name[0] != '\0';
+}
+
+enum yr_err yr_node_bootstrap(struct yr_node *n, struct yr_now now, const struct yr_addr *addr,
+                              const uint8_t *pk)
+{
+    fake_time(n, now);
+    n->starts++;
+    n->start = *addr;
+    return pk != NULL ? YR_OK : YR_EINVAL;
+}
+
 void yr_node_net(const struct yr_node *n, struct yr_net_info *out)
 {
     *out = n->net;
@@ -243,6 +264,15 @@ enum yr_err yr_node_command(struct yr_node *n, struct yr_now now, const struct y
     struct fake_txn *t = n->txns;
 
     fake_time(n, now);
+    if (cmd->kind == YR_CMD_PEER_ADD || cmd->kind == YR_CMD_PEER_REMOVE) {
+        struct yr_event *done = &fake_push(n, YR_FX_EVENT)->event;
+        done->kind = YR_EV_DONE;
+        done->ticket = ticket;
+        n->peer_calls++;
+        n->peer_cmd = *cmd;
+        snprintf(n->peer_text, sizeof n->peer_text, "%.*s", (int)cmd->text_len, cmd->text);
+        return YR_OK;
+    }
     if (!identity && cmd->kind != YR_CMD_SEND)
         return YR_EINVAL;
     while (t->waits)

@@ -510,6 +510,40 @@ static void a_gateway_is_asked_only_when_wanted(void **state)
     finish(&r);
 }
 
+static void peers_reach_the_node_by_address_and_by_name(void **state)
+{
+    struct run r;
+
+    launch(&r);
+    identity(&r);
+    assert_int_equal(yr_host_peer_add(r.host, "nonsense", true, 7), YR_EINVAL);
+    r.done = false;
+    assert_int_equal(yr_host_peer_add(r.host, "192.0.2.1:7722", true, 7), YR_OK);
+    assert_true(r.done); // an address needs nobody
+    assert_string_equal(fake->peer_text, "192.0.2.1:7722");
+    assert_int_equal(fake->peer_cmd.addr.ip[3], 1);
+    assert_int_equal(yr_host_peer_add(r.host, "localhost:7723", false, 8), YR_OK);
+    wait_done(&r);
+    assert_int_equal(r.done_err, YR_OK);
+    assert_int_equal(r.tickets[r.done_count - 1], 8);
+    assert_string_equal(fake->peer_text, "localhost:7723");
+    assert_int_equal(fake->peer_cmd.addr.port, 7723);
+    assert_true(yr_addr_loopback(&fake->peer_cmd.addr));
+    assert_int_equal(fake->peer_cmd.flags, YR_FLAG_LOCAL);
+    assert_int_equal(yr_host_lock(r.host), YR_OK);
+    assert_true(loop_until(&r.loop, &r.locked, GUARD_MS));
+    assert_int_equal(yr_host_peer_add(r.host, "192.0.2.1:7722", true, 9), YR_ELOCKED);
+    strcpy(fake->kept.name, "localhost:7724"); // of an earlier run, at an address that has changed
+    fake->kept.addr = r.listen;
+    fake->kept.addr.ip[3] = 99;
+    assert_int_equal(yr_host_unlock(r.host, NULL, 0), YR_OK);
+    wait_done(&r);
+    assert_string_equal(fake->peer_text, "localhost:7724");
+    assert_int_not_equal(fake->peer_cmd.addr.ip[3], 99);
+    assert_int_equal(fake->peer_cmd.flags, 0);
+    finish(&r);
+}
+
 static void beacons_reach_another_node_of_the_machine(void **state)
 {
     struct run a, b;
@@ -986,6 +1020,7 @@ int main(void)
         TEST(what_the_system_does_not_tell_stays_and_is_asked_for_again),
         TEST(after_a_sleep_the_addresses_are_told_again),
         TEST(a_gateway_is_asked_only_when_wanted),
+        TEST(peers_reach_the_node_by_address_and_by_name),
         TEST(beacons_reach_another_node_of_the_machine),
         TEST(offline_means_no_socket),
         TEST(a_random_port_is_kept),
