@@ -79,6 +79,15 @@ static void path_told(void *ctx, unsigned slot, const struct yr_offer *offer)
     yr_friend_store_addrs(n, &n->friends[slot]);
 }
 
+static yr_us path_heard(void *ctx, unsigned slot)
+{
+    struct yr_node *n = ctx;
+    struct yr_link_info link;
+
+    yr_links_info(n->links, slot, &link);
+    return link.up ? link.heard_us : 0;
+}
+
 static bool path_waiting(void *ctx, unsigned slot)
 {
     struct yr_node *n = ctx;
@@ -116,6 +125,7 @@ const struct yr_path_ops yr_way_path_ops = {.clock = path_clock,
                                             .can_signal = path_can_signal,
                                             .signal = path_signal,
                                             .told = path_told,
+                                            .heard = path_heard,
                                             .waiting = path_waiting,
                                             .keepalive = path_keepalive,
                                             .note = path_note};

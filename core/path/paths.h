@@ -58,6 +58,8 @@ struct yr_path_ops {
     void (*signal)(void *ctx, unsigned slot, const uint8_t *bytes, size_t len);
     /** An offer or ADDRS came; its addresses are taken already. */
     void (*told)(void *ctx, unsigned slot, const struct yr_offer *offer);
+    /** When something last came over the friend's link; 0: there is none. */
+    yr_us (*heard)(void *ctx, unsigned slot);
     /** Does somebody wait for this friend (a message is queued, the chat is open)? */
     bool (*waiting)(void *ctx, unsigned slot);
     /** Keep links open by a packet every so many seconds; learnt: just now, to be stored. */

@@ -86,6 +86,11 @@ bool yr_ports_birthday(struct yr_paths *p, struct yr_sought *at, bool asked, str
         (at->birthday_us != 0 && now.mono_us < at->birthday_us + YR_BIRTHDAY_AGAIN_S * YR_S) ||
         (!asked && !p->ops.waiting(p->ops.ctx, slot)))
         return false;
+    // What friends make us send where they say is bounded for all of them together.
+    if (asked && p->asked_us != 0 && now.mono_us < p->asked_us + YR_BIRTHDAY_AGAIN_S * YR_S)
+        return false;
+    if (asked)
+        p->asked_us = now.mono_us;
     at->birthday_us = now.mono_us;
     if (hard && yr_nat_rationed(p->nat)) {
         p->counts[YR_PATH_N_RATIONED]++;

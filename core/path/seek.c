@@ -193,6 +193,7 @@ void yr_paths_doubt(struct yr_paths *p, unsigned slot, struct yr_now now)
     if (at->pair == NULL || unlinked(at) || at->doubt)
         return;
     at->doubt = true;
+    at->doubt_us = now.mono_us;
     at->rounds = at->needs = at->tries = 0;
     at->next_us = at->need_us = now.mono_us;
 }
@@ -289,6 +290,9 @@ static void try_better(struct yr_paths *p, struct yr_sought *at, struct yr_now n
 
 void yr_seek_tick(struct yr_paths *p, struct yr_sought *at, struct yr_now now)
 {
+    if (at->doubt && at->next_us <= now.mono_us &&
+        p->ops.heard(p->ops.ctx, yr_sought_slot(p, at)) > at->doubt_us)
+        yr_paths_alive(p, yr_sought_slot(p, at), now);
     if (urgent(at)) {
         if (at->next_us <= now.mono_us && yr_probe_room(p, at)) {
             if (at->rounds == 0)

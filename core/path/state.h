@@ -22,7 +22,8 @@ struct yr_sought {
     bool blocked;
     struct yr_addr link; /* family 0: there is none */
     yr_us linked_us;     /* since when it is up */
-    bool doubt;          /* it may be dead */
+    bool doubt;          /* it may be dead ... */
+    yr_us doubt_us;      /* ... since then */
     struct yr_candidates known;
 
     struct yr_probe_clock clock; /* durable, or on its way there with ... */
@@ -139,6 +140,7 @@ struct yr_paths {
     size_t sockets_due;                           /* to be opened or shut */
 
     struct yr_birthday birthday;
+    yr_us asked_us; /* the last one that a friend asked for; 0: none */
     struct yr_keepalive keepalive;
     unsigned keepalive_slot;
     uint16_t keepalive_local; /* the test's socket; 0: none */

@@ -71,6 +71,11 @@ static void on_told(void *ctx, unsigned slot, const struct yr_offer *offer)
 {
 }
 
+static yr_us on_heard(void *ctx, unsigned slot)
+{
+    return 0;
+}
+
 static bool on_waiting(void *ctx, unsigned slot)
 {
     return false;
@@ -88,9 +93,20 @@ static void on_note(void *ctx, unsigned slot, enum yr_way way, enum yr_outcome o
 static struct end *new_end(uint64_t seed)
 {
     struct end *e = calloc(1, sizeof *e);
-    const struct yr_path_ops ops = {on_clock,     on_found,      on_move,   on_need, on_here,
-                                    on_frame,     on_can_signal, on_signal, on_told, on_waiting,
-                                    on_keepalive, on_note,       e};
+    const struct yr_path_ops ops = {.clock = on_clock,
+                                    .found = on_found,
+                                    .move = on_move,
+                                    .need = on_need,
+                                    .here = on_here,
+                                    .frame = on_frame,
+                                    .can_signal = on_can_signal,
+                                    .signal = on_signal,
+                                    .told = on_told,
+                                    .heard = on_heard,
+                                    .waiting = on_waiting,
+                                    .keepalive = on_keepalive,
+                                    .note = on_note,
+                                    .ctx = e};
 
     e->mem = (struct yr_mem){.realloc = mem_realloc};
     for (int i = 0; i < YR_MEM_COUNT; i++)

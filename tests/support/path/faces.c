@@ -175,6 +175,11 @@ static void on_told(void *ctx, unsigned slot, const struct yr_offer *offer)
 {
 }
 
+static yr_us on_heard(void *ctx, unsigned slot)
+{
+    return ((struct face *)ctx)->heard_us;
+}
+
 static bool on_waiting(void *ctx, unsigned slot)
 {
     return ((struct face *)ctx)->waiting;
@@ -209,6 +214,7 @@ static void start(struct face *f)
                                     .can_signal = on_can_signal,
                                     .signal = on_signal,
                                     .told = on_told,
+                                    .heard = on_heard,
                                     .waiting = on_waiting,
                                     .keepalive = on_keepalive,
                                     .note = on_note,
@@ -273,6 +279,7 @@ static struct yr_addr via(void)
 
 static void link_to(struct face *f, const struct yr_addr *at)
 {
+    f->heard_us = f->world->time;
     f->at = *at;
     yr_paths_linked(f->paths, 0, at, faces_now(f->world));
 }
@@ -341,7 +348,7 @@ static void receive(struct face *f, const struct faces_packet *p)
     const uint8_t answer[1] = {DIALLED};
 
     if (p->frame)
-        (void)yr_paths_frame(f->paths, 0, p->bytes, p->len, faces_now(f->world));
+        (void)!yr_paths_frame(f->paths, 0, p->bytes, p->len, faces_now(f->world));
     else if (p->len > 0 && p->bytes[0] == DIAL) {
         if (p->from.local != 0 && !f->open[p->from.local])
             return;

@@ -9,7 +9,7 @@
 #include "core/path/paths.h"
 #include "tests/support/sim/nat.h"
 
-#define FACES_PACKETS 8192
+#define FACES_PACKETS 1024
 
 struct face {
     struct faces *world;
@@ -23,6 +23,7 @@ struct face {
     struct nat *box;       /* NULL: none */
     struct yr_addr inside; /* its main socket */
     struct yr_addr at;     /* of the link; family 0: none */
+    yr_us heard_us;        /* over it */
     bool open[YR_SOCKETS_MAX + 1];
     unsigned open_now, open_most;
     uint64_t token;
