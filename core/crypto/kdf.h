@@ -53,6 +53,7 @@
     X(DB_SHRED, "db/shred", "vault key")                                         \
     X(FP, "fp", "hash of both identities, ctx group")                            \
     X(RELAY, "relay", "P_rel, ctx identity of who carries")                      \
+    X(RELAY_PAD, "relay/pad", "identity root")                                   \
     X(RELAY_TO, "relay/to", "identity asked for, ctx nonce")                     \
     X(RELAY_FROM, "relay/from", "identity that asks, ctx nonce")                 \
     X(ROOM_TAG, "room/tag", "PAIR, ctx dir, nonce and room")                     \

@@ -236,6 +236,20 @@ static enum yr_err friend_mute(struct yr_node *n, const struct yr_cmd *cmd, stru
     return YR_OK;
 }
 
+static enum yr_err friend_relay(struct yr_node *n, const struct yr_cmd *cmd, struct yr_event *done)
+{
+    struct yr_friend *f = friend_of(n, cmd);
+
+    (void)done;
+    if (f == NULL)
+        return YR_ENOFRIEND;
+    if (cmd->number > YR_YES)
+        return YR_EINVAL;
+    yr_circuit_consent(n, yr_friend_slot(n, f), (enum yr_tri)cmd->number);
+    yr_friend_changed(n, f, false);
+    return YR_OK;
+}
+
 static enum yr_err friend_remove(struct yr_node *n, const struct yr_cmd *cmd, struct yr_event *done)
 {
     struct yr_friend *f = friend_of(n, cmd);
@@ -281,6 +295,7 @@ static const struct {
     [YR_CMD_FRIEND_VERIFY] = {friend_verify, false},
     [YR_CMD_FRIEND_BLOCK] = {friend_block, false},
     [YR_CMD_FRIEND_MUTE] = {friend_mute, false},
+    [YR_CMD_FRIEND_RELAY] = {friend_relay, false},
     [YR_CMD_FRIEND_REMOVE] = {friend_remove, false},
     [YR_CMD_PEER_ADD] = {peer_add, true},
     [YR_CMD_PEER_REMOVE] = {peer_remove, true},

@@ -45,6 +45,7 @@ static void admit(struct yr_node *n, const struct yr_friend *f)
     const bool shut = f->blocked || f->pending;
 
     yr_links_block(n->links, slot, shut, n->now);
+    yr_circuit_admit(n, slot);
     yr_paths_block(n->paths, slot, shut, n->now);
 }
 
@@ -58,6 +59,7 @@ static enum yr_err enter(struct yr_node *n, struct yr_friend *f)
     if (err != YR_OK)
         return err;
     yr_paths_set(n->paths, slot, &f->pair, &f->probe_clock, n->now);
+    yr_circuit_enter(n, slot);
     admit(n, f);
     f->pings = YR_PING_BURST;
     f->pings_us = n->now.mono_us;
@@ -70,6 +72,7 @@ static enum yr_err load_friend(struct yr_node *n, struct yr_friend *f)
 
     if ((err = yr_friend_load_clocks(n, f)) != YR_OK || (err = enter(n, f)) != YR_OK ||
         (err = yr_friend_load_addrs(n, f)) != YR_OK ||
+        (err = yr_circuit_load(n, yr_friend_slot(n, f))) != YR_OK ||
         (err = yr_delivery_load(n->delivery, yr_friend_slot(n, f), f->id, f->pair.out)) != YR_OK)
         return err;
     return yr_chat_open(n->chats, f->id);
@@ -111,6 +114,7 @@ void yr_friend_remove(struct yr_node *n, struct yr_friend *f, bool history)
     memcpy(id, f->id, 32);
     yr_rooms_down(n->rooms, n->now, slot);
     yr_rooms_unfriend(n->rooms, n->now, id);
+    yr_circuit_remove(n, slot);
     yr_links_remove(n->links, slot, n->now);
     yr_paths_remove(n->paths, slot);
     yr_traces_forget(n->traces, slot);
@@ -230,6 +234,7 @@ static void link_up(void *ctx, unsigned slot)
     yr_contacts_linked(n->contacts, n->now, f->id);
     yr_links_info(n->links, slot, &link);
     yr_paths_linked(n->paths, slot, &link.addr, n->now);
+    yr_circuit_linked(n, slot);
     tell_prekey(n, f);
     yr_delivery_up(n->delivery, n->now, slot);
     yr_node_trip(n, yr_rooms_up(n->rooms, n->now, slot));
@@ -250,6 +255,7 @@ static void link_down(void *ctx, unsigned slot, enum yr_link_end why)
     yr_delivery_down(n->delivery, slot);
     yr_rooms_down(n->rooms, n->now, slot);
     yr_paths_linked(n->paths, slot, NULL, n->now);
+    yr_circuit_lost(n, slot);
     for (size_t i = 0; i < YR_PINGS_MAX; i++)
         if (n->pings[i].used && n->pings[i].slot == slot)
             n->pings[i].sent_us = 0;
@@ -309,6 +315,8 @@ static void link_frame(void *ctx, unsigned slot, enum yr_channel channel, uint8_
             got_pong(n, slot, body, len);
         else if (type == YR_FRAME_ADDRS)
             err = yr_paths_frame(n->paths, slot, body, len, n->now);
+        else
+            err = yr_circuit_frame(n, slot, type, body, len);
     } else if (channel == YR_CHANNEL_CHAT) {
         if (type == YR_FRAME_ENV_PUT)
             err = yr_delivery_receive(n->delivery, n->now, slot, body, len);
@@ -337,6 +345,7 @@ static void link_path(void *ctx, unsigned slot, const struct yr_addr *addr)
 {
     struct yr_node *n = ctx;
 
+    yr_circuit_linked(n, slot);
     yr_paths_linked(n->paths, slot, addr, n->now);
     if (yr_addr_udp(addr)) // a circuit is nothing that could be dialled another time
         yr_friend_store_addrs(n, &n->friends[slot]);
@@ -344,10 +353,9 @@ static void link_path(void *ctx, unsigned slot, const struct yr_addr *addr)
 
 static void link_datagram(void *ctx, unsigned slot, const uint8_t *bytes, size_t len)
 {
-    (void)ctx;
-    (void)slot;
-    (void)bytes;
-    (void)len;
+    struct yr_node *n = ctx;
+
+    yr_relay_datagram(n->relay, slot, bytes, len, n->now);
 }
 
 static void link_doubt(void *ctx, unsigned slot)
@@ -620,6 +628,8 @@ static enum yr_err delivery_plain(void *ctx, struct yr_now now, unsigned slot, c
         struct yr_prekey prekey = {.id = aside.plain.prekey_id, .exp_s = aside.plain.prekey_exp_s};
         memcpy(prekey.pk, aside.plain.prekey, 32);
         yr_delivery_their_prekey(n->delivery, slot, &prekey);
+    } else if (aside.type == YR_PLAIN_RELAYS) {
+        err = yr_circuit_told(n, slot, &aside.plain);
     } else if (aside.type == YR_PLAIN_ROOM_INVITE || aside.type == YR_PLAIN_ROOM_JOIN) {
         err = yr_rooms_plain(n->rooms, now, slot, &aside.plain);
         yr_node_trip(n, err);

@@ -19,6 +19,7 @@ void yr_node_net(const struct yr_node *n, struct yr_net_info *out)
     memset(out, 0, sizeof *out);
     out->dht = n->opts.dht;
     out->relays = n->opts.relay;
+    out->circuits = yr_relay_carrying(n->relay);
     out->keepalive_s = yr_paths_keepalive(n->paths, &out->keepalive_learned);
     yr_node_dht_info(n, out);
     yr_nat_info(&n->nat, n->now, out);
@@ -61,11 +62,20 @@ bool yr_node_try_at(const struct yr_node *n, const uint8_t friend_id[YR_ID_LEN],
 
 void yr_node_traffic(const struct yr_node *n, enum yr_purpose purpose, struct yr_traffic *out)
 {
+    const uint64_t carried = yr_relay_carried_all(n->relay);
+
     *out = n->traffic[purpose];
+    if (purpose == YR_FOR_RELAYED) {
+        out->in = out->out = carried;
+    } else if (purpose == YR_FOR_LINK) { // it travels in packets of links, and is counted once
+        out->in -= YR_MIN(out->in, carried);
+        out->out -= YR_MIN(out->out, carried);
+    }
 }
 
 void yr_node_set_relay(struct yr_node *n, struct yr_now now, bool on)
 {
     n->now = now;
     n->opts.relay = on;
+    yr_relay_allow(n->relay, on, now);
 }

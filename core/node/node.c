@@ -30,6 +30,8 @@ void yr_node_free(struct yr_node *n)
     yr_delivery_free(n->delivery);
     yr_contacts_free(n->contacts);
     yr_paths_free(n->paths);
+    yr_circuit_forget(n);
+    yr_relay_free(n->relay);
     yr_traces_free(n->traces);
     yr_links_free(n->links);
     yr_events_free(n->events);
@@ -42,6 +44,7 @@ static enum yr_err make_parts(struct yr_node *n)
 {
     struct yr_link_ops link_ops = yr_friend_link_ops;
     struct yr_path_ops path_ops = yr_way_path_ops;
+    struct yr_relay_ops relay_ops = yr_circuit_relay_ops;
     struct yr_contact_ops contact_ops = yr_friend_contact_ops;
     struct yr_delivery_ops delivery_ops = yr_friend_delivery_ops;
     struct yr_rooms_ops rooms_ops = yr_node_rooms_ops;
@@ -50,11 +53,12 @@ static enum yr_err make_parts(struct yr_node *n)
     yr_nat_init(&n->nat, n->rng);
     n->chat_ops = yr_friend_chat_ops; // borrowed by the chats, the others copy
     link_ops.ctx = path_ops.ctx = contact_ops.ctx = delivery_ops.ctx = n->chat_ops.ctx = n;
-    rooms_ops.ctx = n;
+    rooms_ops.ctx = relay_ops.ctx = n;
     if ((err = yr_rows_new(&n->rows, n->mem, n->rng, n->opts.view)) != YR_OK ||
         (err = yr_events_new(&n->events, n->mem, n->rows)) != YR_OK ||
         (err = yr_links_new(&n->links, n->mem, n->rng, &link_ops)) != YR_OK ||
         (err = yr_traces_new(&n->traces, n->mem)) != YR_OK ||
+        (err = yr_relay_new(&n->relay, n->mem, n->rng, &relay_ops)) != YR_OK ||
         (err = yr_paths_new(&n->paths, n->mem, n->rng, &n->nat, &path_ops)) != YR_OK ||
         (err = yr_contacts_new(&n->contacts, n->mem, n->rows, n->rng, &contact_ops)) != YR_OK ||
         (err = yr_delivery_new(&n->delivery, n->mem, n->rows, n->rng, &delivery_ops)) != YR_OK ||
@@ -110,10 +114,12 @@ void yr_node_unload(struct yr_node *n)
     for (unsigned slot = 0; slot < YR_FRIENDS_MAX; slot++) {
         if (!n->friends[slot].used)
             continue;
+        yr_relay_remove(n->relay, slot);
         yr_links_remove(n->links, slot, n->now);
         yr_paths_remove(n->paths, slot);
         yr_traces_forget(n->traces, slot);
     }
+    yr_circuit_forget(n);
     yr_rooms_reset(n->rooms);
     yr_contacts_reset(n->contacts);
     yr_delivery_reset(n->delivery);
@@ -226,6 +232,10 @@ void yr_node_datagram(struct yr_node *n, const struct yr_addr *from, const uint8
 {
     enum yr_purpose purpose;
 
+    if (from->family == YR_FAMILY_VIA && (bytes[0] & QUIC_BIT) == 0) {
+        n->dropped++; // nothing but links goes through friends
+        return;
+    }
     if (bytes[0] & QUIC_BIT) {
         purpose = YR_FOR_LINK;
         yr_links_recv(n->links, from, bytes, len, n->now);
@@ -261,6 +271,7 @@ void yr_node_recv(struct yr_node *n, struct yr_now now, const struct yr_addr *fr
         return;
     }
     yr_node_datagram(n, from, bytes, len);
+    yr_circuit_drain(n);
 }
 
 static void release(struct yr_node *n)
@@ -335,6 +346,7 @@ void yr_node_tick(struct yr_node *n, struct yr_now now)
     close_some(n);
     yr_links_tick(n->links, now);
     yr_paths_tick(n->paths, now);
+    yr_circuit_tick(n);
     yr_contacts_tick(n->contacts, now);
     yr_beacon_tick(n);
     tick_pings(n);
@@ -356,6 +368,7 @@ yr_us yr_node_deadline(const struct yr_node *n)
         return due;
     due = YR_MIN(due, yr_links_deadline(n->links));
     due = YR_MIN(due, yr_paths_deadline(n->paths));
+    due = YR_MIN(due, yr_circuit_deadline(n));
     due = YR_MIN(due, yr_contacts_deadline(n->contacts));
     due = YR_MIN(due, yr_beacon_deadline(n));
     for (size_t i = 0; i < YR_PINGS_MAX; i++)
@@ -444,7 +457,9 @@ static bool poll_send(struct yr_node *n, struct yr_effect *out, uint8_t *buf, si
             purpose = YR_FOR_PATH;
         else if ((out->len = yr_links_poll(n->links, n->now, &out->to, buf, cap)) > 0)
             purpose = YR_FOR_LINK;
-    } while (out->len > 0 && !yr_addr_udp(&out->to)); // nothing carries these yet
+        if (out->len > 0 && out->to.family == YR_FAMILY_VIA)
+            yr_relay_send(n->relay, &out->to, buf, out->len, n->now);
+    } while (out->len > 0 && !yr_addr_udp(&out->to));
     if (out->len > 0) {
         n->traffic[purpose].out += out->len + headers(&out->to);
         yr_nat_sent(&n->nat, n->now, &out->to);

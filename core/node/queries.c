@@ -62,6 +62,7 @@ static void friend_info(const struct yr_node *n, unsigned slot, struct yr_friend
     for (size_t i = 0; yr_paths_candidate(n->paths, slot, i, &addr, &source); i++)
         if (source == YR_ADDR_LAN && yr_addr_eq(&addr, &link.addr))
             out->lan = true;
+    yr_circuit_info(n, slot, out);
     yr_chat_unread(n->chats, f->id, &unread);
     out->unread = unread.count;
     yr_fingerprint(out->fingerprint, n->self.id, f->id);
@@ -348,6 +349,7 @@ struct yr_counter yr_node_counter(const struct yr_node *n, size_t i)
             return c;                         \
     i -= k
     PART(yr_paths_counter(n->paths, k));
+    PART(yr_relay_counter(n->relay, k));
     PART(yr_contacts_counter(n->contacts, k));
     PART(yr_delivery_counter(n->delivery, k));
     PART(yr_chats_counter(n->chats, k));

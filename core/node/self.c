@@ -58,10 +58,15 @@ enum yr_err yr_self_load(struct yr_node *n)
 // The identity is known: everything that needs it starts.
 enum yr_err yr_self_start(struct yr_node *n)
 {
+    uint8_t pad[32];
     enum yr_err err;
 
     yr_cert_make(n->cert, &n->self);
     yr_links_identity(n->links, &n->self);
+    yr_kdf(pad, sizeof pad, n->self.root, YR_LABEL_RELAY_PAD, NULL, 0);
+    yr_relay_pad(n->relay, pad);
+    yr_wipe(pad, sizeof pad);
+    yr_relay_allow(n->relay, n->opts.relay, n->now);
     if ((err = yr_chats_start(n->chats, n->now, n->self.id)) != YR_OK)
         return err;
     if ((err = yr_friends_load(n)) != YR_OK || (err = yr_rooms_start(n->rooms, n->now)) != YR_OK)

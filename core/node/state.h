@@ -9,6 +9,7 @@
 #include "core/dht/dht.h"
 #include "core/link/links.h"
 #include "core/path/paths.h"
+#include "core/path/relay.h"
 #include "core/path/trace.h"
 #include "core/room/rooms.h"
 #include "core/wire/frames.h"
@@ -52,6 +53,17 @@ struct yr_ping_wait {
     unsigned slot;
     uint64_t nonce, ticket;
     yr_us sent_us;
+};
+
+/** What we want of common friends for one friend. */
+struct yr_circuit {
+    enum yr_tri consent;          /* to carry for this friend; has a row, as has: */
+    uint8_t list_told[YR_HASH16]; /* hash of the list of relays told to it */
+    uint64_t set_told;            /* set of relays that was looked at for that */
+    yr_us tell_us;                /* not told before; 0: never was linked */
+    unsigned lists_told, tries;
+    yr_us due_us; /* a circuit is asked for, if the friend is not linked then; 0: never */
+    bool direct;  /* linked, and not through one */
 };
 
 struct yr_peer {
@@ -127,6 +139,12 @@ struct yr_node {
     double beacon_tokens;
     yr_us beacon_tokens_us;
 
+    /* circuits through friends */
+    struct yr_relay *relay;
+    struct yr_circuit circuits[YR_FRIENDS_MAX];
+    struct yr_inbox *inbox, *inbox_tail; /* packets that came out of them */
+    size_t inbox_count;
+
     struct yr_traces *traces;
     struct yr_traffic traffic[YR_PURPOSE_COUNT];
     uint64_t received, dropped;
@@ -195,6 +213,36 @@ YR_MUST_USE enum yr_err yr_way_load(struct yr_node *n);
 bool yr_way_socket(struct yr_node *n, struct yr_effect *out);
 /** What to tell of our own addresses, best first: up to `max`. */
 size_t yr_way_own(const struct yr_node *n, struct yr_addr *out, size_t max);
+
+/* relay.c */
+extern const struct yr_relay_ops yr_circuit_relay_ops;
+/** A friend among the circuits: entered, admitted or shut out, gone. */
+void yr_circuit_enter(struct yr_node *n, unsigned slot);
+void yr_circuit_admit(struct yr_node *n, unsigned slot);
+void yr_circuit_remove(struct yr_node *n, unsigned slot);
+YR_MUST_USE enum yr_err yr_circuit_load(struct yr_node *n, unsigned slot);
+/** Forget all that was read or came. */
+void yr_circuit_forget(struct yr_node *n);
+void yr_circuit_consent(struct yr_node *n, unsigned slot, enum yr_tri consent);
+/** The link is up or goes another way; it is down. */
+void yr_circuit_linked(struct yr_node *n, unsigned slot);
+void yr_circuit_lost(struct yr_node *n, unsigned slot);
+/** The friend cannot be reached, or may not be: a circuit is asked for, now. */
+void yr_circuit_need(struct yr_node *n, unsigned slot);
+/** A frame of the control channel; those of others are ignored.  Errors: YR_EPROTO. */
+YR_MUST_USE enum yr_err yr_circuit_frame(struct yr_node *n, unsigned slot, uint8_t type,
+                                         const uint8_t *body, size_t len);
+/** The friend told who may carry for it. */
+YR_MUST_USE enum yr_err yr_circuit_told(struct yr_node *n, unsigned slot,
+                                        const struct yr_plain *plain);
+/** ... in an offer, which is not kept. */
+void yr_circuit_offered(struct yr_node *n, unsigned slot, const struct yr_offer *offer);
+/** Packets that came out of circuits go where they belong. */
+void yr_circuit_drain(struct yr_node *n);
+void yr_circuit_tick(struct yr_node *n);
+yr_us yr_circuit_deadline(const struct yr_node *n);
+/** Fill in what is about relays. */
+void yr_circuit_info(const struct yr_node *n, unsigned slot, struct yr_friend_info *out);
 
 /* rooms.c */
 extern const struct yr_rooms_ops yr_node_rooms_ops;

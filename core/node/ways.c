@@ -37,16 +37,16 @@ static void path_move(void *ctx, unsigned slot, const struct yr_addr *addr)
 
 static void path_need(void *ctx, unsigned slot, unsigned times)
 {
-    (void)ctx;
-    (void)slot;
     (void)times;
+    yr_circuit_need(ctx, slot);
 }
 
 static void path_here(void *ctx, unsigned slot, struct yr_offer *out)
 {
-    (void)ctx;
-    (void)slot;
-    (void)out;
+    struct yr_node *n = ctx;
+
+    yr_relay_list(n->relay, slot, out->relays);
+    out->relay_count = YR_RELAY_LIST;
 }
 
 static enum yr_err path_frame(void *ctx, unsigned slot, const uint8_t *body, size_t len)
@@ -75,7 +75,7 @@ static void path_told(void *ctx, unsigned slot, const struct yr_offer *offer)
 {
     struct yr_node *n = ctx;
 
-    (void)offer;
+    yr_circuit_offered(n, slot, offer);
     yr_friend_store_addrs(n, &n->friends[slot]);
 }
 
@@ -112,8 +112,12 @@ static void path_note(void *ctx, unsigned slot, enum yr_way way, enum yr_outcome
                       const struct yr_addr *addr)
 {
     struct yr_node *n = ctx;
+    struct yr_relay_info info;
 
-    yr_path_note(n->traces, n->now, slot, way, outcome, addr, NULL);
+    if (addr != NULL && yr_relay_at(n->relay, addr, &info)) // whose name says more
+        yr_path_note(n->traces, n->now, slot, way, outcome, NULL, n->friends[info.via].id);
+    else
+        yr_path_note(n->traces, n->now, slot, way, outcome, addr, NULL);
 }
 
 const struct yr_path_ops yr_way_path_ops = {.clock = path_clock,

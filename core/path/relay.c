@@ -29,9 +29,10 @@ void yr_relay_free(struct yr_relay *r)
     yr_free_secret(r->mem, r);
 }
 
-void yr_relay_identity(struct yr_relay *r, const uint8_t id[32])
+void yr_relay_pad(struct yr_relay *r, const uint8_t pad[32])
 {
-    memcpy(r->self, id, sizeof r->self);
+    memcpy(r->pad, pad, sizeof r->pad);
+    r->set_version++;
 }
 
 struct relay_friend *relay_friend(const struct yr_relay *r, unsigned slot)
@@ -181,6 +182,8 @@ void yr_relay_set(struct yr_relay *r, unsigned slot, const uint8_t id[32], const
         r->friends[slot] = f;
         f->asks = YR_RELAY_ASKS_BURST;
     }
+    if (memcmp(f->rel, rel, sizeof f->rel) != 0)
+        f->told = false; // blinded under another key
     memcpy(f->id, id, sizeof f->id);
     memcpy(f->rel, rel, sizeof f->rel);
     f->dir = dir & 1;
@@ -330,8 +333,7 @@ uint64_t yr_relay_set_version(const struct yr_relay *r)
     return r->set_version;
 }
 
-void yr_relay_learn(struct yr_relay *r, unsigned slot, const uint8_t (*entries)[YR_RELAY_HASH],
-                    size_t count)
+void yr_relay_learn(struct yr_relay *r, unsigned slot, const uint8_t *entries, size_t count)
 {
     struct relay_friend *f = relay_friend(r, slot);
 
@@ -507,6 +509,16 @@ void yr_relay_carried(const struct yr_relay *r, unsigned slot, uint64_t *for_me,
 
     *for_me = f != NULL ? f->for_me : 0;
     *by_me = f != NULL ? f->by_me : 0;
+}
+
+void yr_relay_spend(struct yr_relay *r, unsigned slot, uint64_t bytes)
+{
+    relay_friend(r, slot)->today += bytes;
+}
+
+uint64_t yr_relay_carried_all(const struct yr_relay *r)
+{
+    return r->carried_all;
 }
 
 size_t yr_relay_carrying(const struct yr_relay *r)

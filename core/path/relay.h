@@ -42,8 +42,8 @@ struct yr_relay_ops {
 YR_MUST_USE enum yr_err yr_relay_new(struct yr_relay **out, struct yr_mem *mem,
                                      const struct yr_rng *rng, const struct yr_relay_ops *ops);
 void yr_relay_free(struct yr_relay *relay);
-/** Who we are: callers tell it to nobody, it is what a friend's hash is compared with. */
-void yr_relay_identity(struct yr_relay *relay, const uint8_t id[32]);
+/** A secret of ours, the same at each start: it makes what fills up the lists. */
+void yr_relay_pad(struct yr_relay *relay, const uint8_t pad[32]);
 
 /** Enter a friend.  rel: the pair's P_rel; dir: of what we send (struct yr_pair.out). */
 void yr_relay_set(struct yr_relay *relay, unsigned slot, const uint8_t id[32],
@@ -71,8 +71,7 @@ void yr_relay_list(struct yr_relay *relay, unsigned slot,
 /** A number that changes when the set does; worth telling friends then. */
 uint64_t yr_relay_set_version(const struct yr_relay *relay);
 /** What that friend told; replaces what it told before.  count <= YR_RELAY_LIST. */
-void yr_relay_learn(struct yr_relay *relay, unsigned slot, const uint8_t (*entries)[YR_RELAY_HASH],
-                    size_t count);
+void yr_relay_learn(struct yr_relay *relay, unsigned slot, const uint8_t *entries, size_t count);
 /** What is known of a friend's list, to be kept; false: it has told none. */
 bool yr_relay_learned(const struct yr_relay *relay, unsigned slot,
                       uint8_t out[YR_RELAY_LIST][YR_RELAY_HASH]);
@@ -127,6 +126,10 @@ yr_us yr_relay_deadline(const struct yr_relay *relay);
 /** Bytes of ours that this friend carried, and of his that we did. */
 void yr_relay_carried(const struct yr_relay *relay, unsigned slot, uint64_t *for_me,
                       uint64_t *by_me);
+/** So many bytes have been carried for this friend today (tests). */
+void yr_relay_spend(struct yr_relay *relay, unsigned slot, uint64_t bytes);
+/** Bytes carried for others. */
+uint64_t yr_relay_carried_all(const struct yr_relay *relay);
 /** Circuits that we carry now. */
 size_t yr_relay_carrying(const struct yr_relay *relay);
 struct yr_counter yr_relay_counter(const struct yr_relay *relay, size_t i);

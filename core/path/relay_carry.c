@@ -149,6 +149,7 @@ static bool may_pass(struct relay_leg *leg, size_t len, struct yr_now now)
 static void account(struct yr_relay *r, const struct relay_carried *c, size_t len)
 {
     r->today += len;
+    r->carried_all += len;
     for (unsigned side = 0; side < 2; side++) {
         struct relay_friend *f = relay_friend(r, c->legs[side].slot);
 

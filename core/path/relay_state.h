@@ -79,7 +79,7 @@ struct yr_relay {
     struct yr_mem *mem;
     const struct yr_rng *rng;
     struct yr_relay_ops ops;
-    uint8_t self[32], pad[32];
+    uint8_t pad[32];
     bool allow;
     struct relay_friend *friends[YR_FRIENDS_MAX];
     uint64_t friends_at; /* rises when they change */
@@ -87,8 +87,8 @@ struct yr_relay {
     struct relay_end *ends[YR_RELAY_ENDS_MAX];
     uint32_t handles;
     struct relay_carried carried[YR_RELAY_CIRCUITS_MAX];
-    uint64_t today; /* bytes carried for all */
-    yr_us day_us;   /* since */
+    uint64_t today, carried_all; /* bytes carried for all */
+    yr_us day_us;                /* since */
     struct relay_refusal refusals[YR_RELAY_REFUSALS_MAX];
     size_t refusal_at;
 

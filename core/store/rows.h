@@ -23,43 +23,44 @@
 #include "core/store/view.h"
 
 /*    X(NAME, stored name, db, owner -> suffix: what a row holds) */
-#define YR_TABLE_MAP(X)                                                                        \
-    X(SELF, "self", MAIN, "- -> -: identity, profile, counters")                               \
-    X(FRIEND, "friend", MAIN, "- -> friend id: the friend, its names, certificate, pair keys") \
-    X(CLOCK, "clock", MAIN, "- -> friend id: handshake clock series, probe clock")             \
-    X(ADDR, "addr", MAIN, "- -> friend id: addresses last seen")                               \
-    X(INVITE, "invite", MAIN, "- -> invite id: an invite of ours")                             \
-    X(ADD, "add", MAIN, "- -> invite id: a link being added")                                  \
-    X(PEER, "peer", MAIN, "- -> peer id: a configured peer")                                   \
-    X(MESSAGE, "message", MAIN, "conversation -> display key: a message as shown")             \
-    X(INDEX, "index", MAIN, "- -> message id: conversation and display key")                   \
-    X(ORPHAN, "orphan", MAIN, "conversation -> target id, id: who waits for it")               \
-    X(CONV, "conv", MAIN, "- -> conversation id: heads, counters, read marker")                \
-    X(EVENT, "event", MAIN, "- -> cursor: what happened, for replay")                          \
-    X(SENDKEY, "sendkey", MAIN, "- -> H16(key): idempotent send")                              \
-    X(ROOM_LOG, "roomlog", MAIN, "room -> -: message heads, clock, how many records")          \
-    X(RECORD, "record", MAIN, "room -> arrival u64be: a record, where it stands")              \
-    X(RECORD_ID, "recid", MAIN, "room, id 16 -> -: where a record is")                         \
-    X(RECORD_SEQ, "recseq", MAIN, "room -> chain u32be, seq u64be, arrival u64be: nothing")    \
-    X(RECORD_CHAIN, "recchain", MAIN, "room -> chain u32be: an author's chain and its head")   \
-    X(RECORD_AUTHOR, "author", MAIN, "room -> author u32be: keys, rate")                       \
-    X(RECORD_STATE, "recstate", MAIN, "room -> chain u32be: the newest state record")          \
-    X(RECORD_WAIT, "recwait", MAIN, "room, epoch -> arrival u64be: what waits for a key")      \
-    X(TIMEKEY, "timekey", SHRED, "- -> friend id: oldest kept day key T")                      \
-    X(SESSION, "session", SHRED, "- -> friend id: ratchet sessions")                           \
-    X(SKIPPED, "skipped", SHRED, "- -> friend id: skipped message keys")                       \
-    X(PREKEY, "prekey", SHRED, "- -> friend id: own prekeys and the friend's newest")          \
-    X(EPOCH, "epoch", SHRED, "room -> epoch id: who made it, for which membership, when")      \
-    X(EPOCHKEY, "epochkey", SHRED, "room -> epoch id, which: members, trees of keys, parts")   \
-    X(EPOCHCHAIN, "epochchain", SHRED, "room id, epoch id -> which, mid: a chain key")         \
-    X(OUTBOX, "outbox", SHRED, "friend id -> order u64be: what waits for the friend")          \
-    X(ROOM, "room", MAIN, "- -> room id: a room, our key and place in it")                     \
-    X(ROOMFRIEND, "roomfriend", MAIN, "room id -> friend id: invited, and who he is there")    \
-    X(ROOMMEMBER, "roommember", MAIN, "room id -> mid: name, how far our texts reached it")    \
-    X(ROOMCHAIN, "roomchain", MAIN, "room id -> mid, incarnation: how far it was read")        \
-    X(ROOMWAIT, "roomwait", MAIN, "room id -> epoch: content waits for its key")               \
-    X(ROOMSEAL, "roomseal", SHRED, "- -> room id: our keys for epoch secrets")                 \
-    X(MAILTAG, "mailtag", MAIN, "friend id -> day u32be: tags of envelopes to keep")           \
+#define YR_TABLE_MAP(X)                                                                         \
+    X(SELF, "self", MAIN, "- -> -: identity, profile, counters")                                \
+    X(FRIEND, "friend", MAIN, "- -> friend id: the friend, its names, certificate, pair keys")  \
+    X(CLOCK, "clock", MAIN, "- -> friend id: handshake clock series, probe clock")              \
+    X(ADDR, "addr", MAIN, "- -> friend id: addresses last seen")                                \
+    X(INVITE, "invite", MAIN, "- -> invite id: an invite of ours")                              \
+    X(ADD, "add", MAIN, "- -> invite id: a link being added")                                   \
+    X(RELAY, "relay", MAIN, "- -> friend id: consent, who may carry for us and for the friend") \
+    X(PEER, "peer", MAIN, "- -> peer id: a configured peer")                                    \
+    X(MESSAGE, "message", MAIN, "conversation -> display key: a message as shown")              \
+    X(INDEX, "index", MAIN, "- -> message id: conversation and display key")                    \
+    X(ORPHAN, "orphan", MAIN, "conversation -> target id, id: who waits for it")                \
+    X(CONV, "conv", MAIN, "- -> conversation id: heads, counters, read marker")                 \
+    X(EVENT, "event", MAIN, "- -> cursor: what happened, for replay")                           \
+    X(SENDKEY, "sendkey", MAIN, "- -> H16(key): idempotent send")                               \
+    X(ROOM_LOG, "roomlog", MAIN, "room -> -: message heads, clock, how many records")           \
+    X(RECORD, "record", MAIN, "room -> arrival u64be: a record, where it stands")               \
+    X(RECORD_ID, "recid", MAIN, "room, id 16 -> -: where a record is")                          \
+    X(RECORD_SEQ, "recseq", MAIN, "room -> chain u32be, seq u64be, arrival u64be: nothing")     \
+    X(RECORD_CHAIN, "recchain", MAIN, "room -> chain u32be: an author's chain and its head")    \
+    X(RECORD_AUTHOR, "author", MAIN, "room -> author u32be: keys, rate")                        \
+    X(RECORD_STATE, "recstate", MAIN, "room -> chain u32be: the newest state record")           \
+    X(RECORD_WAIT, "recwait", MAIN, "room, epoch -> arrival u64be: what waits for a key")       \
+    X(TIMEKEY, "timekey", SHRED, "- -> friend id: oldest kept day key T")                       \
+    X(SESSION, "session", SHRED, "- -> friend id: ratchet sessions")                            \
+    X(SKIPPED, "skipped", SHRED, "- -> friend id: skipped message keys")                        \
+    X(PREKEY, "prekey", SHRED, "- -> friend id: own prekeys and the friend's newest")           \
+    X(EPOCH, "epoch", SHRED, "room -> epoch id: who made it, for which membership, when")       \
+    X(EPOCHKEY, "epochkey", SHRED, "room -> epoch id, which: members, trees of keys, parts")    \
+    X(EPOCHCHAIN, "epochchain", SHRED, "room id, epoch id -> which, mid: a chain key")          \
+    X(OUTBOX, "outbox", SHRED, "friend id -> order u64be: what waits for the friend")           \
+    X(ROOM, "room", MAIN, "- -> room id: a room, our key and place in it")                      \
+    X(ROOMFRIEND, "roomfriend", MAIN, "room id -> friend id: invited, and who he is there")     \
+    X(ROOMMEMBER, "roommember", MAIN, "room id -> mid: name, how far our texts reached it")     \
+    X(ROOMCHAIN, "roomchain", MAIN, "room id -> mid, incarnation: how far it was read")         \
+    X(ROOMWAIT, "roomwait", MAIN, "room id -> epoch: content waits for its key")                \
+    X(ROOMSEAL, "roomseal", SHRED, "- -> room id: our keys for epoch secrets")                  \
+    X(MAILTAG, "mailtag", MAIN, "friend id -> day u32be: tags of envelopes to keep")            \
     X(MAIL, "mail", MAIN, "friend id -> order u64be, eid 16: an envelope kept")
 
 enum yr_table {
