@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/timerfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <linux/netlink.h>
@@ -348,14 +349,17 @@ static void on_netlink(uv_poll_t *poll, int status, int events)
         settle(watch);
 }
 
-/** Have a timer that never goes off tell when the wall clock is set: the kernel sets it when the
- *  machine wakes up, and there is no other sign of that. */
+/** Have a timer tell when the wall clock is set: the kernel sets it when the machine wakes up, and
+ *  there is no other sign of that.  It goes off by itself once a year. */
 static bool arm_clock(struct yr_netwatch *watch)
 {
-    const struct itimerspec never = {.it_value.tv_sec = INT32_MAX};
+    struct itimerspec far = {0};
 
-    return timerfd_settime(watch->clock_fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &never,
-                           NULL) == 0;
+    return clock_gettime(CLOCK_REALTIME, &far.it_value) == 0 &&
+           (far.it_value.tv_sec += 365 * (time_t)YR_DAY_S) > 0 &&
+           (timerfd_settime(watch->clock_fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &far,
+                            NULL) == 0 ||
+            errno == ECANCELED); // it was set just now: armed all the same, and told at once
 }
 
 static void on_clock(uv_poll_t *poll, int status, int events)

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/timex.h>
 #include <sys/wait.h>
 
 #include "core/base/base.h"
@@ -368,6 +369,29 @@ static void changes_of_addresses_are_told_once_they_settle(void **state)
     assert_int_equal(in_own_network(watch_the_network), 0);
 }
 
+static void setting_the_clock_is_told_for_the_machine_may_have_slept(void **state)
+{
+    struct timex by_a_hair = {.modes = ADJ_SETOFFSET, .time.tv_usec = 1};
+    struct test_loop loop;
+    struct yr_netwatch *watch = NULL;
+    bool closed = false, told;
+
+    loop_start(&loop);
+    assert_int_equal(yr_netwatch_open(&watch, &loop.uv, on_change, NULL), YR_OK);
+    told = adjtimex(&by_a_hair) >= 0; // a jump, to the kernel, as waking up is
+    changed = false;
+    changes = 0;
+    if (told)
+        assert_true(loop_until(&loop, &changed, 2000));
+    yr_netwatch_close(watch, set_true, &closed);
+    assert_true(loop_until(&loop, &closed, 1000));
+    loop_end(&loop);
+    if (!told) {
+        print_message("skipped: setting the clock takes privileges\n");
+        skip();
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -378,6 +402,7 @@ int main(void)
         cmocka_unit_test(neighbours_are_looked_for_where_we_listen),
         cmocka_unit_test(a_beacon_crosses_a_wire_in_both_families),
         cmocka_unit_test(changes_of_addresses_are_told_once_they_settle),
+        cmocka_unit_test(setting_the_clock_is_told_for_the_machine_may_have_slept),
     };
     snprintf(beacon_text, sizeof beacon_text, "\x23 process %ld asks who is there", (long)getpid());
     return cmocka_run_group_tests(tests, NULL, NULL);
