@@ -276,3 +276,51 @@ def test_records_as_text_for_people(pair):
     report = alice.ok("friend", "show", "bob").out
     assert "relay        default" in report
     assert json.loads(alice.ok("rpc", "net.check").out)["checks"]
+
+
+# ---- through a common friend ---------------------------------------------------------------------
+
+
+def has_ipv6():
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
+            probe.bind(("::1", 0))
+            return True
+    except OSError:
+        return False
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="no IPv6 on loopback: nothing parts two nodes here")
+def test_two_without_a_common_network_go_through_a_common_friend(nodes):
+    alice, bob = nodes("alice").init(), nodes("bob").init()
+    carol = nodes("carol", listen="127.0.0.1:0, [::1]:0").init()
+    for one, two in ((alice, bob), (carol, alice), (carol, bob)):
+        one.befriend(two)
+    bob.stop()
+    bob.config.write_text(bob.config.read_text().replace("127.0.0.1:0", "[::1]:0"))  # no way to alice
+    bob.start()
+
+    def path_of(node, name):
+        return [f.get("path") for f in node.json("friend", "list") if f["name"] == name][0]
+
+    wait_for(lambda: path_of(alice, "bob") == path_of(bob, "alice") == "relay", 30)
+    assert ["bob", "relay", "carol"] in [[f["name"], f["path"], f.get("via")] for f in alice.json("friend", "list")]
+    alice.ok("send", "bob", "through carol", "--wait", "delivered", "--timeout", "10s")
+    bob.ok("send", "alice", "I hear you", "--wait", "delivered", "--timeout", "10s")
+    assert alice.texts("bob") == ["through carol", "I hear you"] and carol.texts("bob") == []
+
+    assert "relay(carol)" in alice.ok("net", "path", "bob").out
+    [ping] = alice.json("ping", "bob", "-c", "1")
+    assert (ping["path"], ping["via"], ping["lost"]) == ("relay", "carol", 0)
+    assert alice.ok("ping", "bob", "-c", "1").out.startswith("bob: relay(carol) ")
+    roles = {peer.get("name"): (peer["role"], peer["addr"]) for peer in alice.json("peer", "list")}
+    assert roles["bob"] == ("friend", "relay(carol)") and roles["carol"][0] == "relay"
+    assert "relayed" in [step["code"] for step in alice.json("why", "bob")[0]["steps"]]
+    assert "1 circuit now" in findings(carol)["relay"]["text"]
+    carried = {row["name"]: row for row in carol.json("stats") if "friend" in row}
+    assert carried["alice"]["relayed_by_me"] > 0 and carried["bob"]["relayed_by_me"] > 0
+    assert [row for row in alice.json("stats") if row.get("name") == "carol"][0]["relayed_for_me"] > 0
+
+    carol.ok("friend", "set", "bob", "relay", "no")
+    assert carol.json("friend", "show", "bob")[0]["relay"] == "no"
+    wait_for(lambda: "0 circuits now" in findings(carol)["relay"]["text"])
