@@ -1,5 +1,5 @@
-"""Links over networks that delay, lose, swallow, renumber and reboot.  One side is open, so that no
-DHT is needed to find each other."""
+"""Links over networks that delay, lose, swallow, renumber and reboot.  No DHT is needed: one side is
+open when they find each other."""
 
 import time
 
@@ -125,3 +125,20 @@ def test_neighbours_find_each_other_without_the_world(net, people, told):
     alice.start()
     bob.start()
     told(f"neighbours: found again after {wait_path(alice, bob, 'lan'):.1f} s")
+
+
+def test_friends_who_move_behind_hard_routers_are_joined_by_a_friend(net, people, told):
+    """Without any DHT: both know where carol is."""
+    carol, alice, bob = (people(name, net.host(name)) for name in ("carol", "alice", "bob"))
+    for one, two in ((carol, alice), (carol, bob), (alice, bob)):
+        one.ask(two)
+    wait_path(alice, bob, "direct")
+    for person in (alice, bob):
+        person.host.move(net.router(f"r-{person.name}", "symmetric"))
+    told(f"two friends moved behind symmetric routers: by carol after {wait_path(alice, bob, 'relay'):.1f} s")
+    assert alice.friend(bob)["via"] == "carol"
+    with Exchange(alice, bob, period=0.25) as talk:
+        talk.wait(8)
+    told(f"slowest text through carol {talk.check(gap=2):.2f} s")
+    for size in (2000, 16384):
+        alice.ok("send", "bob", "x" * size, "--wait", "delivered")
