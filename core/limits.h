@@ -289,59 +289,70 @@
 #define YR_ROOM_WORK_MAX   8192 /* what a friend may make us do at once, in ids looked up ... */
 #define YR_ROOM_WORK_RATE  512  /* ... and a second */
 
-#define YR_DHT_SHOWN         12   /* nodes in one answer: 612 bytes of IPv6 */
-#define YR_DHT_RECORD_HEAD   41   /* bytes before a record's value */
-#define YR_DHT_VALUE_MAX     512  /* bytes of it: a record fits a datagram within a datagram */
-#define YR_DHT_RECORD_MAX    617  /* with head and signature */
-#define YR_DHT_RECORD_TTL_S  7500 /* an epoch of two hours, and 5 min of clocks that differ */
-#define YR_DHT_INNER_MAX     900  /* bytes of a datagram that is forwarded in another */
-#define YR_DHT_SIGNAL_MAX    700  /* bytes of a signal: an offer to punch, first contact */
-#define YR_DHT_KEYS_MAX      4096 /* keys shared with others, 40 us each: 500 KB */
-#define YR_DHT_KEYS_KEPT     384  /* ... when not that many were used within a minute: 50 KB */
-#define YR_DHT_KEYS_S        960  /* ... and no longer than so long unused */
-#define YR_DHT_BUCKET        16   /* nodes of a bucket; the first two take 64 and 32 */
-#define YR_DHT_BUCKET_FIRST  64   /* ... half of all nodes are there: a first hop goes further */
-#define YR_DHT_BUCKETS       40   /* prefixes told apart; 2^40 nodes are nowhere */
-#define YR_DHT_SPARES        16   /* nodes of a bucket that wait for a place in it */
-#define YR_DHT_NET_BUCKET    2    /* nodes of one /24 or /48 in a bucket and in a result */
-#define YR_DHT_NET_TABLE     8    /* ... in the table, and known to a lookup */
-#define YR_DHT_FRESH_S       900  /* a node heard of within so long need not be asked */
-#define YR_DHT_PROVEN_S      600  /* an answer from an address proves it so long */
-#define YR_DHT_FAILS_MAX     2    /* requests unanswered in a row until a node leaves */
-#define YR_DHT_RECORDS_MAX   8192 /* stored; the nearest stay: 5 MiB */
-#define YR_DHT_RECORDS_EACH  512  /* ... that one /24 or /56 has brought */
-#define YR_RV_ADDRS_MAX      8    /* addresses in a pair's record */
-#define YR_RV_RELAYS_MAX     3    /* nodes in it that pass signals on */
-#define YR_DHT_PATHS         4    /* disjoint ways a lookup goes at once */
-#define YR_DHT_PATHS_HARD    8    /* ... after one that failed */
-#define YR_DHT_RESULT        16   /* nearest nodes a lookup makes sure of */
-#define YR_DHT_STORE         8    /* ... of which the nearest store */
-#define YR_DHT_WIDE          32   /* ... or so many where nodes crowd around a key */
-#define YR_DHT_CANDIDATES    128  /* nodes a lookup knows at once; the nearest stay */
-#define YR_DHT_SOFT_MS_MIN   150  /* until a path asks the next node; the answer may come later */
-#define YR_DHT_SOFT_MS_MAX   600
-#define YR_DHT_HARD_MS       2000 /* until a request is given up */
-#define YR_DHT_FWD_MS        4500 /* ... that is forwarded: the forwarder asks twice */
-#define YR_DHT_REQUESTS_MAX  256  /* on their way at once */
-#define YR_DHT_SEARCHES_MAX  24   /* lookups at once: 14 KB each at most */
-#define YR_DHT_QUEUE_MAX     256  /* datagrams that wait to leave */
-#define YR_DHT_RATE          20   /* requests a second answered to one IP or /56 ... */
-#define YR_DHT_BURST         60   /* ... after so many at once */
-#define YR_DHT_NEW_KEYS      200  /* Diffie-Hellmans a second for strangers: 1 % of a core */
-#define YR_DHT_SOURCES       256  /* sources whose rate is remembered: 4 KB; they share places */
-#define YR_DHT_BOOTSTRAP_MAX 64   /* contacts to start from */
-#define YR_DHT_SIGNALS_MAX   512  /* registrations kept for others */
-#define YR_DHT_SIGNAL_S      120  /* each so long: NATs forget in about that */
-#define YR_DHT_DIALBACKS     3    /* networks that must have reached us before we serve ... */
-#define YR_DHT_STABLE_S      1200 /* ... and so long since the first: laptops come and go */
-#define YR_DHT_QUIET_S       300  /* who was sent nothing for so long reaches us past any filter */
-#define YR_DHT_UNREACHED_S   240  /* nobody did, though asked to: we serve no more */
-#define YR_DHT_REFRESH_S     3600 /* the first bucket with room is looked through: 15 KB each time */
-#define YR_DHT_KEY_S         86400 /* a client is somebody else each day */
-#define YR_DHT_KEY_LATE_S    90000 /* ... even if it has always something to do */
-#define YR_DHT_KEPT_MAX      32    /* nodes kept over a restart: one of them will be there */
-#define YR_DHT_SAVE_S        1800  /* ... written so often: a crash loses half an hour */
-#define YR_DHT_TOKEN_S       300   /* a new secret; tokens of the one before are still good */
+#define YR_DHT_SHOWN          12   /* nodes in one answer: 612 bytes of IPv6 */
+#define YR_DHT_RECORD_HEAD    41   /* bytes before a record's value */
+#define YR_DHT_VALUE_MAX      512  /* bytes of it: a record fits a datagram within a datagram */
+#define YR_DHT_RECORD_MAX     617  /* with head and signature */
+#define YR_DHT_RECORD_TTL_S   7500 /* an epoch of two hours, and 5 min of clocks that differ */
+#define YR_DHT_INNER_MAX      900  /* bytes of a datagram that is forwarded in another */
+#define YR_DHT_SIGNAL_MAX     700  /* bytes of a signal: an offer to punch, first contact */
+#define YR_DHT_KEYS_MAX       4096 /* keys shared with others, 40 us each: 500 KB */
+#define YR_DHT_KEYS_KEPT      384  /* ... when not that many were used within a minute: 50 KB */
+#define YR_DHT_KEYS_S         960  /* ... and no longer than so long unused */
+#define YR_DHT_BUCKET         16   /* nodes of a bucket; the first two take 64 and 32 */
+#define YR_DHT_BUCKET_FIRST   64   /* ... half of all nodes are there: a first hop goes further */
+#define YR_DHT_BUCKETS        40   /* prefixes told apart; 2^40 nodes are nowhere */
+#define YR_DHT_SPARES         16   /* nodes of a bucket that wait for a place in it */
+#define YR_DHT_NET_BUCKET     2    /* nodes of one /24 or /48 in a bucket and in a result */
+#define YR_DHT_NET_TABLE      8    /* ... in the table, and known to a lookup */
+#define YR_DHT_FRESH_S        900  /* a node heard of within so long need not be asked */
+#define YR_DHT_PROVEN_S       600  /* an answer from an address proves it so long */
+#define YR_DHT_FAILS_MAX      2    /* requests unanswered in a row until a node leaves */
+#define YR_DHT_RECORDS_MAX    8192 /* stored; the nearest stay: 5 MiB */
+#define YR_DHT_RECORDS_EACH   512  /* ... that one /24 or /56 has brought */
+#define YR_RV_ADDRS_MAX       8    /* addresses in a pair's record */
+#define YR_RV_RELAYS_MAX      3    /* nodes in it that pass signals on */
+#define YR_DHT_PATHS          4    /* disjoint ways a lookup goes at once */
+#define YR_DHT_PATHS_HARD     8    /* ... after one that failed */
+#define YR_DHT_RESULT         16   /* nearest nodes a lookup makes sure of */
+#define YR_DHT_STORE          8    /* ... of which the nearest store */
+#define YR_DHT_WIDE           32   /* ... or so many where nodes crowd around a key */
+#define YR_DHT_CANDIDATES     128  /* nodes a lookup knows at once; the nearest stay */
+#define YR_DHT_SOFT_MS_MIN    150  /* until a path asks the next node; the answer may come later */
+#define YR_DHT_SOFT_MS_MAX    600
+#define YR_DHT_HARD_MS        2000 /* until a request is given up */
+#define YR_DHT_FWD_MS         4500 /* ... that is forwarded: the forwarder asks twice */
+#define YR_DHT_REQUESTS_MAX   256  /* on their way at once */
+#define YR_DHT_SEARCHES_MAX   24   /* lookups at once: 14 KB each at most */
+#define YR_DHT_QUEUE_MAX      256  /* datagrams that wait to leave */
+#define YR_DHT_RATE           20   /* requests a second answered to one IP or /56 ... */
+#define YR_DHT_BURST          60   /* ... after so many at once */
+#define YR_DHT_NEW_KEYS       200  /* Diffie-Hellmans a second for strangers: 1 % of a core */
+#define YR_DHT_SOURCES        256  /* sources whose rate is remembered: 4 KB; they share places */
+#define YR_DHT_BOOTSTRAP_MAX  64   /* contacts to start from */
+#define YR_DHT_SIGNALS_MAX    512  /* registrations kept for others */
+#define YR_DHT_SIGNAL_S       120  /* each so long: NATs forget in about that */
+#define YR_DHT_DIALBACKS      3    /* networks that must have reached us before we serve ... */
+#define YR_DHT_STABLE_S       1200 /* ... and so long since the first: laptops come and go */
+#define YR_DHT_QUIET_S        300  /* who was sent nothing for so long reaches us past any filter */
+#define YR_DHT_UNREACHED_S    240  /* nobody did, though asked to: we serve no more */
+#define YR_DHT_REFRESH_S      3600 /* the first bucket with room is looked through: 15 KB each time */
+#define YR_DHT_KEY_S          86400 /* a client is somebody else each day */
+#define YR_DHT_KEY_LATE_S     90000 /* ... even if it has always something to do */
+#define YR_RENDEZVOUS_EDGE_S  1200  /* near an epoch's edge: clocks may differ by 20 min */
+#define YR_MEET_JOBS_MAX      12    /* records put or looked for at once: half of all searches */
+#define YR_MEET_BURST         64    /* ... and so many in a row, 20 KB each ... */
+#define YR_MEET_SEARCH_S      2     /* ... then one so often: 256 friends in ten minutes */
+#define YR_MEET_SPARES        2     /* nodes where we shall listen when our network changes */
+#define YR_MEET_WAYS_MAX      16    /* people in first contact by signals; two of one invite */
+#define YR_MEET_HEARD_MAX     64    /* signals remembered: each comes by up to three nodes */
+#define YR_MEET_SIGNALS_BURST 60    /* signals looked at at once ... */
+#define YR_MEET_SIGNALS_RATE  20    /* ... then so many a second: 100 hints and one AEAD each */
+#define YR_MEET_POKES_MAX     16    /* packets that open our NAT and wait to leave ... */
+#define YR_MEET_POKE_MAX      64    /* ... and their bytes: message 2 of a first contact */
+#define YR_DHT_KEPT_MAX       32    /* nodes kept over a restart: one of them will be there */
+#define YR_DHT_SAVE_S         1800  /* ... written so often: a crash loses half an hour */
+#define YR_DHT_TOKEN_S        300   /* a new secret; tokens of the one before are still good */
 
 #define YR_AGE_LOGN          18  /* work factor of a backup: 256 MiB, about a second */
 #define YR_AGE_LOGN_MAX      22  /* ... of one that is read: 4 GiB, as age itself allows */

@@ -505,6 +505,68 @@ bool yr_contacts_lan_heard(struct yr_contacts *c, struct yr_now now, size_t i,
     return false;
 }
 
+/* ---- the DHT ---- */
+
+static const struct yr_invite_keys *rv_keys(const struct yr_contacts *c, struct yr_now now,
+                                            size_t k, bool *open)
+{
+    const struct yr_fc_invite *in = k < INVITE_ROOM ? &c->invites[k] : NULL;
+    const struct yr_fc_add *a = in == NULL ? &c->adds[k - INVITE_ROOM] : NULL;
+
+    if (in != NULL) {
+        *open = in->state == YR_INVITE_OPEN;
+        return in->used && !yr_fc_expired(&in->in, now) ? &in->keys : NULL;
+    }
+    *open = true;
+    return a->used && a->state != YR_ADD_FAILED && !yr_fc_expired(&a->in, now) ? &a->keys : NULL;
+}
+
+bool yr_contacts_rv_next(const struct yr_contacts *c, struct yr_now now, size_t *at,
+                         struct yr_contact_rv *out)
+{
+    if (c->self == NULL)
+        return false;
+    while (*at < INVITE_ROOM + YR_ADDS_MAX) {
+        const size_t k = (*at)++;
+        const struct yr_invite_keys *keys = rv_keys(c, now, k, &out->open);
+        if (keys == NULL)
+            continue;
+        memcpy(out->id, keys->id, sizeof out->id);
+        out->add = k >= INVITE_ROOM;
+        memcpy(out->f_rv, keys->rv, sizeof out->f_rv);
+        out->off = keys->off;
+        memcpy(out->hint, keys->hint, sizeof out->hint);
+        memcpy(out->signal, keys->signal, sizeof out->signal);
+        return true;
+    }
+    return false;
+}
+
+enum yr_err yr_contacts_found(struct yr_contacts *c, struct yr_now now, const char *id,
+                              const uint8_t cert[YR_CERT_LEN], const struct yr_addr *addrs,
+                              size_t count, const struct yr_addr *way)
+{
+    struct yr_fc_add *a = NULL;
+    struct yr_cert who;
+
+    for (size_t i = 0; i < YR_ADDS_MAX; i++)
+        if (c->adds[i].used && c->adds[i].state != YR_ADD_FAILED &&
+            strcmp(c->adds[i].keys.id, id) == 0)
+            a = &c->adds[i];
+    if (a == NULL)
+        return YR_ENOENT;
+    if (yr_cert_open(&who, cert) != YR_OK || memcmp(who.id, a->in.id, 32) != 0 ||
+        memcmp(who.dev, a->in.dev, 32) != 0)
+        return YR_EAUTH;
+    a->dht_count = YR_MIN(count, (size_t)YR_RV_ADDRS_MAX);
+    yr_copy(a->dht, addrs, a->dht_count * sizeof *addrs);
+    if (way->family != 0)
+        a->dht[a->dht_count++] = *way;
+    if (a->state == YR_ADD_SEARCHING)
+        a->next_us = YR_MIN(a->next_us, YR_MAX(now.mono_us, a->asked_us + YR_FC_GAP_MS * YR_MS));
+    return YR_OK;
+}
+
 /* ---- queries ---- */
 
 bool yr_contacts_invite_at(const struct yr_contacts *c, size_t i, struct yr_invite_info *out)

@@ -114,6 +114,29 @@ bool yr_contacts_lan_key(const struct yr_contacts *contacts, size_t i, uint8_t k
 bool yr_contacts_lan_heard(struct yr_contacts *contacts, struct yr_now now, size_t i,
                            const struct yr_addr *from);
 
+/* ---- the DHT ---- */
+
+/** An invite that has not expired, or an add. */
+struct yr_contact_rv {
+    char id[YR_INVITE_ID_LEN + 1];
+    bool add;              /* we look for the inviter; else we are the inviter ... */
+    bool open;             /* ... and leave word while it is open; an add is */
+    uint8_t f_rv[32];      /* secret */
+    uint32_t off;          /* of its epochs, s */
+    uint8_t hint[16];      /* secret: of signals, with SipHash over their nonce */
+    uint8_t signal[2][32]; /* secret: as struct yr_invite_keys */
+};
+/** The next one from *at on, which begins at 0; false: no more.  Wipe *out. */
+bool yr_contacts_rv_next(const struct yr_contacts *contacts, struct yr_now now, size_t *at,
+                         struct yr_contact_rv *out);
+/** Where the DHT says the inviter of this add is: replaces what it said before; it is tried at
+ *  once.  way: family 0, or YR_FAMILY_SIGNAL.  Errors: YR_ENOENT: no such add; YR_EAUTH: the
+ *  certificate is not the inviter's. */
+YR_MUST_USE enum yr_err yr_contacts_found(struct yr_contacts *contacts, struct yr_now now,
+                                          const char *id, const uint8_t cert[YR_CERT_LEN],
+                                          const struct yr_addr *addrs, size_t count,
+                                          const struct yr_addr *way);
+
 bool yr_contacts_invite_at(const struct yr_contacts *contacts, size_t i,
                            struct yr_invite_info *out);
 bool yr_contacts_add_at(const struct yr_contacts *contacts, size_t i, struct yr_add_info *out);

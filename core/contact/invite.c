@@ -5,12 +5,19 @@
 
 void yr_invite_keys(struct yr_invite_keys *out, const uint8_t secret[32])
 {
-    uint8_t hash[YR_HASH16];
+    uint8_t hash[YR_HASH16], off[8];
     char text[YR_BASE32_LEN(YR_HASH16) + 1];
+    struct yr_rd rd;
 
     yr_kdf(out->psk, sizeof out->psk, secret, YR_LABEL_FC_PSK, NULL, 0);
     yr_kdf(out->mac, sizeof out->mac, secret, YR_LABEL_FC_MAC, NULL, 0);
     yr_kdf(out->hint, sizeof out->hint, secret, YR_LABEL_FC_HINT, NULL, 0);
+    yr_kdf(out->rv, sizeof out->rv, secret, YR_LABEL_FC_RV, NULL, 0);
+    yr_kdf(off, sizeof off, out->rv, YR_LABEL_RV_OFF, NULL, 0);
+    rd = yr_rd_init(off, sizeof off);
+    out->off = (uint32_t)(yr_rd_u64(&rd) % YR_RENDEZVOUS_S);
+    for (uint8_t dir = 0; dir < 2; dir++)
+        yr_kdf(out->signal[dir], 32, secret, YR_LABEL_FC_SIGNAL, &dir, 1);
     yr_hash16(hash, secret, 32);
     yr_base32_encode(text, hash, sizeof hash);
     memcpy(out->id, text, YR_INVITE_ID_LEN);

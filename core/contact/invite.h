@@ -30,6 +30,9 @@ struct yr_invite {
 /** What both sides derive from the secret. */
 struct yr_invite_keys {
     uint8_t psk[32], mac[32], hint[16];
+    uint8_t rv[32];                /* F_rv: where the inviter leaves word in the DHT ... */
+    uint32_t off;                  /* ... and when its epochs begin, s */
+    uint8_t signal[2][32];         /* of signals: [0] to the inviter, [1] to the invitee */
     char id[YR_INVITE_ID_LEN + 1]; /* first characters of Crockford(H16(secret)) */
 };
 void yr_invite_keys(struct yr_invite_keys *out, const uint8_t secret[32]);

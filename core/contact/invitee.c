@@ -32,6 +32,8 @@ static size_t candidates(const struct yr_contacts *c, const struct yr_fc_add *a,
         out[n++] = a->in.hints[i];
     for (size_t i = 0; i < a->found_count && n < CANDIDATES; i++)
         out[n++] = a->found[i];
+    for (size_t i = 0; i < a->dht_count && n < CANDIDATES; i++)
+        out[n++] = a->dht[i];
     for (size_t i = 0; i < c->peer_count && n < CANDIDATES; i++)
         out[n++] = c->peers[i];
     return n;
@@ -79,7 +81,9 @@ void yr_fc_ask(struct yr_contacts *c, struct yr_now now, struct yr_fc_add *a)
     a->asked = true;
     for (size_t i = 0; i < count; i++)
         yr_fc_queue_bytes(c, &to[i], 0, packet, sizeof packet);
-    a->tried = to[0];
+    for (size_t i = count; i-- > 0;)
+        if (yr_addr_udp(&to[i]))
+            a->tried = to[i];
     yr_wipe(seed, sizeof seed);
 }
 

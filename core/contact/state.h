@@ -14,7 +14,7 @@
 #define FIN_HEAD    12
 #define DATA_HEAD   8
 #define M1_PAYLOAD  20 /* tai64n 12 | nonce u64 */
-#define CANDIDATES  (YR_HINTS_MAX + YR_FC_FOUND_MAX + YR_PEERS_MAX)
+#define CANDIDATES  (YR_HINTS_MAX + YR_FC_FOUND_MAX + YR_RV_ADDRS_MAX + 1 + YR_PEERS_MAX)
 
 #define INVITE_ROOM (YR_INVITES_MAX + YR_SPENT_MAX)
 
@@ -64,6 +64,8 @@ struct yr_fc_add {
     enum yr_err why;
     struct yr_addr found[YR_FC_FOUND_MAX]; // heard on the LAN, newest last
     size_t found_count;
+    struct yr_addr dht[YR_RV_ADDRS_MAX + 1]; // as the inviter's record says; a signal last
+    size_t dht_count;
     struct yr_addr tried;
     struct yr_noise noise;
     bool asked; // message 1 is out

@@ -40,6 +40,8 @@
     X(FC_PSK, "fc/psk", "invite secret")                                         \
     X(FC_MAC, "fc/mac", "invite secret")                                         \
     X(FC_HINT, "fc/hint", "invite secret")                                       \
+    X(FC_RV, "fc/rv", "invite secret: F_rv, in place of V")                      \
+    X(FC_SIGNAL, "fc/signal", "invite secret, ctx dir")                          \
     X(LINK_INITIAL, "link/initial", "L_init, ctx first connection id")           \
     X(QUIC_HS, "quic/hs", "Split key")                                           \
     X(QUIC_AP, "quic/ap", "Split key")                                           \

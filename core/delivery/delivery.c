@@ -708,6 +708,13 @@ void yr_delivery_daily(struct yr_delivery *d, struct yr_now now)
     }
 }
 
+const struct yr_timekey *yr_delivery_timekey(const struct yr_delivery *d, unsigned slot)
+{
+    const struct yr_box *b = yr_box_of(d, slot);
+
+    return b != NULL ? &b->timekey : NULL;
+}
+
 size_t yr_delivery_queued(const struct yr_delivery *d, unsigned slot)
 {
     const struct yr_box *b = yr_box_of(d, slot);

@@ -81,6 +81,10 @@ void yr_delivery_release(struct yr_delivery *delivery, struct yr_now now, uint64
 /** Once a day: skipped keys and prekeys past their time go, for good. */
 void yr_delivery_daily(struct yr_delivery *delivery, struct yr_now now);
 
+/** The oldest day key kept of a friend's pair; NULL: no such friend.  Secret; lent until the next
+ *  call that changes anything. */
+const struct yr_timekey *yr_delivery_timekey(const struct yr_delivery *delivery, unsigned slot);
+
 /** Messages not yet acknowledged by the friend's node. */
 size_t yr_delivery_queued(const struct yr_delivery *delivery, unsigned slot);
 

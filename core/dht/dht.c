@@ -320,13 +320,39 @@ void yr_dht_listen(struct yr_dht *dht, struct yr_now now, const struct yr_dht_co
     (void)yr_dht_ask(dht, relay, YR_DHT_FOR_NOTHING, &msg, YR_DHT_HARD_MS * YR_MS, now.mono_us);
 }
 
+void yr_dht_touch(struct yr_dht *dht, struct yr_now now, const struct yr_dht_contact *node)
+{
+    (void)yr_dht_ping(dht, node, YR_DHT_FOR_TABLE, 0, now.mono_us);
+}
+
 void yr_dht_signal(struct yr_dht *dht, struct yr_now now, const struct yr_dht_contact *relay,
                    const uint8_t id[YR_DHT_SIGNAL_LEN], const uint8_t *bytes, size_t len)
 {
     struct yr_dht_msg msg = {.op = YR_DHT_SIGNAL, .id = id, .bytes = bytes, .len = len};
 
     YR_ASSERT(len > 0 && len <= YR_DHT_SIGNAL_MAX);
+    if (memcmp(relay->pk, dht->keys.own.public_key, 32) == 0) {
+        (void)yr_dht_pass_on(dht, &msg, now.mono_us);
+        return;
+    }
     (void)yr_dht_ask(dht, relay, YR_DHT_FOR_NOTHING, &msg, YR_DHT_HARD_MS * YR_MS, now.mono_us);
+}
+
+bool yr_dht_put_here(struct yr_dht *dht, struct yr_now now, const uint8_t *record, size_t len)
+{
+    const struct yr_addr own = {.family = 4, .ip = {127, 0, 0, 1}, .port = 1};
+
+    return dht->serves &&
+           yr_dht_records_put(&dht->records, &own, record, len, now.mono_us) == YR_OK;
+}
+
+const uint8_t *yr_dht_get_here(struct yr_dht *dht, struct yr_now now, const uint8_t pk[32],
+                               size_t *len)
+{
+    uint8_t key[32];
+
+    yr_dht_record_key(key, pk);
+    return dht->serves ? yr_dht_records_get(&dht->records, key, now.mono_us, len) : NULL;
 }
 
 // ---- who we are to others
@@ -453,8 +479,12 @@ static void ended(struct yr_dht *dht, struct yr_dht_request *rq, const struct yr
                   yr_us now)
 {
     switch (rq->why) {
-    case YR_DHT_FOR_TABLE:
-    case YR_DHT_FOR_NOTHING: break;
+    case YR_DHT_FOR_TABLE: break;
+    case YR_DHT_FOR_NOTHING:
+        if (rq->op == YR_DHT_SIGREG && dht->calls.listens != NULL)
+            dht->calls.listens(dht->calls.ctx, &rq->to,
+                               reply != NULL && reply->status == YR_DHT_DONE);
+        break;
     case YR_DHT_FOR_DIAL:
         if (reply != NULL)
             yr_dht_have_dialled(dht, &rq->to, now);
@@ -505,8 +535,11 @@ static void answered(struct yr_dht *dht, struct yr_dht_peer *peer,
         if (yr_dht_same(&dht->start[i].contact, &rq->to))
             dht->start[i].answered_us = now;
     yr_dht_keys_proven(&dht->keys, peer, &from->addr, now);
-    if (msg->op == YR_DHT_PING)
+    if (msg->op == YR_DHT_PING) {
         vote(dht, &from->addr, &msg->addr);
+        if (dht->calls.seen != NULL)
+            dht->calls.seen(dht->calls.ctx, &from->addr, &msg->addr);
+    }
     if (msg->op != YR_DHT_FWD) // takes as long as another node
         remember_rtt(dht, now - rq->sent_us);
     if (msg->server)

@@ -34,6 +34,11 @@ struct yr_dht_calls {
     /** Bytes for a signal id of ours.  Lent. */
     void (*signal)(void *ctx, const uint8_t id[YR_DHT_SIGNAL_LEN], const uint8_t *bytes,
                    size_t len);
+    /** Somebody answered, and says where it sees us.  May be NULL. */
+    void (*seen)(void *ctx, const struct yr_addr *from, const struct yr_addr *seen);
+    /** A node that was to pass signals on to us does, or does not (refused, or silent).  May be
+     *  NULL. */
+    void (*listens)(void *ctx, const struct yr_dht_contact *relay, bool ok);
     void *ctx;
 };
 
@@ -115,10 +120,19 @@ YR_MUST_USE enum yr_err yr_dht_put(struct yr_dht *dht, struct yr_now now, const 
 YR_MUST_USE enum yr_err yr_dht_get(struct yr_dht *dht, struct yr_now now, const uint8_t pk[32],
                                    bool hard, uint64_t *search);
 
+/** A server's own store, which no search reaches: as above.  False: we are none, or it was refused.
+ */
+bool yr_dht_put_here(struct yr_dht *dht, struct yr_now now, const uint8_t *record, size_t len);
+/** Lent until the next call; NULL. */
+const uint8_t *yr_dht_get_here(struct yr_dht *dht, struct yr_now now, const uint8_t pk[32],
+                               size_t *len);
+
 /** Ask a node to pass on what comes for this id, for YR_DHT_SIGNAL_S; again to renew. */
 void yr_dht_listen(struct yr_dht *dht, struct yr_now now, const struct yr_dht_contact *relay,
                    const uint8_t id[YR_DHT_SIGNAL_LEN]);
-/** Send bytes (1..YR_DHT_SIGNAL_MAX) to whoever listens under this id there. */
+/** Keep the way to a node open: a PING. */
+void yr_dht_touch(struct yr_dht *dht, struct yr_now now, const struct yr_dht_contact *node);
+/** Send bytes (1..YR_DHT_SIGNAL_MAX) to whoever listens under this id there; `there` may be us. */
 void yr_dht_signal(struct yr_dht *dht, struct yr_now now, const struct yr_dht_contact *relay,
                    const uint8_t id[YR_DHT_SIGNAL_LEN], const uint8_t *bytes, size_t len);
 

@@ -17,29 +17,40 @@ uint64_t yr_rendezvous_start(uint64_t epoch, uint32_t off)
     return s > off ? s - off : 0;
 }
 
-enum yr_err yr_rendezvous_derive(struct yr_rendezvous *out, const struct yr_timekey *oldest,
-                                 uint8_t dir, uint64_t epoch, uint32_t off)
+static void derive(struct yr_rendezvous *out, const uint8_t v[32], uint64_t epoch)
 {
-    const uint64_t day = yr_rendezvous_start(epoch, off) / YR_DAY_S;
     struct yr_rendezvous rv = {.epoch = epoch};
-    uint8_t t[32], v[32], seed[32], ctx[8];
+    uint8_t seed[32], ctx[8];
     struct yr_wr wr = yr_wr_init(ctx, sizeof ctx);
-    enum yr_err err = YR_ENOENT;
 
-    if (day > UINT32_MAX || yr_timekey_at(oldest, (uint32_t)day, t) != YR_OK)
-        goto out;
     yr_wr_u64(&wr, epoch);
-    yr_kdf(v, sizeof v, t, YR_LABEL_RV, &dir, 1);
     yr_kdf(seed, sizeof seed, v, YR_LABEL_RV_KEY, ctx, sizeof ctx);
     yr_kdf(rv.value_key, sizeof rv.value_key, v, YR_LABEL_RV_VAL, ctx, sizeof ctx);
     yr_sign_keypair(rv.pk, rv.sign_sk, seed);
     *out = rv;
-    err = YR_OK;
-out:
-    yr_wipe(t, sizeof t);
-    yr_wipe(v, sizeof v);
     yr_wipe(seed, sizeof seed);
     yr_wipe(&rv, sizeof rv);
+}
+
+void yr_rendezvous_invite(struct yr_rendezvous *out, const uint8_t f_rv[32], uint64_t epoch)
+{
+    derive(out, f_rv, epoch);
+}
+
+enum yr_err yr_rendezvous_derive(struct yr_rendezvous *out, const struct yr_timekey *oldest,
+                                 uint8_t dir, uint64_t epoch, uint32_t off)
+{
+    const uint64_t day = yr_rendezvous_start(epoch, off) / YR_DAY_S;
+    uint8_t t[32], v[32];
+    enum yr_err err = YR_ENOENT;
+
+    if (day <= UINT32_MAX && yr_timekey_at(oldest, (uint32_t)day, t) == YR_OK) {
+        yr_kdf(v, sizeof v, t, YR_LABEL_RV, &dir, 1);
+        derive(out, v, epoch);
+        err = YR_OK;
+    }
+    yr_wipe(t, sizeof t);
+    yr_wipe(v, sizeof v);
     return err;
 }
 

@@ -26,10 +26,7 @@ struct yr_whereabouts {
     uint32_t unix_s; /* when it was written */
     struct yr_addr addrs[YR_RV_ADDRS_MAX];
     size_t addr_count;
-    struct {
-        struct yr_dht_contact node;
-        uint8_t id[YR_DHT_SIGNAL_LEN];
-    } relays[YR_RV_RELAYS_MAX]; /* who passes a signal on to the writer */
+    struct yr_dht_ear relays[YR_RV_RELAYS_MAX]; /* who passes a signal on to the writer */
     size_t relay_count;
     uint8_t cert[YR_CERT_LEN]; /* as it came: the reader verifies it */
 };
@@ -42,6 +39,9 @@ uint64_t yr_rendezvous_start(uint64_t epoch, uint32_t off);
 YR_MUST_USE enum yr_err yr_rendezvous_derive(struct yr_rendezvous *out,
                                              const struct yr_timekey *oldest, uint8_t dir,
                                              uint64_t epoch, uint32_t off);
+
+/** The same for an open invite, under whose key (F_rv) the inviter alone leaves word. */
+void yr_rendezvous_invite(struct yr_rendezvous *out, const uint8_t f_rv[32], uint64_t epoch);
 
 /** A record for the DHT; returns its length.  Relays that find no room beside the addresses are
  *  left out; counts within their maxima. */

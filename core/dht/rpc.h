@@ -64,6 +64,12 @@ struct yr_dht_contact {
     uint8_t pk[32];
 };
 
+/** Where a signal to somebody is left: a node, and the id under which he listens there. */
+struct yr_dht_ear {
+    struct yr_dht_contact node;
+    uint8_t id[YR_DHT_SIGNAL_LEN];
+};
+
 /** One decoded message; pointers are lent from the plaintext.  Which fields count is in the row of
  *  its op; the others are zero. */
 struct yr_dht_msg {

@@ -231,13 +231,20 @@ static uint8_t serve_sigreg(struct yr_dht *dht, const struct yr_dht_contact *fro
     return YR_DHT_DONE;
 }
 
+bool yr_dht_pass_on(struct yr_dht *dht, const struct yr_dht_msg *msg, yr_us now)
+{
+    struct yr_dht_msg on = {
+        .op = YR_DHT_SIGNAL, .id = msg->id, .bytes = msg->bytes, .len = msg->len};
+    const struct yr_dht_registration *r = dht->serves ? registered(dht, msg->id, now) : NULL;
+
+    return r != NULL &&
+           yr_dht_ask(dht, &r->who, YR_DHT_FOR_NOTHING, &on, YR_DHT_HARD_MS * YR_MS, now) != NULL;
+}
+
 // To us, or to who listens here.
 static uint8_t serve_signal(struct yr_dht *dht, const struct yr_dht_msg *msg, yr_us now)
 {
     static const uint8_t none[YR_DHT_SIGNAL_LEN];
-    struct yr_dht_msg on = {
-        .op = YR_DHT_SIGNAL, .id = msg->id, .bytes = msg->bytes, .len = msg->len};
-    const struct yr_dht_registration *r;
 
     for (size_t i = 0; i < YR_DHT_EARS; i++)
         if (memcmp(dht->ears[i], msg->id, YR_DHT_SIGNAL_LEN) == 0 &&
@@ -245,11 +252,7 @@ static uint8_t serve_signal(struct yr_dht *dht, const struct yr_dht_msg *msg, yr
             dht->calls.signal(dht->calls.ctx, msg->id, msg->bytes, msg->len);
             return YR_DHT_DONE;
         }
-    if (!dht->serves || (r = registered(dht, msg->id, now)) == NULL)
-        return YR_DHT_REFUSED;
-    return yr_dht_ask(dht, &r->who, YR_DHT_FOR_NOTHING, &on, YR_DHT_HARD_MS * YR_MS, now) != NULL
-               ? YR_DHT_DONE
-               : YR_DHT_REFUSED;
+    return yr_dht_pass_on(dht, msg, now) ? YR_DHT_DONE : YR_DHT_REFUSED;
 }
 
 // ---- dialling for others

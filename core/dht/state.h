@@ -125,7 +125,7 @@ struct yr_dht_registration {
 };
 
 #define YR_DHT_VOTES     8
-#define YR_DHT_EARS      8 /* signal ids of our own */
+#define YR_DHT_EARS      16 /* signal ids of our own */
 #define YR_DHT_RTTS      32
 #define YR_DHT_DENSITIES 9
 
@@ -208,6 +208,8 @@ void yr_dht_serve(struct yr_dht *dht, const struct yr_dht_contact *from,
 /** The answer to what was forwarded, or NULL: there is none. */
 void yr_dht_inner_answered(struct yr_dht *dht, const struct yr_dht_request *rq,
                            const struct yr_dht_msg *reply);
+/** Pass a SIGNAL on to who listens for its id here; false: nobody does. */
+bool yr_dht_pass_on(struct yr_dht *dht, const struct yr_dht_msg *msg, yr_us now);
 /** The node to forward to lives: now forward. */
 void yr_dht_forward(struct yr_dht *dht, struct yr_dht_request *rq, yr_us now);
 /** Ask this one to dial `who`. */

@@ -155,32 +155,48 @@ void yr_node_dht_stop(struct yr_node *n)
         save(n);
     yr_dht_free(n->dht);
     n->dht = NULL;
+    yr_meet_ended(n);
 }
 
 static void found(void *ctx, uint64_t search, const uint8_t *record, size_t len)
 {
-    (void)ctx, (void)search, (void)record, (void)len;
+    yr_meet_record(ctx, search, record, len);
 }
 
 static void done(void *ctx, uint64_t search, const struct yr_dht_result *result)
 {
-    struct yr_node *n = ctx;
-
-    (void)search;
-    n->dht_direct = result->direct;
+    yr_meet_done(ctx, search, result);
 }
 
 static void signal_came(void *ctx, const uint8_t id[YR_DHT_SIGNAL_LEN], const uint8_t *bytes,
                         size_t len)
 {
-    (void)ctx, (void)id, (void)bytes, (void)len;
+    (void)id;
+    yr_meet_heard(ctx, bytes, len);
+}
+
+static void seen(void *ctx, const struct yr_addr *from, const struct yr_addr *addr)
+{
+    struct yr_node *n = ctx;
+
+    yr_nat_seen(&n->nat, n->now, from, addr);
+    yr_meet_answered(n);
+}
+
+static void listens(void *ctx, const struct yr_dht_contact *relay, bool ok)
+{
+    yr_meet_listens(ctx, relay, ok);
 }
 
 static void start(struct yr_node *n, bool lax)
 {
     struct yr_dht_opts opts = {.role = role(n), .lax = lax};
-    const struct yr_dht_calls calls = {
-        .found = found, .done = done, .signal = signal_came, .ctx = n};
+    const struct yr_dht_calls calls = {.found = found,
+                                       .done = done,
+                                       .signal = signal_came,
+                                       .seen = seen,
+                                       .listens = listens,
+                                       .ctx = n};
 
     if (opts.role == YR_DHT_AS_SERVER) {
         load_key(n);
@@ -239,8 +255,10 @@ yr_us yr_node_dht_deadline(const struct yr_node *n)
 
 void yr_node_dht_moved(struct yr_node *n)
 {
-    if (n->dht != NULL)
+    if (n->dht != NULL) {
         yr_dht_moved(n->dht, n->now);
+        yr_meet_moved(n);
+    }
     yr_node_dht_apply(n);
 }
 
@@ -311,6 +329,7 @@ void yr_node_dht_info(const struct yr_node *n, struct yr_net_info *out)
     }
     for (size_t i = 0; i < YR_PEERS_MAX; i++)
         out->peers_without_key += n->peers[i].used && !n->peers[i].keyed;
+    out->clock_offset_ms = yr_meet_clock_offset(n);
     if (n->dht == NULL)
         return;
     yr_dht_info(n->dht, &info);

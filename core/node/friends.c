@@ -118,6 +118,7 @@ void yr_friend_remove(struct yr_node *n, struct yr_friend *f, bool history)
     yr_links_remove(n->links, slot, n->now);
     yr_paths_remove(n->paths, slot);
     yr_traces_forget(n->traces, slot);
+    yr_meet_forget(n, slot);
     yr_delivery_remove(n->delivery, slot);
     yr_node_trip(n, yr_chat_drop(n->chats, id, history));
     yr_rows_del(n->rows, YR_TABLE_FRIEND, NULL, 0, id, 32);
@@ -139,6 +140,15 @@ void yr_friend_block(struct yr_node *n, struct yr_friend *f, bool blocked)
 
 /* ---- telling ---- */
 
+// Something waits for this friend.
+static void seek(struct yr_node *n, const struct yr_friend *f)
+{
+    if (f->online)
+        return;
+    yr_paths_hurry(n->paths, yr_friend_slot(n, f), n->now);
+    yr_meet_hurry(n, yr_friend_slot(n, f));
+}
+
 enum yr_err yr_friend_push(struct yr_node *n, struct yr_friend *f, struct yr_plain *plain)
 {
     uint8_t id[YR_MSG_ID_LEN], bytes[1024];
@@ -151,8 +161,8 @@ enum yr_err yr_friend_push(struct yr_node *n, struct yr_friend *f, struct yr_pla
     if ((err = yr_plain_encode(plain, bytes, sizeof bytes, &len)) != YR_OK)
         return err;
     err = yr_delivery_push(n->delivery, n->now, yr_friend_slot(n, f), id, bytes, len);
-    if (err == YR_OK && !f->online)
-        yr_paths_hurry(n->paths, yr_friend_slot(n, f), n->now);
+    if (err == YR_OK)
+        seek(n, f);
     return err;
 }
 
@@ -203,6 +213,8 @@ static uint64_t link_clock(void *ctx, unsigned slot, const struct yr_clock *thei
     struct yr_node *n = ctx;
     struct yr_friend *f = &n->friends[slot];
 
+    if (memcmp(theirs->bytes, f->clock_theirs.bytes, sizeof theirs->bytes) > 0)
+        yr_meet_clock(n, slot, theirs); // it has just come
     f->clock_theirs = *theirs;
     f->clock_ours = *ours;
     yr_friend_store_clocks(n, f);
@@ -522,7 +534,9 @@ static enum yr_err contact_met(void *ctx, struct yr_now now, const struct yr_con
     take_hello(n, f, &c->hello);
     yr_friend_store_clocks(n, f);
     yr_friend_store(n, f);
-    yr_paths_learn(n->paths, yr_friend_slot(n, f), &c->addr, YR_ADDR_LINKED, now);
+    if (yr_addr_udp(&c->addr))
+        yr_paths_learn(n->paths, yr_friend_slot(n, f), &c->addr, YR_ADDR_LINKED, now);
+    yr_meet_met(n, yr_friend_slot(n, f), &c->addr);
     yr_friend_store_addrs(n, f);
     if (c->inviter) {
         if (f->pending) { // we were adding them too
@@ -650,8 +664,8 @@ static enum yr_err chat_deliver(void *ctx, const uint8_t conv[YR_ID_LEN],
     if (f == NULL || f->pending)
         return YR_ENOFRIEND;
     err = yr_delivery_push(n->delivery, n->now, yr_friend_slot(n, f), id, plain, len);
-    if (err == YR_OK && !f->online)
-        yr_paths_hurry(n->paths, yr_friend_slot(n, f), n->now);
+    if (err == YR_OK)
+        seek(n, f);
     return err;
 }
 

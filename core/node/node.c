@@ -36,6 +36,7 @@ void yr_node_free(struct yr_node *n)
     yr_links_free(n->links);
     yr_events_free(n->events);
     yr_rows_free(n->rows);
+    yr_free_secret(n->mem, n->meet);
     yr_free_secret(n->mem, n->scratch);
     yr_free_secret(n->mem, n);
 }
@@ -78,7 +79,8 @@ enum yr_err yr_node_new(struct yr_node **out, const struct yr_node_opts *opts)
     n->mem = opts->mem;
     n->rng = opts->rng;
     n->scratch = yr_alloc(n->mem, YR_MEM_NODE, sizeof *n->scratch);
-    err = n->scratch != NULL ? make_parts(n) : YR_ENOMEM;
+    n->meet = yr_alloc_secret(n->mem, YR_MEM_NODE, sizeof *n->meet);
+    err = n->scratch != NULL && n->meet != NULL ? make_parts(n) : YR_ENOMEM;
     if (err != YR_OK) {
         yr_node_free(n);
         return err;
@@ -120,6 +122,7 @@ void yr_node_unload(struct yr_node *n)
         yr_traces_forget(n->traces, slot);
     }
     yr_circuit_forget(n);
+    yr_meet_reset(n);
     yr_rooms_reset(n->rooms);
     yr_contacts_reset(n->contacts);
     yr_delivery_reset(n->delivery);
@@ -349,6 +352,7 @@ void yr_node_tick(struct yr_node *n, struct yr_now now)
     yr_circuit_tick(n);
     yr_contacts_tick(n->contacts, now);
     yr_beacon_tick(n);
+    yr_meet_tick(n);
     tick_pings(n);
 }
 
@@ -371,6 +375,7 @@ yr_us yr_node_deadline(const struct yr_node *n)
     due = YR_MIN(due, yr_circuit_deadline(n));
     due = YR_MIN(due, yr_contacts_deadline(n->contacts));
     due = YR_MIN(due, yr_beacon_deadline(n));
+    due = YR_MIN(due, yr_meet_deadline(n));
     for (size_t i = 0; i < YR_PINGS_MAX; i++)
         if (n->pings[i].used)
             due = YR_MIN(due, n->pings[i].sent_us + YR_PING_S * YR_S);
@@ -451,6 +456,8 @@ static bool poll_send(struct yr_node *n, struct yr_effect *out, uint8_t *buf, si
             purpose = YR_FOR_DHT;
         else if (!n->has_identity)
             return false;
+        else if ((out->len = yr_meet_poll(n, &out->to, buf, cap)) > 0)
+            purpose = YR_FOR_CONTACT;
         else if ((out->len = yr_contacts_poll(n->contacts, &out->to, buf, cap)) > 0)
             purpose = YR_FOR_CONTACT;
         else if ((out->len = yr_paths_poll(n->paths, n->now, &out->to, buf, cap)) > 0)
@@ -459,6 +466,8 @@ static bool poll_send(struct yr_node *n, struct yr_effect *out, uint8_t *buf, si
             purpose = YR_FOR_LINK;
         if (out->len > 0 && out->to.family == YR_FAMILY_VIA)
             yr_relay_send(n->relay, &out->to, buf, out->len, n->now);
+        else if (out->len > 0 && out->to.family == YR_FAMILY_SIGNAL)
+            yr_meet_send(n, &out->to, buf, out->len);
     } while (out->len > 0 && !yr_addr_udp(&out->to));
     if (out->len > 0) {
         n->traffic[purpose].out += out->len + headers(&out->to);

@@ -8,6 +8,7 @@
 #include "core/delivery/delivery.h"
 #include "core/dht/dht.h"
 #include "core/link/links.h"
+#include "core/node/meet.h"
 #include "core/path/paths.h"
 #include "core/path/relay.h"
 #include "core/path/trace.h"
@@ -118,6 +119,7 @@ struct yr_node {
     bool dht_seeded;
     uint8_t dht_seed[32]; /* a server's node key */
     struct yr_boot boots[YR_PEERS_MAX];
+    struct yr_meet *meet;
     struct yr_stash stash[YR_STASH_MAX];
     uint8_t hello_prekey[32]; /* lent to first contact */
     struct yr_ping_wait pings[YR_PINGS_MAX];

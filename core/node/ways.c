@@ -6,6 +6,8 @@
 
 void yr_way_dial(struct yr_node *n, struct yr_friend *f, const struct yr_addr *addr)
 {
+    if (addr->family == YR_FAMILY_SIGNAL)
+        return; // first contact only
     f->dialled = *addr;
     (void)!yr_links_dial(n->links, yr_friend_slot(n, f), addr, false, n->now);
 }
@@ -39,14 +41,21 @@ static void path_need(void *ctx, unsigned slot, unsigned times)
 {
     (void)times;
     yr_circuit_need(ctx, slot);
+    yr_meet_need(ctx, slot);
 }
 
 static void path_here(void *ctx, unsigned slot, struct yr_offer *out)
 {
     struct yr_node *n = ctx;
+    struct yr_dht_ear ears[YR_RV_RELAYS_MAX];
 
     yr_relay_list(n->relay, slot, out->relays);
     out->relay_count = YR_RELAY_LIST;
+    out->signal_count = yr_meet_here(n, slot, ears);
+    for (size_t i = 0; i < out->signal_count; i++) {
+        out->signals[i].node = ears[i].node;
+        memcpy(out->signals[i].id, ears[i].id, YR_DHT_SIGNAL_LEN);
+    }
 }
 
 static enum yr_err path_frame(void *ctx, unsigned slot, const uint8_t *body, size_t len)
@@ -58,24 +67,25 @@ static enum yr_err path_frame(void *ctx, unsigned slot, const uint8_t *body, siz
 
 static bool path_can_signal(void *ctx, unsigned slot)
 {
-    (void)ctx;
-    (void)slot;
-    return false;
+    return yr_meet_can_signal(ctx, slot);
 }
 
 static void path_signal(void *ctx, unsigned slot, const uint8_t *bytes, size_t len)
 {
-    (void)ctx;
-    (void)slot;
-    (void)bytes;
-    (void)len;
+    (void)yr_meet_signal(ctx, slot, bytes, len);
 }
 
 static void path_told(void *ctx, unsigned slot, const struct yr_offer *offer)
 {
     struct yr_node *n = ctx;
+    struct yr_dht_ear ears[YR_RV_RELAYS_MAX];
 
     yr_circuit_offered(n, slot, offer);
+    for (size_t i = 0; i < offer->signal_count; i++) {
+        ears[i].node = offer->signals[i].node;
+        memcpy(ears[i].id, offer->signals[i].id, YR_DHT_SIGNAL_LEN);
+    }
+    yr_meet_told(n, slot, ears, offer->signal_count);
     yr_friend_store_addrs(n, &n->friends[slot]);
 }
 

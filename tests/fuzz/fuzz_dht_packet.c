@@ -46,7 +46,8 @@ static size_t seal(const struct yr_keypair *peer, const struct yr_dht *dht, cons
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    const struct yr_dht_calls calls = {on_found, on_done, on_signal, NULL};
+    const struct yr_dht_calls calls = {
+        .found = on_found, .done = on_done, .signal = on_signal, .ctx = NULL};
     const struct yr_dht_opts opts = {.role = YR_DHT_AS_SERVER};
     struct yr_mem mem = {.realloc = heap};
     struct yr_now now = {.mono_us = YR_S, .wall_ms = 1700000000000};

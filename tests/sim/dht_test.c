@@ -215,7 +215,8 @@ static void add(struct net *n, unsigned i, enum yr_dht_role role)
 {
     struct member *m = &n->members[i];
     const struct yr_dht_opts opts = {.role = role};
-    const struct yr_dht_calls calls = {on_found, on_done, on_signal, m};
+    const struct yr_dht_calls calls = {
+        .found = on_found, .done = on_done, .signal = on_signal, .ctx = m};
 
     m->net = n;
     m->index = i;

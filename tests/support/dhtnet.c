@@ -606,7 +606,8 @@ static void begin(struct dhtnet *net, struct dhtnet_node *node, enum yr_dht_role
                   uint32_t from)
 {
     const struct yr_dht_opts opts = {.role = role};
-    const struct yr_dht_calls calls = {on_found, on_done, on_signal, node};
+    const struct yr_dht_calls calls = {
+        .found = on_found, .done = on_done, .signal = on_signal, .ctx = node};
     const struct yr_now now = dhtnet_now(net, node);
 
     if (yr_dht_new(&node->dht, &node->mem, &node->rng, &opts, &calls, now) != YR_OK)

@@ -36,7 +36,8 @@ static int setup(void **state)
 {
     static struct world w;
     const struct yr_dht_opts opts = {.role = YR_DHT_AS_SERVER};
-    const struct yr_dht_calls calls = {on_found, on_done, on_signal, NULL};
+    const struct yr_dht_calls calls = {
+        .found = on_found, .done = on_done, .signal = on_signal, .ctx = NULL};
     uint8_t seed[32];
 
     test_mem_init(&w.mem, 4U << 20);
