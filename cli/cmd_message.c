@@ -258,7 +258,10 @@ static void show_why(struct yr_cli *cli, const json_t *why)
     json_array_foreach(json_object_get(why, "steps"), i, step)
     {
         yr_buf_adds(&text, "\n  ");
-        yr_add_time(&cli->out, &text, yr_json_str(step, "time", NULL));
+        if (json_object_get(step, "time") != NULL)
+            yr_add_time(&cli->out, &text, yr_json_str(step, "time", NULL));
+        else
+            yr_buf_adds(&text, "     "); // always so
         yr_buf_adds(&text, "  ");
         yr_add_flat(&text, yr_json_str(step, "text", ""));
     }

@@ -227,6 +227,7 @@ bool yr_request_room(struct yr_rpc *rpc, int64_t id, struct yr_room_info *out);
 
 /* ---- records (UX: JSON record types); new references, never NULL ---- */
 
+bool yr_is_zero(const uint8_t *bytes, size_t len);
 json_t *yr_json_id(const uint8_t *id, size_t len);
 /** Invalid UTF-8 becomes U+FFFD. */
 json_t *yr_json_text(const char *text);

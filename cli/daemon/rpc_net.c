@@ -123,7 +123,9 @@ static json_t *link_record(struct yr_rpc *rpc, const struct yr_friend_info *info
     json_t *record = json_pack("{s:s, s:o}", "type", "peer", "id", yr_json_id(info->id, YR_ID_LEN));
     char via[YR_NAME_MAX + 16];
 
-    if (info->relayed) {
+    if (info->relayed && yr_is_zero(info->via, sizeof info->via)) {
+        json_object_set_new(record, "addr", json_string("relay"));
+    } else if (info->relayed) {
         yr_put_name(rpc, record, "via", info->via);
         snprintf(via, sizeof via, "relay(%s)", yr_json_str(record, "via", ""));
         json_object_set_new(record, "addr", json_string(via));

@@ -41,7 +41,8 @@ void yr_put_path(struct yr_rpc *rpc, json_t *record, const struct yr_friend_info
                         json_string_nocheck(info->relayed ? "relay"
                                             : info->lan   ? "lan"
                                                           : "direct"));
-    if (info->relayed)
+    if (info->relayed &&
+        !yr_is_zero(info->via, sizeof info->via)) // its circuit may just have ended
         yr_put_name(rpc, record, "via", info->via);
 }
 
@@ -61,7 +62,6 @@ static json_t *candidates(struct yr_call *call, const uint8_t id[YR_ID_LEN])
 
 json_t *yr_json_try(struct yr_rpc *rpc, const struct yr_try *try)
 {
-    static const uint8_t nobody[YR_ID_LEN];
     json_t *out = json_object();
 
     yr_json_put_time(out, "time", try->at_ms);
@@ -70,7 +70,7 @@ json_t *yr_json_try(struct yr_rpc *rpc, const struct yr_try *try)
     json_object_set_new(out, "count", json_integer(try->count));
     if (try->addr.family == 4 || try->addr.family == 6)
         json_object_set_new(out, "addr", yr_json_addr(&try->addr));
-    if (memcmp(try->via, nobody, sizeof nobody) != 0)
+    if (!yr_is_zero(try->via, sizeof try->via))
         yr_put_name(rpc, out, "via", try->via);
     return out;
 }

@@ -8,7 +8,7 @@
 
 /* ---- parts ---- */
 
-static bool is_zero(const uint8_t *bytes, size_t len)
+bool yr_is_zero(const uint8_t *bytes, size_t len)
 {
     for (size_t i = 0; i < len; i++)
         if (bytes[i] != 0)
@@ -239,9 +239,9 @@ json_t *yr_record_room(struct yr_rpc *rpc, const struct yr_room_info *info)
     put_bool(room, "mentions_only", info->mentions_only);
     put_int(room, "history_days", info->hist_days);
     put_int(room, "waiting", info->waiting);
-    if (!is_zero(info->self, YR_MID_LEN))
+    if (!yr_is_zero(info->self, YR_MID_LEN))
         put_id(room, "self", info->self, YR_MID_LEN);
-    if (!is_zero(info->inviter, YR_ID_LEN))
+    if (!yr_is_zero(info->inviter, YR_ID_LEN))
         json_object_set_new(room, "inviter", yr_record_ref(rpc, info->inviter));
     yr_json_put_time(room, "created", info->created_ms);
     return room;
@@ -470,8 +470,8 @@ static json_t *author_ref(struct yr_rpc *rpc, const struct yr_message *msg)
 {
     if (!msg->room)
         return yr_record_ref(rpc, msg->author);
-    return is_zero(msg->author, YR_ID_LEN) ? yr_record_room_ref(rpc, msg->conv)
-                                           : yr_record_member_ref(rpc, msg->conv, msg->author);
+    return yr_is_zero(msg->author, YR_ID_LEN) ? yr_record_room_ref(rpc, msg->conv)
+                                              : yr_record_member_ref(rpc, msg->conv, msg->author);
 }
 
 static json_t *per_member(const struct yr_rpc *rpc, const struct yr_message *msg)
@@ -502,7 +502,7 @@ json_t *yr_record_message(struct yr_rpc *rpc, const struct yr_message *msg)
     yr_json_put_time(message, "received", msg->received_ms);
     if (msg->late)
         put_bool(message, "late", true);
-    if (!is_zero(msg->reply_to, YR_MSG_ID_LEN))
+    if (!yr_is_zero(msg->reply_to, YR_MSG_ID_LEN))
         put_id(message, "reply_to", msg->reply_to, YR_MSG_ID_LEN);
     if (msg->edited)
         yr_json_put_time(message, "edited", msg->edited_ms);
@@ -531,9 +531,9 @@ json_t *yr_record_unread(struct yr_rpc *rpc, const uint8_t conv[YR_ID_LEN])
     json_object_set_new(record_, "target", yr_record_ref(rpc, conv));
     put_int(record_, "unread", unread.count);
     put_int(record_, "mentions", unread.mentions);
-    if (!is_zero(unread.first, YR_MSG_ID_LEN))
+    if (!yr_is_zero(unread.first, YR_MSG_ID_LEN))
         put_id(record_, "first", unread.first, YR_MSG_ID_LEN);
-    if (!is_zero(unread.marker, YR_MSG_ID_LEN))
+    if (!yr_is_zero(unread.marker, YR_MSG_ID_LEN))
         put_id(record_, "marker", unread.marker, YR_MSG_ID_LEN);
     return record_;
 }

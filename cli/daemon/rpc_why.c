@@ -66,12 +66,11 @@ static const char *outcome_words(const struct yr_try *try)
 
 static void add_try(struct yr_rpc *rpc, json_t *steps, const struct yr_try *try)
 {
-    static const uint8_t nobody[YR_ID_LEN];
     struct yr_buf text = {0};
     char code[40];
 
     yr_buf_adds(&text, way_words[try->way]);
-    if (memcmp(try->via, nobody, sizeof nobody) != 0) {
+    if (!yr_is_zero(try->via, sizeof try->via)) {
         json_t *via = json_object();
         yr_put_name(rpc, via, "via", try->via);
         yr_buf_addf(&text, ", %s", yr_json_str(via, "via", ""));
@@ -219,8 +218,12 @@ static void add_relay(struct yr_rpc *rpc, json_t *steps, const struct yr_friend_
     struct yr_buf text = {0};
 
     yr_put_name(rpc, via, "via", info->via);
-    yr_buf_addf(&text, "through %s, who carries it sealed: nothing got through directly so far",
-                yr_json_str(via, "via", ""));
+    if (yr_is_zero(info->via, sizeof info->via))
+        yr_buf_adds(&text, "through a common friend who carries it no more; it ends unless another "
+                           "way is found");
+    else
+        yr_buf_addf(&text, "through %s, who carries it sealed: nothing got through directly so far",
+                    yr_json_str(via, "via", ""));
     put_step(steps, 0, "relayed", yr_buf_str(&text));
     yr_buf_clear(&text);
     json_decref(via);

@@ -250,6 +250,15 @@ static void a_relayed_link_names_the_friend_who_relays(void **state)
     assert_string_equal(str(json_array_get(peers, 0), "role"), "friend");
     assert_string_equal(str(json_array_get(peers, 1), "role"), "relay");
     json_decref(answer);
+
+    memset(bob->via, 0, sizeof bob->via); // the circuit has ended, the link not yet
+    friend = call(w, &answer, "friend.get", "{\"friend\":\"bob\"}");
+    assert_string_equal(str(friend, "path"), "relay");
+    assert_null(json_object_get(friend, "via"));
+    json_decref(answer);
+    peers = json_object_get(call(w, &answer, "peer.list", "{}"), "peers");
+    assert_string_equal(str(json_array_get(peers, 0), "addr"), "relay");
+    json_decref(answer);
 }
 
 static void a_path_lists_candidates_and_attempts_oldest_first(void **state)
