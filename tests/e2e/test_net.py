@@ -218,6 +218,40 @@ def test_friends_find_each_other_again_without_the_bootstrap_node(friends, boot)
     bob.ok("send", "alice", "back", "--wait", "delivered", "--timeout", "10s")
 
 
+def test_friends_who_both_moved_meet_through_the_dht(friends):
+    alice, bob = friends
+    for node in alice, bob:
+        node.stop()
+        text = node.config.read_text()
+        node.config.write_text(re.sub(r"listen = .*", f"listen = 127.0.0.1:{free_port()}", text))
+    for node in alice, bob:
+        node.start()
+    wait_for(lambda: alice.json("friend", "list", "--online"), 20)
+    alice.ok("send", "bob", "new here", "--wait", "delivered", "--timeout", "10s")
+
+
+@pytest.fixture
+def found(nodes, boot):
+    """alice and bob, friends by an invite without any address."""
+    alice, bob = knowing(nodes, "alice", boot[2]), knowing(nodes, "bob", boot[2])
+    for node in alice, bob:
+        wait_for(lambda: in_dht(node))
+    made = alice.ok("invite", "--no-wait", "--no-hints")
+    assert "warning" not in made.err, made  # the DHT makes it work
+    added = bob.run("add", made.out.strip())
+    assert added.exit == 0, (added, bob.run("request", "list", "--json"))
+    for one, two in ((alice, "bob"), (bob, "alice")):
+        wait_for(lambda: [f["name"] for f in one.json("friend", "list", "--online")] == [two])
+    return alice, bob
+
+
+def test_an_invite_without_addresses_is_accepted_and_they_talk(found):
+    alice, bob = found
+    alice.ok("send", "bob", "found you", "--wait", "delivered", "--timeout", "10s")
+    bob.ok("send", "alice", "so did I", "--wait", "delivered", "--timeout", "10s")
+    assert alice.texts("bob") == bob.texts("alice") == ["found you", "so did I"]
+
+
 # ---- why, path and stats ------------------------------------------------------------------------
 
 
