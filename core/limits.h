@@ -96,11 +96,11 @@
 #define YR_PROBE_FRESH_S    30  /* an answer to an older probe is late */
 #define YR_PATH_SILENT_MS   400 /* without an answer: a circuit, the DHT are asked too */
 #define YR_TELL_S           5   /* between two times that friends are told where others see us */
-#define YR_OFFER_BURST      4   /* offers of a friend acted on at once, ... */
-#define YR_OFFER_S          5   /* ... then one so often: at most 6 rounds to 16 addresses each */
-#define YR_OFFERS_HELD      8   /* signals that wait for their clocks to be durable */
-#define YR_OFFER_RELAYS_MAX 8   /* blinded names of friends in one */
-#define YR_SIGNAL_ADDRS_MAX 8   /* addresses in one that travels as a signal */
+#define YR_OFFER_BURST      8 /* offers of a friend acted on at once: what two say who both seek, */
+#define YR_OFFER_S          5 /* ... then one so often: at most 6 rounds to 16 addresses each */
+#define YR_OFFERS_HELD      8 /* signals that wait for their clocks to be durable */
+#define YR_OFFER_RELAYS_MAX 8 /* blinded names of friends in one */
+#define YR_SIGNAL_ADDRS_MAX 8 /* addresses in one that travels as a signal */
 #define YR_SIGNAL_BYTES     640 /* of every signal between friends: its size says nothing */
 #define YR_LATE_MAX         2   /* answers that a friend has asked us to give later */
 #define YR_LATE_S_MAX       200 /* how much later */

@@ -177,6 +177,7 @@ static void take(struct yr_paths *p, struct yr_sought *at, const struct yr_offer
     if ((offer->flags & YR_OFFER_ANSWER) != 0)
         yr_offer_send(p, at, YR_OFFER_PUNCH, now);
     yr_seek_punch(p, at, now);
+    yr_seek_stir(p, at, now);
     if ((offer->flags & YR_OFFER_MANY) != 0)
         (void)yr_ports_birthday(p, at, true, now);
 }

@@ -225,6 +225,9 @@ void yr_paths_hurry(struct yr_paths *p, unsigned slot, struct yr_now now)
     } else if (relayed(at)) {
         at->try_us = YR_MIN(at->try_us, now.mono_us + YR_S);
         at->tries = YR_MIN(at->tries, 2U);
+    } else {
+        at->try_us = now.mono_us + BETTER_S * YR_S;
+        at->tries = 0;
     }
 }
 
@@ -237,6 +240,16 @@ void yr_seek_punch(struct yr_paths *p, struct yr_sought *at, struct yr_now now)
     at->punch_round = 0;
 }
 
+void yr_seek_stir(struct yr_paths *p, struct yr_sought *at, struct yr_now now)
+{
+    if (!urgent(at) || at->needs < 3 || now.mono_us < at->stir_us ||
+        !p->ops.waiting(p->ops.ctx, yr_sought_slot(p, at)))
+        return;
+    at->stir_us = now.mono_us + YR_BIRTHDAY_AGAIN_S * YR_S;
+    at->needs = 1;
+    at->need_us = now.mono_us + YR_S;
+}
+
 static bool punching(const struct yr_sought *at)
 {
     return at->punch_us != 0 && at->punch_round < YR_PUNCH_ROUNDS;
@@ -247,19 +260,19 @@ static yr_us punch_due(const struct yr_sought *at)
     return at->punch_us + yr_punch_round(at->punch_round);
 }
 
-static bool may_better(const struct yr_paths *p, const struct yr_sought *at)
+static bool may_better(const struct yr_sought *at)
 {
     if (at->pair == NULL || at->blocked || unlinked(at) || at->doubt)
         return false;
-    return relayed(at) || (at->tries < BETTER_TRIES && better_known(p, at));
+    return relayed(at) || at->tries < BETTER_TRIES;
 }
 
-// Tell the friend to send as we do, at many ports if that may help.
-static void offer(struct yr_paths *p, struct yr_sought *at, struct yr_now now)
+// Tell the friend to send as we do, at many ports if twice it was in vain and that may help.
+static void offer(struct yr_paths *p, struct yr_sought *at, unsigned tries, struct yr_now now)
 {
     unsigned flags = YR_OFFER_ANSWER | YR_OFFER_PUNCH;
 
-    if (at->tries > 1 && yr_ports_birthday(p, at, false, now))
+    if (tries > 2 && yr_ports_birthday(p, at, false, now))
         flags |= YR_OFFER_MANY;
     yr_offer_send(p, at, flags, now);
 }
@@ -273,17 +286,21 @@ static void ask_elsewhere(struct yr_paths *p, struct yr_sought *at, struct yr_no
         note(p, at, way_of(p, at, &at->known.list[i].addr), YR_OUT_SILENT, &at->known.list[i].addr);
     at->need_us = now.mono_us + (times < YR_COUNT(wait_s) ? wait_s[times] : CALM_S) * YR_S;
     p->ops.need(p->ops.ctx, yr_sought_slot(p, at), times);
-    offer(p, at, now);
+    offer(p, at, at->needs, now);
 }
 
 static void try_better(struct yr_paths *p, struct yr_sought *at, struct yr_now now)
 {
+    if (!relayed(at) && !better_known(p, at)) {
+        at->tries = BETTER_TRIES; // until something is learnt
+        return;
+    }
     at->try_us = now.mono_us + yr_punch_retry(at->tries++);
     if (relayed(at)) {
         if (at->tries > 1)
             note(p, at, YR_WAY_PUNCH, YR_OUT_SILENT, NULL);
         note(p, at, YR_WAY_PUNCH, YR_OUT_TRYING, NULL);
-        offer(p, at, now);
+        offer(p, at, at->tries + 1, now);
     }
     yr_seek_punch(p, at, now);
 }
@@ -306,7 +323,7 @@ void yr_seek_tick(struct yr_paths *p, struct yr_sought *at, struct yr_now now)
         }
         if (at->need_us <= now.mono_us)
             ask_elsewhere(p, at, now);
-    } else if (may_better(p, at) && at->try_us <= now.mono_us) {
+    } else if (may_better(at) && at->try_us <= now.mono_us) {
         try_better(p, at, now);
     }
     if (punching(at) && punch_due(at) <= now.mono_us && yr_probe_room(p, at)) {
@@ -323,7 +340,7 @@ yr_us yr_seek_deadline(const struct yr_paths *p, const struct yr_sought *at)
         due = at->need_us;
         if (yr_probe_room(p, at)) // else it is due again when the queue has been sent
             due = YR_MIN(due, at->next_us);
-    } else if (may_better(p, at)) {
+    } else if (may_better(at)) {
         due = at->try_us;
     }
     if (punching(at) && yr_probe_room(p, at))

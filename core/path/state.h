@@ -37,6 +37,7 @@ struct yr_sought {
     unsigned rounds;
     yr_us need_us; /* when the owner is to look elsewhere too */
     unsigned needs;
+    yr_us stir_us;    /* when that may begin anew because the friend is heard of */
     yr_us dialled_us; /* the last found */
     enum yr_reach dialled;
     yr_ms asked_ms, answered_ms;
@@ -183,6 +184,8 @@ void yr_seek_answered(struct yr_paths *p, struct yr_sought *at, const struct yr_
                       struct yr_now now);
 void yr_seek_tick(struct yr_paths *p, struct yr_sought *at, struct yr_now now);
 yr_us yr_seek_deadline(const struct yr_paths *p, const struct yr_sought *at);
+/** The friend is there: whoever waits for him has us try harder. */
+void yr_seek_stir(struct yr_paths *p, struct yr_sought *at, struct yr_now now);
 /** Send probes in rounds, as the friend does. */
 void yr_seek_punch(struct yr_paths *p, struct yr_sought *at, struct yr_now now);
 enum yr_reach yr_seek_reach(const struct yr_paths *p, const struct yr_sought *at,

@@ -67,6 +67,30 @@ static void one_hard_side_is_met_by_guessing_while_somebody_waits(void **state)
     assert_true(met >= 27); // 98 % of 30, and some luck
 }
 
+// The one who waits has long given up asking often when the other comes.
+static void who_waits_guesses_when_the_other_comes_at_last(void **state)
+{
+    const struct nat_opts hard = box(NAT_PORT, NAT_PORT), easy = box(NAT_ANY, NAT_PORT);
+    unsigned met = 0;
+
+    for (uint64_t seed = 0; seed < 6; seed++) {
+        struct faces *w = faces_new(200 + seed, &hard, &easy);
+        faces_learn_nat(w, 0, 3);
+        faces_learn_nat(w, 1, 3);
+        w->side[seed % 2].waiting = true;
+        w->side[seed % 2].signals = true;
+        yr_paths_block(w->side[1 - seed % 2].paths, 0, true, faces_now(w));
+        (void)faces_run(w, 900 * YR_S, false);
+        faces_learn_nat(w, 0, 3);
+        faces_learn_nat(w, 1, 3);
+        w->side[1 - seed % 2].signals = true;
+        yr_paths_block(w->side[1 - seed % 2].paths, 0, false, faces_now(w));
+        met += faces_run(w, 20 * YR_S, true);
+        faces_free(w);
+    }
+    assert_true(met >= 5);
+}
+
 static void nobody_guesses_where_nobody_waits_or_ports_are_few(void **state)
 {
     const struct nat_opts easy = box(NAT_ANY, NAT_PORT);
@@ -180,6 +204,7 @@ int main(void)
         cmocka_unit_test(boxes_that_map_alike_are_punched_within_a_second),
         cmocka_unit_test(a_hard_box_is_punched_where_the_other_filters_by_address),
         cmocka_unit_test(one_hard_side_is_met_by_guessing_while_somebody_waits),
+        cmocka_unit_test(who_waits_guesses_when_the_other_comes_at_last),
         cmocka_unit_test(nobody_guesses_where_nobody_waits_or_ports_are_few),
         cmocka_unit_test(two_hard_sides_stay_with_their_friend_and_keep_quiet),
         cmocka_unit_test(a_signal_lets_friends_without_a_link_punch),

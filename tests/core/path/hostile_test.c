@@ -224,8 +224,8 @@ static void a_flood_of_offers_costs_a_bounded_number_of_packets(void **state)
         assert_int_equal(yr_paths_frame(w->side[0].paths, 0, body, len, faces_now(w)), YR_OK);
         (void)faces_run(w, 10 * YR_MS, false);
     }
-    // A burst of 4, then two in ten seconds; at most 16 + 6 * 16 packets each, and one birthday.
-    assert_true(w->side[0].packets_out - before <= 6 * (16 + 6 * 16) + 40 + YR_BIRTHDAY_PROBES);
+    // A burst of 8, then two in ten seconds; at most 16 + 6 * 16 packets each, and one birthday.
+    assert_true(w->side[0].packets_out - before <= 10 * (16 + 6 * 16) + 40 + YR_BIRTHDAY_PROBES);
     before = w->side[0].packets_out;
     for (unsigned round = 0; round < 20; round++) {
         const size_t len = offer_of(body, list, YR_COUNT(list), true);
