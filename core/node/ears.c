@@ -108,7 +108,7 @@ yr_us yr_ears_deadline(const struct yr_node *n)
 
         if (!e->used)
             continue;
-        due = YR_MIN(due, e->asked_us + ASK_US);
+        due = YR_MIN(due, e->asked_us > 0 ? e->asked_us + ASK_US : 0);
         if (e->ok)
             due = YR_MIN(due, e->touched_us + YR_LINK_KEEPALIVE_S * YR_S);
     }
@@ -188,11 +188,18 @@ static size_t take(const struct yr_node *n, struct yr_dht_ear *out, const struct
     return kept;
 }
 
-void yr_meet_told(struct yr_node *n, unsigned slot, const struct yr_dht_ear *ears, size_t count)
+void yr_meet_told(struct yr_node *n, unsigned slot, const struct yr_dht_ear *ears, size_t count,
+                  uint64_t unix_ms)
 {
     struct yr_rv *rv = &n->meet->rvs[slot];
+    struct yr_dht_ear good[YR_RV_RELAYS_MAX];
+    const size_t kept = take(n, good, ears, count);
 
-    rv->ear_count = take(n, rv->ears, ears, count);
+    if (kept == 0 || unix_ms < rv->ears_ms)
+        return; // an old record must not replace what it told since
+    memcpy(rv->ears, good, sizeof good);
+    rv->ear_count = kept;
+    rv->ears_ms = unix_ms;
 }
 
 static void signal_to(struct yr_node *n, const struct yr_dht_ear *ears, size_t count,
@@ -441,7 +448,7 @@ void yr_meet_met(struct yr_node *n, unsigned slot, const struct yr_addr *way)
 
     if (w == NULL)
         return;
-    yr_meet_told(n, slot, w->ears, w->ear_count);
+    yr_meet_told(n, slot, w->ears, w->ear_count, n->meet->rvs[slot].ears_ms);
     yr_paths_told(n->paths, slot, w->addrs, w->addr_count, YR_ADDR_DHT, n->dht_lax, n->now);
 }
 

@@ -49,10 +49,17 @@ static yr_ms median(const struct yr_node *n, size_t *heard)
 
 yr_ms yr_meet_clock_offset(const struct yr_node *n)
 {
-    size_t heard;
-    const yr_ms off = n->meet != NULL ? median(n, &heard) : 0;
+    return n->meet->clock_off_ms;
+}
 
-    return off > CLOCK_MS || off < -CLOCK_MS ? off : 0;
+// How many friends' clocks are known; the offset follows them.
+static size_t compare_clocks(struct yr_node *n)
+{
+    size_t heard;
+    const yr_ms off = median(n, &heard);
+
+    n->meet->clock_off_ms = off > CLOCK_MS || off < -CLOCK_MS ? off : 0;
+    return heard;
 }
 
 bool yr_meet_time(const struct yr_node *n, uint64_t *unix_s)
@@ -86,7 +93,6 @@ static void watch_clock(struct yr_node *n)
     const yr_ms passed = (yr_ms)((n->now.mono_us - m->last.mono_us) / 1000);
     const yr_ms jump = n->now.wall_ms - m->last.wall_ms - passed;
     const bool first = m->last.mono_us == 0;
-    size_t heard;
 
     m->last = n->now;
     if (first || (jump > -JUMP_MS && jump < CLOCK_MS))
@@ -96,8 +102,7 @@ static void watch_clock(struct yr_node *n)
         if (jump > 0)
             m->rvs[slot].clock_heard = false; // it may have slept, and be right
     }
-    (void)median(n, &heard);
-    m->paused = jump < 0 && heard < 2;
+    m->paused = compare_clocks(n) < 2 && jump < 0;
     tell_clock(n);
 }
 
@@ -106,15 +111,13 @@ void yr_meet_clock(struct yr_node *n, unsigned slot, const struct yr_clock *thei
     struct yr_rd rd = yr_rd_init(theirs->bytes, sizeof theirs->bytes);
     const uint64_t tai = yr_rd_u64be(&rd), base = (1ULL << 62) + 10;
     struct yr_rv *rv = &n->meet->rvs[slot];
-    size_t heard;
 
     watch_clock(n); // before it is compared
     if (tai < base || tai - base > (uint64_t)INT64_MAX / 4000)
         return;
     rv->clock_off_ms = (yr_ms)(tai - base) * 1000 - n->now.wall_ms;
     rv->clock_heard = true;
-    (void)median(n, &heard);
-    if (n->meet->paused && heard >= 2)
+    if (compare_clocks(n) >= 2)
         n->meet->paused = false; // two friends and we ourselves: that is a majority
     tell_clock(n);
 }
@@ -628,7 +631,7 @@ static void friend_found(struct yr_node *n, unsigned slot, const struct yr_where
         return; // of the epoch before, and we know better
     rv->heard_s = where->unix_s;
     rv->found = true;
-    yr_meet_told(n, slot, where->relays, where->relay_count);
+    yr_meet_told(n, slot, where->relays, where->relay_count, (uint64_t)where->unix_s * 1000);
     if (!lost(n, slot))
         return;
     yr_paths_told(n->paths, slot, where->addrs, where->addr_count, YR_ADDR_DHT, n->dht_lax, n->now);
@@ -739,6 +742,7 @@ void yr_meet_forget(struct yr_node *n, unsigned slot)
 {
     drop_jobs(n, slot);
     yr_wipe(&n->meet->rvs[slot], sizeof n->meet->rvs[slot]);
+    (void)compare_clocks(n);
 }
 
 void yr_meet_moved(struct yr_node *n)

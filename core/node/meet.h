@@ -37,6 +37,7 @@ struct yr_rv {
     } puts[2];
     struct yr_dht_ear ears[YR_RV_RELAYS_MAX]; /* where signals reach the other */
     size_t ear_count;
+    uint64_t ears_ms; /* when the other said so */
     bool clock_heard;
     yr_ms clock_off_ms; /* of a friend's clock against ours */
 };
@@ -90,7 +91,8 @@ struct yr_meet {
 
     bool paused; /* our clock went back, and nobody has told us the time */
     struct yr_now last;
-    yr_ms told_off_ms; /* what the user was told about our clock */
+    yr_ms clock_off_ms; /* see yr_meet_clock_offset */
+    yr_ms told_off_ms;  /* what the user was told about our clock */
 
     struct yr_ear ears[YR_RV_RELAYS_MAX];
     struct yr_dht_ear spares[YR_MEET_SPARES]; /* where we shall listen when we have moved */
@@ -144,8 +146,10 @@ bool yr_meet_can_signal(const struct yr_node *n, unsigned slot);
 /** Where signals reach us, as this friend shall know: at most YR_RV_RELAYS_MAX; how many. */
 size_t yr_meet_here(const struct yr_node *n, unsigned slot,
                     struct yr_dht_ear out[YR_RV_RELAYS_MAX]);
-/** The friend told where signals reach it; replaces what was known. */
-void yr_meet_told(struct yr_node *n, unsigned slot, const struct yr_dht_ear *ears, size_t count);
+/** The friend told, at this time by its clock, where signals reach it: replaces what it said
+ * before; nowhere is no news. */
+void yr_meet_told(struct yr_node *n, unsigned slot, const struct yr_dht_ear *ears, size_t count,
+                  uint64_t unix_ms);
 /** First contact brought a friend by this way: what is known of it is the friend's. */
 void yr_meet_met(struct yr_node *n, unsigned slot, const struct yr_addr *way);
 /** A packet of first contact to a way of YR_FAMILY_SIGNAL. */

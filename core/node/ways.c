@@ -85,7 +85,7 @@ static void path_told(void *ctx, unsigned slot, const struct yr_offer *offer)
         ears[i].node = offer->signals[i].node;
         memcpy(ears[i].id, offer->signals[i].id, YR_DHT_SIGNAL_LEN);
     }
-    yr_meet_told(n, slot, ears, offer->signal_count);
+    yr_meet_told(n, slot, ears, offer->signal_count, offer->ms);
     yr_friend_store_addrs(n, &n->friends[slot]);
 }
 
