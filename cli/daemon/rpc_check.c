@@ -63,8 +63,9 @@ enum yr_reach yr_rpc_reach(struct yr_rpc *rpc, const struct yr_net_info *net)
         return YR_REACH_DIRECT;
     if (dht_works(net))
         return YR_REACH_NAT; // at least
-    if (net->dht == YR_ROLE_SERVER && net->bootstraps == 0)
-        return YR_REACH_UNKNOWN; // whom others start from learns it when the first one comes
+    if (net->dht == YR_ROLE_SERVER &&
+        net->bootstraps == 0) // asks nobody, so who comes is a stranger
+        return net->records > 0 ? YR_REACH_DIRECT : YR_REACH_UNKNOWN;
     if ((own_addrs(rpc->node, 4).public && net->reachable4 == YR_UNKNOWN) ||
         (own_addrs(rpc->node, 6).public && net->reachable6 == YR_UNKNOWN))
         return YR_REACH_UNKNOWN;
@@ -145,7 +146,7 @@ static void check_reachable(json_t *list, enum yr_reach reach, const struct yr_n
         put(list, "reachable", OK, NULL, "directly: strangers have reached this node");
     else if (reach == YR_REACH_UNKNOWN && net->dht == YR_ROLE_SERVER)
         put(list, "reachable", UNKNOWN, NULL,
-            "not known yet: no other server of the DHT has come here so far");
+            "not known yet: nobody has left anything here so far");
     else if (reach == YR_REACH_UNKNOWN)
         put(list, "reachable", UNKNOWN, NULL,
             "not known yet: an address is public, but nobody has tried it from outside");
@@ -313,7 +314,8 @@ static void check_dht(json_t *list, const struct yr_net_info *net)
                                  : "none of %zu known peers answers",
             net->bootstraps);
     else if (net->bootstraps == 0 && net->dht == YR_ROLE_SERVER)
-        put(list, "dht", OK, NULL, "server; nobody has come yet, and it knows nobody to go to");
+        put(list, "dht", OK, NULL, "server, keeps %zu record%s for others, knows no other server",
+            net->records, net->records == 1 ? "" : "s");
     else if (net->bootstraps == 0)
         put(list, "dht", WARN, add, "no peer is known to start from");
     else

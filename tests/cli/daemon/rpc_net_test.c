@@ -94,7 +94,10 @@ static void a_server_from_which_others_start_does_not_know_at_first(void **state
 
     w->node->net.dht = YR_ROLE_SERVER;
     assert_reach(w, "unknown");
-    assert_finding(w, "reachable", "unknown", "no other server of the DHT has come here");
+    assert_finding(w, "reachable", "unknown", "nobody has left anything here");
+    w->node->net.records = 3;
+    assert_reach(w, "direct");
+    assert_finding(w, "dht", "ok", "server, keeps 3 records for others");
     w->node->net.bootstraps = 1; // but nobody there answers
     assert_reach(w, "none");
 }
