@@ -36,6 +36,11 @@ static bool same_place(const struct yr_addr *a, const struct yr_addr *b)
     return same_ip(a, b) && a->port == b->port;
 }
 
+static bool depends(enum yr_nat_kind kind)
+{
+    return kind == YR_NAT_ADDRESS || kind == YR_NAT_PORT;
+}
+
 // /24 and /48: as many liars as one pays for.
 static bool same_network(const struct yr_addr *a, const struct yr_addr *b)
 {
@@ -66,6 +71,33 @@ static size_t worst(const struct yr_nat *nat)
     return 0;
 }
 
+// Eight ports or more, close together, and not simply one after the other.
+static bool from_a_block(const struct yr_nat *nat)
+{
+    uint16_t least = UINT16_MAX, most = 0;
+    bool back = false;
+
+    for (size_t i = 0; i < nat->port_count; i++) {
+        least = YR_MIN(least, nat->ports[i]);
+        most = YR_MAX(most, nat->ports[i]);
+        back = back || (i > 0 && nat->ports[i] < nat->ports[i - 1]);
+    }
+    return nat->port_count >= TEST_PORTS && back && most - least < TEST_BLOCK;
+}
+
+static void note_port(struct yr_nat *nat, uint16_t port)
+{
+    for (size_t i = 0; i < nat->port_count; i++)
+        if (nat->ports[i] == port)
+            return;
+    if (nat->port_count == YR_COUNT(nat->ports)) {
+        nat->port_count--;
+        memmove(nat->ports, nat->ports + 1, nat->port_count * sizeof nat->ports[0]);
+    }
+    nat->ports[nat->port_count++] = port;
+    nat->rationed = nat->rationed || from_a_block(nat);
+}
+
 // Somebody sees us elsewhere than before.  When another network says so too, what was said before
 // is void: the NAT has started again.
 static void changed(struct yr_nat *nat, yr_us now, const struct yr_addr *from)
@@ -91,11 +123,13 @@ void yr_nat_seen(struct yr_nat *nat, struct yr_now now, const struct yr_addr *fr
     if (!yr_addr_udp(from) || !yr_addr_udp(seen) || seen->port == 0 || from->local != 0 ||
         from->family != seen->family || yr_addr_loopback(seen) || yr_addr_multicast(seen))
         return;
+    if (seen->family == 4)
+        note_port(nat, seen->port);
     (void)yr_nat_outside(nat, seen->family, &before);
     for (size_t i = nat->count; i-- > 0;) {
         if (!same_place(&nat->reports[i].from, from))
             continue;
-        if (!same_place(&nat->reports[i].seen, seen))
+        if (!same_place(&nat->reports[i].seen, seen) && !depends(kind))
             changed(nat, now.mono_us, from);
         break;
     }
@@ -184,27 +218,7 @@ enum yr_nat_kind yr_nat_mapping(const struct yr_nat *nat)
 
 bool yr_nat_rationed(const struct yr_nat *nat)
 {
-    uint16_t least = UINT16_MAX, most = 0, last = 0;
-    size_t ports = 0;
-    bool back = false;
-
-    for (size_t i = 0; i < nat->count; i++) {
-        const uint16_t port = nat->reports[i].seen.port;
-        bool again = false;
-        if (nat->reports[i].seen.family != 4)
-            continue;
-        for (size_t k = 0; k < i; k++)
-            again =
-                again || (nat->reports[k].seen.family == 4 && nat->reports[k].seen.port == port);
-        if (again)
-            continue;
-        ports++;
-        least = YR_MIN(least, port);
-        most = YR_MAX(most, port);
-        back = back || port < last; // one that counts upwards only has not shown its end
-        last = port;
-    }
-    return ports >= TEST_PORTS && back && most - least < TEST_BLOCK;
+    return nat->rationed;
 }
 
 /* ---- who comes unasked ---- */
@@ -411,8 +425,8 @@ bool yr_nat_own_at(const struct yr_nat *nat, struct yr_now now, size_t i, struct
     }
     *source = YR_OWN_SEEN;
     for (uint8_t family = 4; family <= 6; family += 2) {
-        const bool depends = family == 4 && (mapping == YR_NAT_ADDRESS || mapping == YR_NAT_PORT);
-        if (depends || !yr_nat_outside(nat, family, &seen) || own(nat, &seen) || i-- > 0)
+        if ((family == 4 && depends(mapping)) || !yr_nat_outside(nat, family, &seen) ||
+            own(nat, &seen) || i-- > 0)
             continue;
         *out = seen;
         return true;
