@@ -5,6 +5,8 @@
 #include <stdio.h>
 
 #include "core/node/state.h"
+#include "core/path/relay_state.h"
+#include "tests/support/sim/people.h"
 #include "tests/support/sim/sim.h"
 
 #define MINUTE (60 * YR_S)
@@ -505,6 +507,133 @@ static void a_lossy_network_is_no_reason(void **state)
     sim_free(sim);
 }
 
+static void two_behind_symmetric_boxes_are_linked_within_a_second(void **state)
+{
+    for (uint64_t seed = 50; seed < 54; seed++) {
+        struct sim *sim = friends_of_both(seed, 1);
+        struct ends ends = {ALICE, BOB};
+        yr_us at;
+
+        sim_crash(sim, ALICE);
+        sim_crash(sim, BOB);
+        for (unsigned i = ALICE; i <= BOB; i++)
+            (void)people_settle(sim, i, NAT_SYMMETRIC, sim_draw(sim, i));
+        sim_restart(sim, ALICE);
+        sim_restart(sim, BOB);
+        assert_true(sim_run_until(sim, 20 * YR_S, linked_with_carol, NULL));
+        at = sim_time(sim);
+        assert_true(sim_run_until(sim, 5 * YR_S, both_relayed, &ends));
+        print_message("behind symmetric boxes: %.0f ms\n", (double)(sim_time(sim) - at) / 1000);
+        assert_true(sim_time(sim) - at <= YR_S);
+        for (unsigned i = 0; i < 60; i++) {
+            say(sim, i % 2, 1 - i % 2, i);
+            sim_run(sim, YR_S);
+        }
+        assert_true(relayed_by(sim, ALICE, BOB, CAROL));
+        sim_run(sim, 5 * YR_S);
+        assert_all_arrived(sim, ALICE, BOB, 60);
+        sim_free(sim);
+    }
+}
+
+// Nobody has told anybody of anybody: alice and bob met while carol was away.
+static void friends_who_have_told_no_list_are_found_all_the_same(void **state)
+{
+    struct sim *sim = friends_of_both(55, 1);
+    struct ends ends = {ALICE, BOB};
+
+    for (unsigned i = ALICE; i <= BOB; i++) {
+        struct yr_node *n = sim_node(sim, i);
+        const unsigned slot = slot_of(sim, i, 1 - i);
+        struct relay_friend *f = n->relay->friends[slot];
+
+        f->told = false;
+        f->common_at = 0;
+    }
+    sim_cut(sim, ALICE, BOB, true);
+    say(sim, ALICE, BOB, 0);
+    say(sim, BOB, ALICE, 1);
+    assert_true(sim_run_until(sim, 20 * YR_S, both_relayed, &ends));
+    sim_run(sim, 5 * YR_S);
+    assert_all_arrived(sim, ALICE, BOB, 2);
+    sim_free(sim);
+}
+
+// Alice's own program is changed: she asks, opens, sends and closes as fast as she can.
+static void a_friend_who_floods_costs_little(void **state)
+{
+    struct sim *sim = friends_of_both(56, 1);
+    struct ends ends = {ALICE, BOB};
+    uint8_t bytes[YR_RELAY_HEAD + YR_LINK_VIA_MAX] = {0};
+    struct yr_node *alice;
+    unsigned slot;
+    size_t before, most = 0;
+
+    start_parted(sim);
+    assert_true(sim_run_until(sim, 20 * YR_S, both_relayed, &ends));
+    sim_run(sim, 5 * YR_S);
+    before = sim_mem_used(sim, CAROL) + sim_mem_used(sim, BOB);
+    alice = sim_node(sim, ALICE);
+    slot = slot_of(sim, ALICE, CAROL);
+    for (unsigned i = 0; i < 3000; i++) {
+        struct yr_relay_msg msg = {.type = YR_FRAME_RELAY_OPEN, .route = (uint16_t)(i * 7)};
+        uint8_t body[YR_RELAY_MSG_MAX];
+        size_t len;
+
+        yr_kdf(msg.hash, sizeof msg.hash, sim_id(sim, i % 3 == 0 ? CAROL : BOB), YR_LABEL_RELAY_TO,
+               msg.nonce, sizeof msg.nonce);
+        if (i % 5 == 0)
+            msg.type = (uint8_t)(YR_FRAME_RELAY_CALL + i / 5 % 3);
+        len = yr_relay_msg_encode(&msg, body);
+        (void)!yr_links_send(alice->links, slot, YR_CHANNEL_CONTROL, msg.type, body, len);
+        yr_relay_head(bytes, i % 3, (uint16_t)(i * 7), (uint8_t)i);
+        for (unsigned k = 0; k < 10; k++)
+            (void)!yr_links_datagram(alice->links, slot, bytes, sizeof bytes);
+        sim_drain(sim, ALICE);
+        sim_run(sim, 10 * YR_MS);
+        most = YR_MAX(most, sim_mem_used(sim, CAROL) + sim_mem_used(sim, BOB));
+    }
+    print_message("a flood of 30 s: %zu KiB more at most\n", (most - YR_MIN(most, before)) / 1024);
+    assert_true(most < before + (1 << 20));
+    assert_true(counter(sim, BOB, "relay.called") < 100);
+    assert_true(yr_relay_carrying(sim_node(sim, CAROL)->relay) <= YR_RELAY_CIRCUITS_EACH);
+    sim_run(sim, 5 * MINUTE);
+    say(sim, ALICE, BOB, 0);
+    say(sim, BOB, ALICE, 1);
+    sim_run(sim, MINUTE);
+    assert_all_arrived(sim, ALICE, BOB, 2);
+    sim_free(sim);
+}
+
+// 1 text a second for a minute; both change their address in the middle of it.
+static void both_move_at_once_and_a_common_friend_bridges_the_gap(void **state)
+{
+    for (uint64_t seed = 60; seed < 63; seed++) {
+        struct sim *sim = friends_of_both(seed, 1);
+        yr_us worst = 0;
+
+        for (unsigned i = 0; i < 60; i++) {
+            const yr_us at = sim_time(sim);
+
+            if (i == 30) {
+                sim_move(sim, ALICE);
+                sim_move(sim, BOB);
+            }
+            say(sim, i % 2, 1 - i % 2, i);
+            while (sim_history_count(sim, 1 - i % 2, i % 2) < i + 1 &&
+                   sim_time(sim) < at + 30 * YR_S)
+                sim_run(sim, 50 * YR_MS);
+            worst = YR_MAX(worst, sim_time(sim) - at);
+            if (sim_time(sim) < at + YR_S)
+                sim_run(sim, at + YR_S - sim_time(sim));
+        }
+        print_message("both moved: the longest text took %.0f ms\n", (double)worst / 1000);
+        assert_true(worst <= 3 * YR_S);
+        assert_all_arrived(sim, ALICE, BOB, 60);
+        sim_free(sim);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -521,6 +650,10 @@ int main(void)
         cmocka_unit_test(nobody_is_reached_over_two_friends),
         cmocka_unit_test(a_long_text_goes_through_too),
         cmocka_unit_test(a_lossy_network_is_no_reason),
+        cmocka_unit_test(two_behind_symmetric_boxes_are_linked_within_a_second),
+        cmocka_unit_test(friends_who_have_told_no_list_are_found_all_the_same),
+        cmocka_unit_test(a_friend_who_floods_costs_little),
+        cmocka_unit_test(both_move_at_once_and_a_common_friend_bridges_the_gap),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
