@@ -343,11 +343,15 @@ void yr_links_block(struct yr_links *links, unsigned slot, bool blocked, struct 
 
 /* ---- dialling and answering ---- */
 
-static bool has_conn(const struct yr_link *link)
+// Is there something that makes a dial to addr superfluous?  A dial to elsewhere does not.
+static bool has_conn(const struct yr_link *link, const struct yr_addr *addr)
 {
-    for (const struct yr_conn *conn = link->conns; conn != NULL; conn = conn->next)
-        if (conn->state == YR_CONN_HANDSHAKE || conn->state == YR_CONN_UP)
+    for (const struct yr_conn *conn = link->conns; conn != NULL; conn = conn->next) {
+        const bool elsewhere = conn->dialled && !yr_addr_eq(&conn->addr, addr);
+
+        if (conn->state == YR_CONN_UP || (conn->state == YR_CONN_HANDSHAKE && !elsewhere))
             return true;
+    }
     return false;
 }
 
@@ -378,7 +382,7 @@ enum yr_err yr_links_dial(struct yr_links *links, unsigned slot, const struct yr
 {
     struct yr_link *link = link_at(links, slot);
 
-    if (link == NULL || link->blocked || !links->has_self || (has_conn(link) && !replace))
+    if (link == NULL || link->blocked || !links->has_self || (has_conn(link, addr) && !replace))
         return YR_EAGAIN;
     links->now = now;
     return dial(links, link, addr);

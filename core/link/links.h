@@ -102,7 +102,7 @@ void yr_links_remove(struct yr_links *links, unsigned slot, struct yr_now now);
 void yr_links_block(struct yr_links *links, unsigned slot, bool blocked, struct yr_now now);
 
 /** Dial at addr.  Nothing happens while a connection or an answered dial exists (unless replace).
- *  A dial gives up after 10 s; a newer one takes the place of one that is out.
+ *  A dial gives up after 10 s; a newer one, to another address, takes the place of one that is out.
  *  Errors: YR_EAGAIN: not needed, or not possible (blocked, empty slot, no identity); YR_ENOMEM. */
 YR_MUST_USE enum yr_err yr_links_dial(struct yr_links *links, unsigned slot,
                                       const struct yr_addr *addr, bool replace, struct yr_now now);

@@ -27,6 +27,25 @@ static void a_link_comes_up_through_a_circuit_in_small_packets(void **state)
     world_free(&w);
 }
 
+static void a_dial_to_another_address_takes_the_place_of_one_that_is_out(void **state)
+{
+    const struct yr_addr nowhere = world_addr(99, 9);
+    struct world w;
+
+    world_init(&w, 59, 2);
+    assert_int_equal(yr_links_dial(w.ends[0].links, 1, &nowhere, false, w.now), YR_OK);
+    world_run(&w, NULL, YR_S);
+    assert_int_equal(yr_links_dial(w.ends[0].links, 1, &nowhere, false, w.now), YR_EAGAIN);
+    assert_int_equal(world_dial(&w, 0, 1, false), YR_OK);
+    assert_true(world_run(&w, both_up, 500 * YR_MS));
+    assert_int_equal(world_dial(&w, 0, 1, false), YR_EAGAIN);
+    assert_int_equal(yr_links_dial(w.ends[0].links, 1, &nowhere, false, w.now), YR_EAGAIN);
+    world_run(&w, NULL, 20 * YR_S);
+    assert_int_equal(w.ends[0].failures, 0);
+    assert_true(one_link(&w));
+    world_free(&w);
+}
+
 static void the_owner_moves_a_link_and_nothing_is_lost(void **state)
 {
     const struct yr_addr to[2] = {world_via(1), world_via(0)};
@@ -322,6 +341,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_link_comes_up_through_a_circuit_in_small_packets),
+        cmocka_unit_test(a_dial_to_another_address_takes_the_place_of_one_that_is_out),
         cmocka_unit_test(the_owner_moves_a_link_and_nothing_is_lost),
         cmocka_unit_test(after_a_move_something_is_asked_at_once),
         cmocka_unit_test(a_packet_from_a_circuit_moves_a_link_only_when_the_direct_way_is_silent),
