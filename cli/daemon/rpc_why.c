@@ -165,22 +165,23 @@ static void hint_paths(json_t *hints, const struct yr_friend_info *info,
                        const struct yr_net_info *net, const struct tried *t)
 {
     const bool hard = net->mapping == YR_NAT_ADDRESS || net->mapping == YR_NAT_PORT;
+    const bool carried = info->online && !yr_is_zero(info->via, sizeof info->via);
 
-    if (info->online && hard)
+    if (carried && hard)
         hint(hints,
              "this network gives every connection another port (symmetric NAT); for a direct "
              "link: yaari config set net.port_mapping yes, or IPv6 on both sides");
-    else if (info->online)
-        return; // through the common friend; the direct way is tried on
-    else if (t->punched && hard && t->no_relay)
-        hint(hints, "both networks give every connection another port (symmetric NATs), and no "
-                    "common friend is online to go through. Any one of these helps: yaari config "
-                    "set net.port_mapping yes, here or there; a common friend who is online; IPv6");
-    else if (t->punched && t->no_relay)
+    else if (!carried && t->punched && t->no_relay && hard)
+        hint(hints,
+             "this network gives every connection another port (symmetric NAT), theirs lets "
+             "nothing through either, and no common friend is online to go through. Any one "
+             "of these helps: yaari config set net.port_mapping yes, here or there; a common "
+             "friend who is online; IPv6 on both sides");
+    else if (!carried && t->punched && t->no_relay)
         hint(hints, "the networks let nothing through directly, and no common friend is online to "
                     "go through: yaari config set net.port_mapping yes, here or there, or a common "
                     "friend who is online");
-    if (t->relay_refused)
+    if (!carried && t->relay_refused)
         hint(hints, "a common friend does not carry for one of you (net.relay, friend set relay)");
 }
 
