@@ -306,6 +306,7 @@
 #define YR_DHT_NET_BUCKET     2    /* nodes of one /24 or /48 in a bucket and in a result */
 #define YR_DHT_NET_TABLE      8    /* ... in the table, and known to a lookup */
 #define YR_DHT_FRESH_S        900  /* a node heard of within so long need not be asked */
+#define YR_DHT_LOST           16 /* nodes that fell silent and are asked again: after a partition */
 #define YR_DHT_PROVEN_S       600  /* an answer from an address proves it so long */
 #define YR_DHT_FAILS_MAX      2    /* requests unanswered in a row until a node leaves */
 #define YR_DHT_RECORDS_MAX    8192 /* stored; the nearest stay: 5 MiB */

@@ -5,8 +5,13 @@
 #define MAINTAIN_LAST_US   (10 * YR_S)   /* ... at least so often */
 #define REFRESH_US         (250 * YR_MS) /* between two buckets that are looked through */
 #define REFRESH_LAST_US    (30 * YR_S)   /* ... or looked at whether one should be */
-#define DIAL_US            (60 * YR_S)   /* between two wishes to be dialled */
-#define DIAL_SOON_US       (20 * YR_S)   /* ... of a server that nobody has reached for so long */
+#define JOIN_WAIT_US       (400 * YR_MS) /* for others to start from than the one who is nearest */
+#define JOIN_US            (5 * YR_S) /* until who knows few looks around again; doubled each time */
+#define AGAIN_US           (120 * YR_S) /* until everybody looks around once more; twice at most */
+#define LOST_US            (200 * YR_S) /* between two questions to who was lost; twice at most */
+#define LOST_AGE_US        (600 * YR_S) /* who was here for less is not missed */
+#define DIAL_US            (60 * YR_S)  /* between two wishes to be dialled */
+#define DIAL_SOON_US       (20 * YR_S)  /* ... of a server that nobody has reached for so long */
 
 static const char *const counter_names[] = {
 #define X(NAME, text) text,
@@ -50,8 +55,9 @@ enum yr_err yr_dht_new(struct yr_dht **out, struct yr_mem *mem, const struct yr_
     dht->new_keys_milli = YR_DHT_NEW_KEYS * 1000;
     dht->next_search = 1;
     dht->soft_us = YR_DHT_SOFT_MS_MAX * YR_MS / 2; // until something is known
-    dht->start_us = YR_NEVER;
+    dht->start_us = dht->again_us = YR_NEVER;
     dht->key_us = now.mono_us;
+    dht->lost_us = now.mono_us + LOST_US;
     dht->new_keys_us = dht->maintain_us = dht->refresh_us = dht->dial_us = now.mono_us;
     *out = dht;
     return YR_OK;
@@ -84,6 +90,7 @@ void yr_dht_free(struct yr_dht *dht)
         yr_free(dht->mem, dequeue(dht));
     yr_free(dht->mem, dht->requests);
     yr_free(dht->mem, dht->rates);
+    yr_free(dht->mem, dht->lost);
     yr_free(dht->mem, dht->start);
     yr_free(dht->mem, dht->registrations);
     yr_dht_records_clear(&dht->records);
@@ -114,7 +121,7 @@ double yr_dht_size(const struct yr_dht *dht, uint8_t family)
     const size_t n = YR_MIN(dht->density_count, (size_t)YR_DHT_DENSITIES);
     double sorted[YR_DHT_DENSITIES];
 
-    if (n < 3)
+    if (n == 0)
         return yr_dht_table_estimate(&dht->tables[family == 6]);
     for (size_t i = 0; i < n; i++) {
         size_t at = i;
@@ -475,6 +482,50 @@ static void remember_rtt(struct yr_dht *dht, yr_us rtt)
     dht->soft_us = YR_MIN(YR_MAX(soft, YR_DHT_SOFT_MS_MIN * YR_MS), YR_DHT_SOFT_MS_MAX * YR_MS);
 }
 
+// One that had been there for long falls silent: perhaps the network has come apart.
+static void lose(struct yr_dht *dht, const struct yr_dht_contact *who, yr_us now)
+{
+    const struct yr_dht_entry *e =
+        yr_dht_table_find(yr_dht_table_of(dht, who->addr.family), who->pk);
+
+    if (e == NULL || e->fails + 1 < YR_DHT_FAILS_MAX || now - e->added_us < LOST_AGE_US ||
+        !yr_addr_eq(&e->contact.addr, &who->addr))
+        return;
+    if (dht->lost == NULL)
+        dht->lost = yr_alloc(dht->mem, YR_MEM_DHT, YR_DHT_LOST * sizeof *dht->lost);
+    if (dht->lost != NULL)
+        dht->lost[dht->lost_next++ % YR_DHT_LOST] = *who;
+}
+
+// Whom does it know around us?
+static void found_again(struct yr_dht *dht, const struct yr_dht_contact *who, yr_us now)
+{
+    for (size_t i = 0; dht->lost != NULL && i < YR_DHT_LOST; i++)
+        if (yr_dht_same(&dht->lost[i], who))
+            dht->lost[i].addr.family = 0;
+    if (dht->search_count < YR_DHT_SEARCHES_MAX / 2)
+        (void)!yr_dht_search_nodes(dht, dht->own_id, who->addr.family, who, now);
+}
+
+// Now and then one of those is asked whether it is there again.
+static void lost_step(struct yr_dht *dht, yr_us now)
+{
+    const size_t lost = YR_MIN(dht->lost_next, (size_t)YR_DHT_LOST), all = lost + dht->start_count;
+    const struct yr_dht_contact *who;
+    size_t i;
+
+    if (now < dht->lost_us)
+        return;
+    dht->lost_us = now + LOST_US + yr_dht_draw(dht) % LOST_US;
+    if (all == 0 || yr_dht_known(dht) == 0)
+        return;
+    i = yr_dht_draw(dht) % all;
+    who = i < lost ? &dht->lost[i] : &dht->start[i - lost].contact;
+    if (who->addr.family != 0 &&
+        yr_dht_table_find(yr_dht_table_of(dht, who->addr.family), who->pk) == NULL)
+        (void)yr_dht_ping(dht, who, YR_DHT_FOR_LOST, 0, now);
+}
+
 static void ended(struct yr_dht *dht, struct yr_dht_request *rq, const struct yr_dht_msg *reply,
                   yr_us now)
 {
@@ -484,6 +535,10 @@ static void ended(struct yr_dht *dht, struct yr_dht_request *rq, const struct yr
         if (rq->op == YR_DHT_SIGREG && dht->calls.listens != NULL)
             dht->calls.listens(dht->calls.ctx, &rq->to,
                                reply != NULL && reply->status == YR_DHT_DONE);
+        break;
+    case YR_DHT_FOR_LOST:
+        if (reply != NULL)
+            found_again(dht, &rq->to, now);
         break;
     case YR_DHT_FOR_DIAL:
         if (reply != NULL)
@@ -666,6 +721,7 @@ static void bootstrap_step(struct yr_dht *dht, yr_us now)
 
     if (now < dht->start_us)
         return;
+    dht->rejoin_us = dht->joined || dht->start_count < 2 ? dht->rejoin_us : now + JOIN_WAIT_US;
     for (size_t i = 0; i < dht->start_count; i++)
         if ((alone || dht->start[i].asked_us == 0) &&
             yr_dht_ping(dht, &dht->start[i].contact, YR_DHT_FOR_TABLE, 0, now))
@@ -725,13 +781,36 @@ void yr_dht_moved(struct yr_dht *dht, struct yr_now now)
         dht->start_us = now.mono_us;
 }
 
+// Whoever knows few looks around again, less and less often: it may have asked one that knew
+// nobody.
+static void look_around(struct yr_dht *dht, yr_us now)
+{
+    for (int i = 0; i < 2; i++)
+        if (dht->tables[i].count > 0)
+            (void)!yr_dht_search_nodes(dht, dht->own_id, i == 0 ? 4 : 6, NULL, now);
+}
+
 static void join_step(struct yr_dht *dht, yr_us now)
 {
-    if (dht->joined || yr_dht_known(dht) == 0)
+    const size_t known = yr_dht_known(dht);
+    const bool few = known < 2 * YR_DHT_BUCKET;
+
+    if (known == 0 || (dht->joined && now < (few ? dht->rejoin_us : dht->again_us)) ||
+        (!dht->joined && now < dht->rejoin_us))
         return;
+    if (dht->joined && !few) { // once more when all have settled: those around us have changed
+        dht->again_us = YR_NEVER;
+        look_around(dht, now);
+        return;
+    }
+    dht->join_tries = dht->joined ? YR_MIN(dht->join_tries + 1, 7) : 0;
+    dht->rejoin_us = now + (JOIN_US << dht->join_tries);
+    dht->again_us = now + AGAIN_US + yr_dht_draw(dht) % AGAIN_US;
     dht->joined = true;
     dht->joined_us = now;
     dht->refresh_us = 0; // every bucket at once
+    for (size_t i = 0; i < 2 * (size_t)YR_DHT_BUCKETS; i++)
+        dht->tables[i / YR_DHT_BUCKETS].buckets[i % YR_DHT_BUCKETS].refreshed_us = 0;
 }
 
 static void refresh_step(struct yr_dht *dht, yr_us now)
@@ -741,9 +820,7 @@ static void refresh_step(struct yr_dht *dht, yr_us now)
     if (now < dht->refresh_us || yr_dht_known(dht) == 0)
         return;
     if (dht->refresh_us == 0) // just joined: who is around us?
-        for (int i = 0; i < 2; i++)
-            if (dht->tables[i].count > 0)
-                (void)!yr_dht_search_nodes(dht, dht->own_id, i == 0 ? 4 : 6, now);
+        look_around(dht, now);
     dht->refresh_us = now + YR_MIN(YR_MAX((now - dht->joined_us) / 2, REFRESH_US), REFRESH_LAST_US);
     if (dht->search_count >= YR_DHT_SEARCHES_MAX / 2 ||
         (!dht->serves && yr_dht_known(dht) > 4 * YR_DHT_BUCKET))
@@ -751,7 +828,7 @@ static void refresh_step(struct yr_dht *dht, yr_us now)
     for (int i = 0; i < 2; i++)
         if (yr_dht_table_refresh(&dht->tables[i], dht->rng, YR_DHT_REFRESH_S * YR_S,
                                  now + YR_DHT_REFRESH_S * YR_S, target)) {
-            (void)!yr_dht_search_nodes(dht, target, i == 0 ? 4 : 6, now);
+            (void)!yr_dht_search_nodes(dht, target, i == 0 ? 4 : 6, NULL, now);
             dht->refresh_us = now + REFRESH_US;
         }
 }
@@ -805,8 +882,10 @@ static void expire(struct yr_dht *dht, yr_us now)
         }
         dht->requests[i] = dht->requests[--dht->request_count];
         dht->counters[YR_DHT_N_TIMEOUTS]++;
-        if (rq->op != YR_DHT_FWD)
+        if (rq->op != YR_DHT_FWD) {
+            lose(dht, &rq->to, now);
             yr_dht_table_failed(yr_dht_table_of(dht, rq->to.addr.family), rq->to.pk);
+        }
         ended(dht, rq, NULL, now);
         i = 0; // ending one may have started others
     }
@@ -821,6 +900,7 @@ void yr_dht_tick(struct yr_dht *dht, struct yr_now now)
     refresh_step(dht, now.mono_us);
     maintain_step(dht, now.mono_us);
     dial_step(dht, now.mono_us);
+    lost_step(dht, now.mono_us);
     renew_step(dht, now.mono_us);
     yr_dht_search_step(dht, true, now.mono_us);
 }
@@ -833,6 +913,7 @@ yr_us yr_dht_deadline(const struct yr_dht *dht)
         first = YR_MIN(first, dht->requests[i]->until_us);
     if (yr_dht_known(dht) == 0)
         return first;
-    first = YR_MIN(first, YR_MIN(dht->maintain_us, dht->dial_us));
-    return dht->joined ? YR_MIN(first, dht->refresh_us) : 0;
+    first = YR_MIN(first, YR_MIN(dht->maintain_us, YR_MIN(dht->dial_us, dht->lost_us)));
+    first = YR_MIN(first, yr_dht_known(dht) < 2 * YR_DHT_BUCKET ? dht->rejoin_us : dht->again_us);
+    return YR_MIN(first, dht->joined ? dht->refresh_us : dht->rejoin_us);
 }

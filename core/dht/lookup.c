@@ -1,8 +1,12 @@
 #include "core/dht/lookup.h"
 
-#define PATH_WANTS 2 /* nearest nodes of a path that are asked in any case */
-#define SURE       6 /* of YR_DHT_STORE */
-#define CROWD      4 /* times as dense as it should be */
+#define PATH_WANTS 2  /* nearest nodes of a path that are asked in any case */
+#define SURE       6  /* of YR_DHT_STORE */
+#define CROWD      4  /* times as dense as it should be */
+#define AT_ONCE    12 /* requests that wait for an answer on all paths */
+#define PART_KEEPS 8  /* nodes of a sixteenth of a crowded region that are kept in mind ... */
+#define PART_ASKS  4  /* nodes of a sixteenth of a crowded region that are asked ... */
+#define PART_TAKES 2  /* ... and of which so many store */
 
 void yr_dht_lookup_init(struct yr_dht_lookup *l, struct yr_mem *mem, const struct yr_rng *rng,
                         const uint8_t target[32], const uint8_t own_id[32], double estimate,
@@ -13,6 +17,7 @@ void yr_dht_lookup_init(struct yr_dht_lookup *l, struct yr_mem *mem, const struc
                                 .estimate = estimate,
                                 .paths = hard ? YR_DHT_PATHS_HARD : YR_DHT_PATHS,
                                 .results = YR_DHT_RESULT,
+                                .thorough = hard,
                                 .lax = lax,
                                 .started_us = now};
     memcpy(l->target, target, 32);
@@ -40,6 +45,39 @@ static double distance(const struct yr_dht_lookup *l, const uint8_t id[32])
 static bool within(const struct yr_dht_lookup *l, const struct yr_dht_candidate *c, double n)
 {
     return c->distance * l->estimate < n;
+}
+
+// In which sixteenth of the region where the 16 nearest should be; 16: in none.
+static unsigned part_of(const struct yr_dht_lookup *l, const struct yr_dht_candidate *c)
+{
+    const double n = c->distance * l->estimate;
+
+    return n < YR_DHT_RESULT ? (unsigned)n : YR_DHT_RESULT;
+}
+
+static size_t in_part(const struct yr_dht_lookup *l, unsigned part)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < l->count; i++)
+        n += part_of(l, &l->list[i]) == part;
+    return n;
+}
+
+// It has become crowded: make room for nodes of the other parts.
+static void thin_out(struct yr_dht_lookup *l)
+{
+    size_t per_part[YR_DHT_RESULT + 1] = {0}, n = 0;
+
+    for (size_t i = 0; i < l->count; i++) {
+        const unsigned part = part_of(l, &l->list[i]);
+
+        per_part[part]++;
+        if (part < YR_DHT_RESULT && per_part[part] > PART_KEEPS && l->list[i].state == YR_CAND_NEW)
+            continue;
+        l->list[n++] = l->list[i];
+    }
+    l->count = n;
 }
 
 static struct yr_dht_candidate *find(struct yr_dht_lookup *l, const struct yr_dht_contact *c)
@@ -80,7 +118,8 @@ static bool reserve(struct yr_dht_lookup *l)
     return true;
 }
 
-static void add(struct yr_dht_lookup *l, const struct yr_dht_contact *c, uint8_t path,
+// False: known already, or not one to ask.
+static bool add(struct yr_dht_lookup *l, const struct yr_dht_contact *c, uint8_t path,
                 uint8_t depth)
 {
     struct yr_dht_candidate cand = {.contact = *c, .path = path, .depth = depth};
@@ -90,26 +129,29 @@ static void add(struct yr_dht_lookup *l, const struct yr_dht_contact *c, uint8_t
     cand.distance = distance(l, cand.id);
     cand.net = yr_dht_net(&c->addr);
     if (memcmp(cand.id, l->own_id, 32) == 0 || find(l, c) != NULL || !admissible(l, c))
-        return;
+        return false;
     while (at > 0 && yr_dht_nearer(l->target, cand.id, l->list[at - 1].id))
         at--;
+    if (l->wide && part_of(l, &cand) < YR_DHT_RESULT && in_part(l, part_of(l, &cand)) >= PART_KEEPS)
+        return false;
     if (l->count == YR_DHT_CANDIDATES) {
         if (at == l->count || l->list[l->count - 1].state == YR_CAND_ASKED)
-            return;
+            return false;
         l->count--;
     }
     if (!reserve(l))
-        return;
+        return false;
     memmove(&l->list[at + 1], &l->list[at], (l->count - at) * sizeof *l->list);
     l->list[at] = cand;
     l->count++;
+    return true;
 }
 
 void yr_dht_lookup_start(struct yr_dht_lookup *l, const struct yr_dht_contact *nodes, size_t count)
 {
     l->marked = false;
     for (size_t i = 0; i < count; i++)
-        add(l, &nodes[i], (uint8_t)(i % l->paths), 0);
+        (void)add(l, &nodes[i], (uint8_t)(i % l->paths), 0);
 }
 
 // May this one be in a result beside those before it in the list that `in` says are?
@@ -138,7 +180,7 @@ static bool crowded(const struct yr_dht_lookup *l)
     for (size_t i = 0; i < l->count; i++)
         n += l->list[i].state == YR_CAND_ANSWERED &&
              within(l, &l->list[i], (double)YR_DHT_RESULT / CROWD);
-    return n > YR_DHT_RESULT;
+    return n >= YR_DHT_RESULT;
 }
 
 // Mark who is to be asked: the nearest of all, the nearest of each path, in a crowd all that are
@@ -146,27 +188,30 @@ static bool crowded(const struct yr_dht_lookup *l)
 static void mark(struct yr_dht_lookup *l)
 {
     const struct yr_dht_candidate *in[YR_DHT_WIDE];
-    unsigned per_path[YR_DHT_PATHS_HARD] = {0};
-    size_t n = 0, all = 0;
+    unsigned per_path[YR_DHT_PATHS_HARD] = {0}, per_part[YR_DHT_RESULT + 1] = {0};
+    size_t n = 0;
 
     if (l->marked)
         return;
     l->marked = true;
-    l->wide |= crowded(l);
+    if (!l->wide && !l->any && crowded(l)) {
+        l->wide = true;
+        thin_out(l);
+    }
     for (size_t i = 0; i < l->count; i++) {
         struct yr_dht_candidate *c = &l->list[i];
 
         c->wanted = false;
         if (c->state == YR_CAND_FAILED)
             continue;
-        if (l->wide && within(l, c, YR_DHT_RESULT) && all++ < YR_DHT_CANDIDATES / 2)
+        if (l->wide && part_of(l, c) < YR_DHT_RESULT && per_part[part_of(l, c)]++ < PART_ASKS)
             c->wanted = true;
         if (n < l->results && diverse(l, in, n, c)) {
             in[n++] = c;
             c->wanted = true;
         }
         if (per_path[c->path] < PATH_WANTS) {
-            per_path[c->path]++;
+            per_path[c->path] += !l->thorough || !c->barren;
             c->wanted = true;
         }
     }
@@ -199,16 +244,22 @@ bool yr_dht_lookup_next(struct yr_dht_lookup *l, yr_us soft_us, yr_us now,
                         struct yr_dht_contact *to, uint8_t ask[32])
 {
     bool busy[YR_DHT_PATHS_HARD] = {false};
+    size_t waiting = 0;
 
     mark(l);
     l->looked_us = now;
     for (size_t i = 0; i < l->count; i++)
-        if (l->list[i].state == YR_CAND_ASKED && now - l->list[i].asked_us < soft_us)
+        if (l->list[i].state == YR_CAND_ASKED && now - l->list[i].asked_us < soft_us) {
             busy[l->list[i].path] = true;
+            waiting++;
+        }
     for (size_t i = 0; i < l->count; i++) {
         struct yr_dht_candidate *c = &l->list[i];
 
-        if (!c->wanted || c->state != YR_CAND_NEW || busy[c->path])
+        // Who will be asked in any case, being that near, need not wait for its turn.
+        const bool at_once = !l->wide && waiting < AT_ONCE && within(l, c, SURE);
+
+        if (!c->wanted || c->state != YR_CAND_NEW || (busy[c->path] && !at_once))
             continue;
         c->state = YR_CAND_ASKED;
         c->asked_us = now;
@@ -225,6 +276,7 @@ void yr_dht_lookup_answered(struct yr_dht_lookup *l, const struct yr_dht_contact
 {
     struct yr_dht_candidate *c = find(l, from);
     uint8_t path, depth;
+    size_t named = 0;
 
     if (c == NULL || (c->state != YR_CAND_ASKED && c->state != YR_CAND_FAILED))
         return;
@@ -234,7 +286,9 @@ void yr_dht_lookup_answered(struct yr_dht_lookup *l, const struct yr_dht_contact
     path = c->path;
     depth = c->depth;
     for (size_t i = 0; i < count; i++)
-        add(l, &nodes[i], path, (uint8_t)YR_MIN(depth + 1, UINT8_MAX));
+        named += add(l, &nodes[i], path, (uint8_t)YR_MIN(depth + 1, UINT8_MAX));
+    if (named == 0 && (c = find(l, from)) != NULL) // the list may have moved
+        c->barren = true;
 }
 
 void yr_dht_lookup_failed(struct yr_dht_lookup *l, const struct yr_dht_contact *who)
@@ -274,14 +328,15 @@ size_t yr_dht_lookup_result(const struct yr_dht_lookup *l, struct yr_dht_contact
                             unsigned *hops, yr_us *known_us)
 {
     const struct yr_dht_candidate *in[YR_DHT_WIDE];
-    unsigned least = UINT8_MAX;
+    unsigned least = UINT8_MAX, per_part[YR_DHT_RESULT + 1] = {0};
     yr_us known = YR_NEVER;
     size_t n = 0;
 
     for (size_t i = 0; i < l->count && n < (l->wide ? YR_DHT_WIDE : YR_DHT_STORE); i++) {
         const struct yr_dht_candidate *c = &l->list[i];
 
-        if (c->state != YR_CAND_ANSWERED || !diverse(l, in, n, c))
+        if (c->state != YR_CAND_ANSWERED || !diverse(l, in, n, c) ||
+            (l->wide && n >= YR_DHT_STORE / 2 && per_part[part_of(l, c)]++ >= PART_TAKES))
             continue;
         in[n] = c;
         out[n++] = c->contact;
@@ -297,16 +352,15 @@ size_t yr_dht_lookup_result(const struct yr_dht_lookup *l, struct yr_dht_contact
 
 double yr_dht_lookup_density(const struct yr_dht_lookup *l)
 {
-    const size_t enough = YR_MIN(l->results, (unsigned)YR_DHT_STORE);
     double last = 0;
     size_t n = 0;
 
-    for (size_t i = 0; i < l->count && n < enough; i++)
+    for (size_t i = 0; i < l->count && n < YR_DHT_STORE; i++)
         if (l->list[i].state == YR_CAND_ANSWERED) {
             last = l->list[i].distance;
             n++;
         }
-    return n == enough && last > 0 ? (double)n / last : 0;
+    return n == YR_DHT_STORE && last > 0 ? (double)n / last : 0;
 }
 
 size_t yr_dht_lookup_sure(const struct yr_dht_lookup *l, bool heard, struct yr_dht_contact *out)

@@ -5,10 +5,12 @@
  *                                                 --150..600 ms--> asks the next one, too
  *   done when nobody is left to ask among the 16 nearest of all and the two nearest of each path
  *
- * A node belongs to the path that heard of it first, so that one liar spoils one path.  Who is
- * asked is told a target that shares only the first bits with the key.  Where more than four times
- * as many nodes crowd around the key as there should be, somebody put them there: then all that
- * should be near are asked and count. */
+ * A node belongs to the path that heard of it first, so that one liar spoils one path; liars name
+ * each other on all paths, and so a thorough lookup does not count those who named nobody new.  Who
+ * is asked is told a target that shares only the first bits with the key.  Where more than four
+ * times as many nodes crowd around the key as there should be, somebody put them there: then a few
+ * of each sixteenth of the region that should hold the 16 nearest are asked and count, however many
+ * sit in one of them. */
 #ifndef YR_DHT_LOOKUP_H
 #define YR_DHT_LOOKUP_H
 
@@ -20,6 +22,7 @@ struct yr_dht_candidate {
     uint8_t path, depth; /* depth: answers it took to hear of it */
     enum { YR_CAND_NEW, YR_CAND_ASKED, YR_CAND_ANSWERED, YR_CAND_FAILED } state;
     bool wanted;
+    bool barren;     /* has answered and named nobody new */
     double distance; /* share of all ids that are nearer */
     uint64_t net;
     yr_us asked_us, answered_us;
@@ -29,9 +32,11 @@ struct yr_dht_lookup {
     struct yr_mem *mem;
     const struct yr_rng *rng;
     uint8_t target[32], own_id[32];
-    double estimate;               /* nodes in the network */
-    unsigned paths, results;       /* results: nearest nodes it makes sure of */
-    bool lax, wide, marked;        /* marked: who is wanted is known */
+    double estimate;         /* nodes in the network */
+    unsigned paths, results; /* results: nearest nodes it makes sure of */
+    bool lax, wide, marked;  /* marked: who is wanted is known */
+    bool any;                /* a crowd does not matter */
+    bool thorough;           /* a path whose nodes name nobody new asks the others it began with */
     struct yr_dht_candidate *list; /* nearest first */
     size_t count, cap;
     yr_us started_us, looked_us; /* looked: when next was last asked */

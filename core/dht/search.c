@@ -4,7 +4,7 @@
 #define UNHEARD_MAX   3    /* so often it says that nobody answered, and nothing else */
 #define SEARCH_S      30   /* nothing takes longer */
 #define LIGHT_PATHS   2    /* of a look at a bucket ... */
-#define LIGHT_RESULTS 6    /* ... for some nodes of it will do */
+#define LIGHT_RESULTS 8    /* ... for some nodes of it will do */
 
 void yr_dht_search_free(struct yr_dht *dht, struct yr_dht_search *s)
 {
@@ -83,12 +83,18 @@ static enum yr_err start(struct yr_dht *dht, const uint8_t key[32], uint8_t fami
 }
 
 enum yr_err yr_dht_search_nodes(struct yr_dht *dht, const uint8_t target[32], uint8_t family,
-                                yr_us now)
+                                const struct yr_dht_contact *also, yr_us now)
 {
-    const bool others = memcmp(target, dht->own_id, 32) != 0; // who is around us is worth more
+    const bool own = memcmp(target, dht->own_id, 32) == 0; // who is around us is worth more
     struct yr_dht_search *s;
+    const bool first = dht->again_us != YR_NEVER; // later there is no hurry to know many
+    const enum yr_err err = start(dht, target, family, own && first && also == NULL, !own, now, &s);
 
-    return start(dht, target, family, false, others, now, &s);
+    if (err == YR_OK)
+        s->lookup.any = true; // nothing is stored there
+    if (err == YR_OK && also != NULL)
+        yr_dht_lookup_start(&s->lookup, also, 1);
+    return err;
 }
 
 // The family with more nodes has more to store at.
@@ -111,6 +117,7 @@ enum yr_err yr_dht_put(struct yr_dht *dht, struct yr_now now, const uint8_t *rec
     if ((err = start(dht, key, main_family(dht), hard, false, now.mono_us, &s)) != YR_OK)
         return err;
     s->kind = YR_SEARCH_PUT;
+    s->lookup.thorough = true; // it is not urgent, and liars would say that they store
     memcpy(s->record, record, len);
     s->record_len = len;
     choose_forwarders(dht, s, now.mono_us);
@@ -513,7 +520,8 @@ static void finish(struct yr_dht *dht, struct yr_dht_search *s, yr_us now)
                                    .known_us = s->known_us,
                                    .took_us = now - s->started_us};
 
-    if (yr_dht_lookup_density(&s->lookup) > 0)
+    if (s->lookup.results == YR_DHT_RESULT && !s->lookup.wide &&
+        yr_dht_lookup_density(&s->lookup) > 0)
         dht->densities[dht->density_count++ % YR_DHT_DENSITIES] = yr_dht_lookup_density(&s->lookup);
     for (size_t i = 0; i < s->target_count; i++)
         result.answered += s->targets[i].state == YR_TARGET_DONE;

@@ -42,6 +42,7 @@ enum yr_dht_why {
     YR_DHT_FOR_DIAL,    /* is it where it seems to be?  Then another shall dial it */
     YR_DHT_FOR_PROOF,   /* it reached us unasked: does it live there? */
     YR_DHT_FOR_FWD,     /* the same, before something is forwarded to it */
+    YR_DHT_FOR_LOST,    /* it was silent, or we start from it: is it there again? */
     YR_DHT_FOR_RELAY,   /* a forwarder of a search: does it live? */
     YR_DHT_FOR_LOOKUP,  /* FIND */
     YR_DHT_FOR_TARGET,  /* GET and PUT, straight or in a FWD */
@@ -153,8 +154,12 @@ struct yr_dht {
     unsigned start_tries;
     yr_us key_us, answered_us;
     yr_us start_us, maintain_us, refresh_us, dial_us;
+    struct yr_dht_contact *lost; /* YR_DHT_LOST that fell silent, once there is one */
+    size_t lost_next;            /* how many there have been */
+    yr_us lost_us;
     bool joined; /* a lookup of our own id has been started ... */
-    yr_us joined_us;
+    yr_us joined_us, rejoin_us, again_us;
+    unsigned join_tries;
 
     struct {
         struct yr_addr addr;
@@ -221,8 +226,10 @@ void yr_dht_have_dialled(struct yr_dht *dht, const struct yr_dht_contact *who, y
 bool yr_dht_within_rate(struct yr_dht *dht, const struct yr_addr *from, yr_us now);
 
 // search.c
+/** also: start from it, too; may be NULL. */
 YR_MUST_USE enum yr_err yr_dht_search_nodes(struct yr_dht *dht, const uint8_t target[32],
-                                            uint8_t family, yr_us now);
+                                            uint8_t family, const struct yr_dht_contact *also,
+                                            yr_us now);
 void yr_dht_search_free(struct yr_dht *dht, struct yr_dht_search *s);
 /** A request of a search ended: reply NULL: it was not answered. */
 void yr_dht_search_reply(struct yr_dht *dht, const struct yr_dht_request *rq,
