@@ -29,6 +29,13 @@ struct way {
     char why[96]; // it refused; "": it has not said anything
 };
 
+// What the process that speaks UPnP is sent out for.
+struct errand {
+    struct yr_addr gateway, own; // own: with the port that is mapped
+    uint16_t outside;
+    char url[YR_UPNP_URL];
+};
+
 // A socket and its handle; freed when that has closed.
 struct ear {
     uv_poll_t poll;
@@ -66,6 +73,8 @@ struct yr_portmap {
 
     struct yr_upnp *job;
     bool job_erases, job_stale; // stale: of a network or round that has passed
+    bool erase_later;           // when the job has ended:
+    struct errand later;
 
     struct yr_mapping_info told;
     uv_timer_t timer;
@@ -468,40 +477,63 @@ static void ask_natpmp(struct yr_portmap *map, uint32_t lifetime_s)
 
 static void upnp_answer(void *ctx, const struct yr_upnp_answer *answer);
 
-static enum yr_err upnp_start(struct yr_portmap *map, bool erase, const struct yr_addr *outside)
+static struct errand errand(const struct yr_portmap *map, const struct yr_addr *outside)
 {
-    struct yr_addr own = map->at.source;
-    struct yr_upnp_ask ask = {.loop = map->opts.loop,
-                              .program = map->program,
-                              .gateway = &map->at.gateway,
-                              .own = &own,
-                              .outside = outside->port,
-                              .lifetime_s = YR_PORTMAP_LIFETIME_S,
-                              .url = map->url,
-                              .erase = erase,
-                              .on_answer = upnp_answer,
-                              .ctx = map};
-    enum yr_err err;
+    struct errand e = {.gateway = map->at.gateway, .own = map->at.source, .outside = outside->port};
 
-    own.port = map->listen.port;
-    err = yr_upnp_start(&map->job, &ask);
-    if (err != YR_OK)
+    e.own.port = map->listen.port;
+    memcpy(e.url, map->url, sizeof e.url);
+    return e;
+}
+
+static enum yr_err upnp_start(struct yr_portmap *map, const struct errand *e, bool erase)
+{
+    const struct yr_upnp_ask ask = {.loop = map->opts.loop,
+                                    .program = map->program,
+                                    .gateway = &e->gateway,
+                                    .own = &e->own,
+                                    .outside = e->outside,
+                                    .lifetime_s = YR_PORTMAP_LIFETIME_S,
+                                    .url = e->url,
+                                    .erase = erase,
+                                    .on_answer = upnp_answer,
+                                    .ctx = map};
+    const enum yr_err err = yr_upnp_start(&map->job, &ask);
+
+    if (err != YR_OK) {
+        map->job = NULL;
         return err;
+    }
     map->job_erases = erase;
     map->job_stale = false;
     map->handles++;
+    if (erase && map->closing)
+        yr_upnp_hurry(map->job, YR_UPNP_LAST_MS);
     return YR_OK;
+}
+
+/** Delete what UPnP mapped, now or when what is under way has ended. */
+static void upnp_erase(struct yr_portmap *map, const struct errand *e)
+{
+    if (map->job == NULL) {
+        (void)!upnp_start(map, e, true);
+        return;
+    }
+    map->later = *e;
+    map->erase_later = true;
+    yr_upnp_hurry(map->job, 0);
 }
 
 static void ask_upnp(struct yr_portmap *map)
 {
     const bool again = map->state == YR_MAPPING_ON;
+    const struct errand e = errand(map, again ? &map->outside : &map->listen);
     struct way *way = &map->ways[UPNP];
 
     way->next = YR_NEVER;
     if (map->job != NULL) // of before; when it ends this comes back
         return;
-    if (upnp_start(map, false, again ? &map->outside : &map->listen) == YR_OK)
+    if (upnp_start(map, &e, false) == YR_OK)
         return;
     refuse(map, UPNP, "the program that asks by UPnP cannot be started");
     way->next = now_us() + span(map, YR_PORTMAP_AGAIN_S_MIN * YR_S);
@@ -520,12 +552,19 @@ static void upnp_answer(void *ctx, const struct yr_upnp_answer *answer)
     } else if (wanted) {
         refuse(map, UPNP, answer->why);
         way->next = now_us() + span(map, YR_PORTMAP_AGAIN_S_MIN * YR_S);
-    } else if (answer->mapped && !map->job_stale && map->program[0] != '\0') {
-        memcpy(map->url, answer->url, sizeof map->url); // another was first
-        (void)!upnp_start(map, true, &answer->outside);
-    } else if (way->trying && way->next == YR_NEVER) {
-        way->next = now_us(); // waited for this to end
+    } else if (answer->mapped && !map->job_stale) { // another was first
+        struct errand e = errand(map, &answer->outside);
+        memcpy(e.url, answer->url, sizeof e.url);
+        (void)!upnp_start(map, &e, true);
     }
+    if (map->erase_later && map->job == NULL) {
+        map->erase_later = false;
+        if (answer->mapped)
+            map->later.outside = answer->outside.port;
+        (void)!upnp_start(map, &map->later, true);
+    }
+    if (way->trying && way->next == YR_NEVER && map->job == NULL)
+        way->next = now_us(); // waited for this to end
     if (!map->closing)
         act(map);
     one_less(map);
@@ -604,14 +643,16 @@ static void act(struct yr_portmap *map)
 /** Ask whoever mapped to forget it; nobody waits for an answer. */
 static void erase(struct yr_portmap *map)
 {
+    const struct errand e = errand(map, &map->outside);
+
     if (map->state != YR_MAPPING_ON)
         return;
     if (map->by == PCP)
         ask_pcp(map, 0);
     else if (map->by == NATPMP)
         ask_natpmp(map, 0);
-    else if (map->job == NULL)
-        (void)!upnp_start(map, true, &map->outside);
+    else
+        upnp_erase(map, &e);
 }
 
 // ---- the network ----

@@ -358,10 +358,26 @@ static void a_device_that_knows_no_lease_maps_for_ever_and_is_asked_again(void *
     wait_for(&c, YR_MAPPING_ON);
     assert_true(c.info.left_s == UINT64_MAX);
     assert_non_null(strstr(c.device.last, "<NewLeaseDuration>0<"));
-    for (int i = 0; i < 100 && c.device.added < 3; i++)
+    for (int i = 0; i < 500 && c.device.added < 3; i++)
         loop_for(&c.loop, 20);
     assert_true(c.device.added >= 3); // it may have restarted
     assert_int_equal(c.info.state, YR_MAPPING_ON);
+    end(&c);
+    assert_int_equal(c.device.deleted, 1);
+}
+
+static void what_is_being_renewed_at_the_end_is_deleted_too(void **state)
+{
+    struct client c;
+
+    prepare(&c);
+    c.opts.quicker = 10000;
+    c.device.errors[0] = 725;
+    launch(&c);
+    wait_for(&c, YR_MAPPING_ON);
+    for (int i = 0; i < 5000 && c.device.asked_ip < 2; i++)
+        loop_for(&c.loop, 1);
+    assert_true(c.device.asked_ip >= 2); // asked again, and not answered yet
     end(&c);
     assert_int_equal(c.device.deleted, 1);
 }
@@ -510,6 +526,7 @@ int main(void)
         cmocka_unit_test(a_device_maps_our_port_and_forgets_it_at_the_end),
         cmocka_unit_test(a_port_that_others_have_becomes_another),
         cmocka_unit_test(a_device_that_knows_no_lease_maps_for_ever_and_is_asked_again),
+        cmocka_unit_test(what_is_being_renewed_at_the_end_is_deleted_too),
         cmocka_unit_test(the_second_version_picks_the_port),
         cmocka_unit_test(refusals_are_told_in_words),
         cmocka_unit_test(a_description_elsewhere_is_not_fetched),
