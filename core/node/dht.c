@@ -211,7 +211,8 @@ static void start(struct yr_node *n, bool lax)
         ask_configured(n);
         ask_known(n);
     } else {
-        n->dht = NULL;
+        n->dht = NULL; // no memory now
+        n->dht_save_us = n->now.mono_us + 60 * YR_S;
     }
 }
 
@@ -241,8 +242,11 @@ void yr_node_dht_recv(struct yr_node *n, const struct yr_addr *from, const uint8
 
 void yr_node_dht_tick(struct yr_node *n)
 {
-    if (n->dht == NULL)
+    if (n->dht == NULL) {
+        if (wanted(n) && n->dht_save_us <= n->now.mono_us)
+            yr_node_dht_apply(n);
         return;
+    }
     yr_dht_tick(n->dht, n->now);
     if (n->dht_save_us <= n->now.mono_us)
         save(n);
@@ -250,13 +254,28 @@ void yr_node_dht_tick(struct yr_node *n)
 
 yr_us yr_node_dht_deadline(const struct yr_node *n)
 {
-    return n->dht != NULL ? YR_MIN(yr_dht_deadline(n->dht), n->dht_save_us) : YR_NEVER;
+    if (n->dht == NULL)
+        return wanted(n) ? n->dht_save_us : YR_NEVER;
+    return YR_MIN(yr_dht_deadline(n->dht), n->dht_save_us);
+}
+
+// Those we start from may be gone; others say just as well where we are now.
+static void ask_some(struct yr_node *n)
+{
+    struct yr_dht_contact list[YR_DHT_BOOTSTRAP_MAX];
+    const size_t count = yr_dht_export(n->dht, list, YR_COUNT(list));
+    uint32_t r;
+
+    yr_random(n->rng, &r, sizeof r);
+    for (size_t i = 0; i < count && i < YR_DHT_STORE; i++)
+        yr_dht_touch(n->dht, n->now, &list[(r + i) % count]);
 }
 
 void yr_node_dht_moved(struct yr_node *n)
 {
     if (n->dht != NULL) {
         yr_dht_moved(n->dht, n->now);
+        ask_some(n);
         yr_meet_moved(n);
     }
     yr_node_dht_apply(n);

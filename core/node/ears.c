@@ -59,12 +59,20 @@ static bool choose(struct yr_node *n, struct yr_dht_ear *out)
     return false;
 }
 
+// As often as links need it here.
+static yr_us touch_us(const struct yr_node *n)
+{
+    bool learned;
+
+    return yr_paths_keepalive(n->paths, &learned) * YR_S;
+}
+
 static void renew(struct yr_node *n, struct yr_ear *e)
 {
     if (e->asked_us == 0 || n->now.mono_us >= e->asked_us + ASK_US) {
         e->asked_us = e->touched_us = n->now.mono_us;
         yr_dht_listen(n->dht, n->now, &e->at.node, e->at.id);
-    } else if (e->ok && n->now.mono_us >= e->touched_us + YR_LINK_KEEPALIVE_S * YR_S) {
+    } else if (e->ok && n->now.mono_us >= e->touched_us + touch_us(n)) {
         e->touched_us = n->now.mono_us;
         yr_dht_touch(n->dht, n->now, &e->at.node);
     }
@@ -76,8 +84,8 @@ void yr_ears_tick(struct yr_node *n, size_t want)
 
     if (!m->joined)
         return;
-    if (yr_dht_serves(n->dht)) // anybody reaches us
-        want = 0;
+    if (yr_dht_serves(n->dht) || (want == 1 && yr_nat_reachable(&n->nat, n->now, 4) == YR_YES))
+        want = 0; // anybody reaches us
     for (size_t i = 0; i < YR_RV_RELAYS_MAX; i++) {
         struct yr_ear *e = &m->ears[i];
 
@@ -110,7 +118,7 @@ yr_us yr_ears_deadline(const struct yr_node *n)
             continue;
         due = YR_MIN(due, e->asked_us > 0 ? e->asked_us + ASK_US : 0);
         if (e->ok)
-            due = YR_MIN(due, e->touched_us + YR_LINK_KEEPALIVE_S * YR_S);
+            due = YR_MIN(due, e->touched_us + touch_us(n));
     }
     return due;
 }

@@ -13,7 +13,7 @@
 #define HURRY_US  (20 * YR_S)      /* between two gets because somebody waits */
 
 /* Until the next get, seconds; then once an epoch. */
-static const uint16_t get_friend_s[] = {3, 6, 15, 40, 120, 600};
+static const uint16_t get_friend_s[] = {1, 3, 10, 40, 120, 600};
 static const uint16_t get_add_s[] = {2, 5, 15, 60, 60, 60, 60, 60, 60, 60, 60, 600, 600, 600, 600};
 /* After a put that nobody answered. */
 static const uint16_t retry_s[] = {2, 5, 15, 60, 300, 600};
@@ -733,9 +733,12 @@ void yr_meet_ended(struct yr_node *n)
 void yr_meet_reset(struct yr_node *n)
 {
     const struct yr_now last = n->meet->last;
+    const bool joined = n->meet->joined && n->dht != NULL;
 
     yr_wipe(n->meet, sizeof *n->meet);
     n->meet->last = last;
+    n->meet->joined = joined; // the DHT goes on when the store fails
+    n->meet->joined_us = n->now.mono_us;
 }
 
 void yr_meet_forget(struct yr_node *n, unsigned slot)

@@ -112,10 +112,10 @@ struct yr_node {
 
     struct yr_dht *dht; /* NULL: we are not in it */
     enum yr_dht_role dht_role;
-    bool dht_lax;    /* an island: see dht.c */
-    bool dht_world;  /* a packet of the DHT has come from a public address */
-    bool dht_direct; /* the last record went to its holders directly */
-    yr_us dht_save_us;
+    bool dht_lax;      /* an island: see dht.c */
+    bool dht_world;    /* a packet of the DHT has come from a public address */
+    bool dht_direct;   /* the last record went to its holders directly */
+    yr_us dht_save_us; /* when what it knows is written next, or its start tried again */
     bool dht_seeded;
     uint8_t dht_seed[32]; /* a server's node key */
     struct yr_boot boots[YR_PEERS_MAX];

@@ -2,6 +2,7 @@
 #include "tests/support/test.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "core/node/state.h"
 #include "tests/support/dhts.h"
@@ -161,6 +162,48 @@ static void both_move_at_the_same_moment_and_what_is_said_arrives(void **state)
     sim_free(w.sim);
 }
 
+static int by_size(const void *a, const void *b)
+{
+    const yr_us x = *(const yr_us *)a, y = *(const yr_us *)b;
+
+    return (x > y) - (x < y);
+}
+
+// Both start at once, elsewhere, with nothing in memory; one server is 50 ms away.
+static void two_who_start_cold_are_linked_within_seconds(void **state)
+{
+    const struct nat_opts home = nat_opts_default();
+    yr_us took[12];
+
+    for (size_t i = 0; i < YR_COUNT(took); i++) {
+        const struct world w = behind(20 + i, &home, &home);
+        const unsigned box_a = sim_nat(w.sim, &home), box_b = sim_nat(w.sim, &home);
+
+        invite(&w);
+        assert_true(sim_run_linked(w.sim, w.a, w.b, 10 * YR_S));
+        sim_crash(w.sim, w.a);
+        sim_crash(w.sim, w.b);
+        sim_behind(w.sim, w.a, box_a);
+        sim_behind(w.sim, w.b, box_b);
+        sim_run(w.sim, 3 * MINUTE);
+        sim_set_link(w.sim, &(struct sim_link){.delay_us = 25 * YR_MS, .jitter_us = 5 * YR_MS});
+        took[i] = sim_time(w.sim);
+        sim_restart(w.sim, w.a);
+        join(&w, w.a);
+        sim_restart(w.sim, w.b);
+        join(&w, w.b);
+        assert_true(sim_run_linked(w.sim, w.a, w.b, 20 * YR_S));
+        took[i] = sim_time(w.sim) - took[i];
+        sim_free(w.sim);
+    }
+    qsort(took, YR_COUNT(took), sizeof took[0], by_size);
+    printf("cold to linked: p50 %llu ms, worst %llu ms of %zu\n",
+           (unsigned long long)(took[YR_COUNT(took) / 2] / 1000),
+           (unsigned long long)(took[YR_COUNT(took) - 1] / 1000), YR_COUNT(took));
+    assert_true(took[YR_COUNT(took) / 2] <= 3 * YR_S);
+    assert_true(took[YR_COUNT(took) - 1] <= 10 * YR_S);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -169,6 +212,7 @@ int main(void)
         cmocka_unit_test(a_hard_home_and_an_easy_one_become_friends_whoever_invites),
         cmocka_unit_test(both_move_to_other_homes_while_they_are_down_and_find_each_other),
         cmocka_unit_test(both_move_at_the_same_moment_and_what_is_said_arrives),
+        cmocka_unit_test(two_who_start_cold_are_linked_within_seconds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
