@@ -1,8 +1,11 @@
 """People whose programs run on a host of the lab, and talks of theirs that are looked at."""
 
 import datetime
+import shlex
 import threading
 import time
+
+import pexpect
 
 import yaari
 from yaari import wait_for
@@ -39,6 +42,13 @@ class Person(yaari.Node):
                                  self.log_tail(), other.log_tail())
         wait_for(lambda: self.online(other) and other.online(self), seconds)
         return time.monotonic() - start
+
+    def on_terminal(self, *args):
+        """What a command shows to people."""
+        argv = [*self.prefix, yaari.YAARI, *args]
+        shown, code = pexpect.run(shlex.join(argv), env=self.env, withexitstatus=True, timeout=30, encoding="utf-8")
+        assert code == 0, shown
+        return shown
 
     def log_tail(self, lines=40):
         try:
