@@ -104,6 +104,8 @@ static json_t *peer_record(const struct yr_peer_info *info)
         json_object_set_new(peer, "ip", yr_json_addr(&info->addr));
     if (info->keyed)
         json_object_set_new(peer, "answered", json_boolean(info->answered));
+    if (info->rtt_us > 0)
+        json_object_set_new(peer, "rtt_ms", json_real((double)info->rtt_us / 1000.0));
     return peer;
 }
 

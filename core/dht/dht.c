@@ -163,6 +163,15 @@ const struct yr_dht_start *yr_dht_start_at(const struct yr_dht *dht, size_t i)
     return i < dht->start_count ? &dht->start[i] : NULL;
 }
 
+uint32_t yr_dht_rtt_us(const struct yr_dht *dht, const uint8_t pk[32])
+{
+    const struct yr_dht_entry *entry = NULL;
+
+    for (size_t i = 0; i < 2 && entry == NULL; i++)
+        entry = yr_dht_table_find(&dht->tables[i], pk);
+    return entry != NULL ? entry->rtt_us : 0;
+}
+
 struct yr_dht_table *yr_dht_table_of(struct yr_dht *dht, uint8_t family)
 {
     return &dht->tables[family == 6];

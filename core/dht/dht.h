@@ -90,6 +90,8 @@ bool yr_dht_seen_as(const struct yr_dht *dht, uint8_t family, struct yr_addr *ou
 bool yr_dht_seen_by_any(const struct yr_dht *dht, uint8_t family, struct yr_addr *out);
 
 void yr_dht_info(const struct yr_dht *dht, struct yr_dht_info *out);
+/** The round trip to a node of the tables, in microseconds; 0: it is in none. */
+uint32_t yr_dht_rtt_us(const struct yr_dht *dht, const uint8_t pk[32]);
 /** The i-th node to start from; NULL behind the last.  Lent until the next yr_dht_bootstrap. */
 const struct yr_dht_start *yr_dht_start_at(const struct yr_dht *dht, size_t i);
 

@@ -131,6 +131,7 @@ bool yr_node_peer_at(const struct yr_node *n, size_t i, struct yr_peer_info *out
         out->addr = n->peers[k].addr;
         out->keyed = n->peers[k].keyed;
         out->answered = yr_node_peer_answered(n, &n->peers[k]);
+        out->rtt_us = out->keyed && n->dht != NULL ? yr_dht_rtt_us(n->dht, n->peers[k].pk) : 0;
         return true;
     }
     return false;

@@ -410,6 +410,7 @@ struct yr_peer_info {
     char name[128];
     struct yr_addr addr;
     bool keyed, answered; /* a node of the DHT to start from; it has answered */
+    uint64_t rtt_us;      /* to it; 0: not known */
 };
 YR_API bool yr_node_peer_at(const struct yr_node *node, size_t i, struct yr_peer_info *out);
 

@@ -495,10 +495,12 @@ static void a_bootstrap_peer_says_whether_it_answered(void **state)
     strcpy(w->node->peers[0].name, "192.0.2.1:7722");
     strcpy(w->node->peers[1].name, "192.0.2.2:7722/key");
     w->node->peers[1].keyed = w->node->peers[1].answered = true;
+    w->node->peers[1].rtt_us = 23000;
     w->node->peer_count = 2;
     const json_t *peers = json_object_get(call(w, &answer, "peer.list", "{}"), "peers");
     assert_null(json_object_get(json_array_get(peers, 0), "answered"));
     assert_true(json_is_true(json_object_get(json_array_get(peers, 1), "answered")));
+    assert_true(json_real_value(json_object_get(json_array_get(peers, 1), "rtt_ms")) == 23.0);
     json_decref(answer);
 }
 
