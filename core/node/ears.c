@@ -78,6 +78,20 @@ static void renew(struct yr_node *n, struct yr_ear *e)
     }
 }
 
+// Friends with a link know where we listen, and shall listen.
+static void tell_friends(struct yr_node *n)
+{
+    struct yr_meet *m = n->meet;
+
+    if (!m->tell || n->now.mono_us < m->tell_us)
+        return;
+    m->tell = false;
+    m->tell_us = n->now.mono_us + YR_TELL_S * YR_S;
+    for (unsigned slot = 0; slot < YR_FRIENDS_MAX; slot++)
+        if (n->friends[slot].used && n->friends[slot].online)
+            yr_paths_tell(n->paths, slot, n->now);
+}
+
 void yr_ears_tick(struct yr_node *n, size_t want)
 {
     struct yr_meet *m = n->meet;
@@ -101,8 +115,14 @@ void yr_ears_tick(struct yr_node *n, size_t want)
         }
         renew(n, e);
     }
-    while (want > 0 && m->spare_count < YR_MEET_SPARES && choose(n, &m->spares[m->spare_count]))
+    if (n->now.mono_us >= m->spares_us + YR_MEET_SPARE_S * YR_S)
+        m->spare_count = 0; // are they still there?
+    while (want > 0 && m->spare_count < YR_MEET_SPARES && choose(n, &m->spares[m->spare_count])) {
         m->spare_count++;
+        m->spares_us = n->now.mono_us;
+        m->tell = true;
+    }
+    tell_friends(n);
 }
 
 yr_us yr_ears_deadline(const struct yr_node *n)
@@ -111,6 +131,8 @@ yr_us yr_ears_deadline(const struct yr_node *n)
 
     if (n->meet->choose_us > n->now.mono_us)
         due = n->meet->choose_us;
+    if (n->meet->tell && n->meet->joined)
+        due = YR_MIN(due, n->meet->tell_us);
     for (size_t i = 0; n->meet->joined && i < YR_RV_RELAYS_MAX; i++) {
         const struct yr_ear *e = &n->meet->ears[i];
 
@@ -125,16 +147,19 @@ yr_us yr_ears_deadline(const struct yr_node *n)
 
 void yr_meet_listens(struct yr_node *n, const struct yr_dht_contact *relay, bool ok)
 {
+    struct yr_meet *m = n->meet;
+
     for (size_t i = 0; i < YR_RV_RELAYS_MAX; i++) {
-        struct yr_ear *e = &n->meet->ears[i];
+        struct yr_ear *e = &m->ears[i];
 
         if (!e->used || memcmp(e->at.node.pk, relay->pk, 32) != 0)
             continue;
+        m->tell |= ok && !e->ok;
         e->ok = ok;
         if (ok)
             continue;
         e->used = false; // another one, but not all of them in a row
-        n->meet->choose_us = n->now.mono_us + YR_S;
+        m->choose_us = n->now.mono_us + YR_S;
     }
 }
 

@@ -97,7 +97,9 @@ struct yr_meet {
     struct yr_ear ears[YR_RV_RELAYS_MAX];
     struct yr_dht_ear spares[YR_MEET_SPARES]; /* where we shall listen when we have moved */
     size_t spare_count;
-    yr_us choose_us; /* no new ear before */
+    yr_us spares_us, tell_us; /* when they were chosen; not before are friends told */
+    bool tell;                /* ... of them, or of an ear */
+    yr_us choose_us;          /* no new ear before */
     struct yr_ear_way ways[YR_MEET_WAYS_MAX];
     uint32_t next_handle;
     uint8_t heard[YR_MEET_HEARD_MAX][8]; /* beginnings of the last signals: copies */

@@ -138,28 +138,68 @@ static void both_move_to_other_homes_while_they_are_down_and_find_each_other(voi
     sim_free(w.sim);
 }
 
+// How long until a text of `from` is at `to`.
+static yr_us text_takes(struct sim *sim, unsigned from, unsigned to)
+{
+    const size_t had = sim_history_count(sim, to, from);
+    const yr_us begun = sim_time(sim);
+    uint8_t id[YR_MSG_ID_LEN];
+
+    sim_text(sim, from, to, "still there?", id);
+    while (sim_history_count(sim, to, from) == had && sim_time(sim) < begun + MINUTE)
+        sim_run(sim, 20 * YR_MS);
+    return sim_time(sim) - begun;
+}
+
 static void both_move_at_the_same_moment_and_what_is_said_arrives(void **state)
 {
     const struct nat_opts home = nat_opts_default();
-    const struct world w = behind(6, &home, &home);
-    const unsigned box_a = sim_nat(w.sim, &home), box_b = sim_nat(w.sim, &home);
-    uint8_t id[YR_MSG_ID_LEN];
-    yr_us begun, took = 0;
+    yr_us took;
 
-    invite(&w);
-    assert_true(sim_run_linked(w.sim, w.a, w.b, 10 * YR_S));
-    sim_run(w.sim, MINUTE);
-    sim_behind(w.sim, w.a, box_a);
-    sim_behind(w.sim, w.b, box_b);
-    begun = sim_time(w.sim);
-    sim_text(w.sim, w.a, w.b, "still there?", id);
-    while (sim_history_count(w.sim, w.b, w.a) == 0 && took < 60 * YR_S) {
-        sim_run(w.sim, 100 * YR_MS);
-        took = sim_time(w.sim) - begun;
+    for (uint64_t i = 0; i < 2; i++) {
+        const struct world w = behind(6 + i, &home, &home);
+        const unsigned box_a = sim_nat(w.sim, &home), box_b = sim_nat(w.sim, &home);
+
+        invite(&w);
+        assert_true(sim_run_linked(w.sim, w.a, w.b, 10 * YR_S));
+        sim_run(w.sim, MINUTE);
+        if (i == 1) { // a link that was there before the DHT
+            sim_crash(w.sim, w.a);
+            sim_crash(w.sim, w.b);
+            sim_restart(w.sim, w.a);
+            sim_restart(w.sim, w.b);
+            assert_true(sim_run_linked(w.sim, w.a, w.b, 10 * YR_S));
+            join(&w, w.a);
+            join(&w, w.b);
+            sim_run(w.sim, 10 * YR_S);
+        }
+        sim_behind(w.sim, w.a, box_a);
+        sim_behind(w.sim, w.b, box_b);
+        took = text_takes(w.sim, w.a, w.b);
+        printf("both moved: the next text took %llu ms\n", (unsigned long long)(took / 1000));
+        assert_true(took < 2 * YR_S); // each listens where it told the other it would
+        sim_free(w.sim);
     }
-    printf("both moved: the next text took %llu ms\n", (unsigned long long)(took / 1000));
-    assert_true(took < 2 * YR_S); // each listens where it told the other it would
-    sim_free(w.sim);
+}
+
+static void one_moves_and_nobody_waits_for_a_timer(void **state)
+{
+    const struct nat_opts home = nat_opts_default();
+    yr_us took;
+
+    for (uint64_t i = 0; i < 2; i++) {
+        const struct world w = behind(8 + i, &home, &home);
+        const unsigned box = sim_nat(w.sim, &home);
+
+        invite(&w);
+        assert_true(sim_run_linked(w.sim, w.a, w.b, 10 * YR_S));
+        sim_run(w.sim, 3 * MINUTE);
+        sim_behind(w.sim, w.b, box);
+        took = i == 0 ? text_takes(w.sim, w.a, w.b) : text_takes(w.sim, w.b, w.a);
+        printf("one moved: the next text took %llu ms\n", (unsigned long long)(took / 1000));
+        assert_true(took < 3 * YR_S);
+        sim_free(w.sim);
+    }
 }
 
 static int by_size(const void *a, const void *b)
@@ -212,6 +252,7 @@ int main(void)
         cmocka_unit_test(a_hard_home_and_an_easy_one_become_friends_whoever_invites),
         cmocka_unit_test(both_move_to_other_homes_while_they_are_down_and_find_each_other),
         cmocka_unit_test(both_move_at_the_same_moment_and_what_is_said_arrives),
+        cmocka_unit_test(one_moves_and_nobody_waits_for_a_timer),
         cmocka_unit_test(two_who_start_cold_are_linked_within_seconds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
