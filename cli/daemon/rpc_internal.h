@@ -369,12 +369,12 @@ void yr_rpc_unsubscribe_all(struct yr_rpc *rpc, struct yr_rpc_client *client);
     X(read_get, "read.get", true, false, "{unread: [unread]}", "what is unread")                   \
     X(read_set, "read.set", true, false, "unread", "move the read marker")                         \
     X(net_status, "net.status", false, false, "status", "the state of this node")                  \
-    X(net_check, "net.check", false, false, "{reachable, settled, checks: [check]}",               \
+    X(net_check, "net.check", false, true, "{reachable, settled, checks: [check]}",                \
       "what works between this node and others, and what to do next")                              \
     X(net_addrs, "net.addrs", false, false, "{addrs: [addr]}", "own addresses, best first")        \
     X(net_path, "net.path", true, false, "path", "how a friend is, or was, looked for")            \
     X(net_ping, "net.ping", true, false, "ping", "one round trip over the link to a friend")       \
-    X(stats_get, "stats.get", false, false, "{stats: [stats]}",                                    \
+    X(stats_get, "stats.get", false, true, "{stats: [stats]}",                                     \
       "bytes for each friend and purpose, IP and UDP headers counted")                             \
     X(peer_list, "peer.list", false, true, "{peers: [peer]}", "known peers and live links")        \
     X(peer_add, "peer.add", false, false, "peer",                                                  \

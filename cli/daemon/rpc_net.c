@@ -109,18 +109,23 @@ static json_t *peer_record(const struct yr_peer_info *info)
     return peer;
 }
 
-/* Does some link go through this friend now? */
-static bool relays_for_us(const struct yr_node *node, const uint8_t id[YR_ID_LEN])
+/* The friends through whom links go now, as the keys of an object. */
+static json_t *relays_now(const struct yr_node *node)
 {
     struct yr_friend_info info;
+    json_t *relays = json_object();
+    char id[YR_ID_TEXT];
 
     for (size_t i = 0; yr_node_friend_at(node, i, &info); i++)
-        if (info.online && info.relayed && memcmp(info.via, id, YR_ID_LEN) == 0)
-            return true;
-    return false;
+        if (info.online && info.relayed) {
+            yr_id_text(id, info.via, YR_ID_LEN);
+            json_object_set_new(relays, id, json_true());
+        }
+    return relays;
 }
 
-static json_t *link_record(struct yr_rpc *rpc, const struct yr_friend_info *info)
+static json_t *link_record(struct yr_rpc *rpc, const struct yr_friend_info *info,
+                           const json_t *relays)
 {
     json_t *record = json_pack("{s:s, s:o}", "type", "peer", "id", yr_json_id(info->id, YR_ID_LEN));
     char via[YR_NAME_MAX + 16];
@@ -134,8 +139,8 @@ static json_t *link_record(struct yr_rpc *rpc, const struct yr_friend_info *info
     } else {
         json_object_set_new(record, "addr", yr_json_addr(&info->addr));
     }
-    json_object_set_new(record, "role",
-                        json_string(relays_for_us(rpc->node, info->id) ? "relay" : "friend"));
+    const bool relay = json_object_get(relays, yr_json_str(record, "id", "")) != NULL;
+    json_object_set_new(record, "role", json_string(relay ? "relay" : "friend"));
     yr_put_name(rpc, record, "name", info->id);
     if (info->rtt_us > 0)
         json_object_set_new(record, "rtt_ms", json_real((double)info->rtt_us / 1000.0));
@@ -146,14 +151,15 @@ enum yr_end yr_rpc_peer_list(struct yr_call *call)
 {
     struct yr_peer_info peer;
     struct yr_friend_info friend;
-    json_t *list = json_array();
+    json_t *list = json_array(), *relays = relays_now(call->rpc->node);
 
     for (size_t i = 0; yr_node_peer_at(call->rpc->node, i, &peer); i++)
         json_array_append_new(list, peer_record(&peer));
     for (size_t i = 0; yr_node_friend_at(call->rpc->node, i, &friend); i++) {
         if (friend.online)
-            json_array_append_new(list, link_record(call->rpc, &friend));
+            json_array_append_new(list, link_record(call->rpc, &friend, relays));
     }
+    json_decref(relays);
     return yr_call_ok(call, json_pack("{s:o}", "peers", list));
 }
 
