@@ -7,6 +7,45 @@
 #include "cli/common/times.h"
 #include "cli/daemon/rpc_internal.h"
 
+/* ---- what is known ---- */
+
+/* The running value of a key; NULL: there is no such key. */
+static const char *config_of(struct yr_rpc *rpc, const char *wanted)
+{
+    const char *key, *value, *origin;
+
+    for (size_t i = 0; rpc->env.config_at(rpc->env.ctx, i, &key, &value, &origin); i++)
+        if (strcmp(key, wanted) == 0)
+            return value;
+    return NULL;
+}
+
+static bool node_has(const struct yr_node *node, const char *name, size_t len)
+{
+    struct yr_peer_info peer;
+
+    for (size_t i = 0; yr_node_peer_at(node, i, &peer); i++)
+        if (strlen(peer.name) == len && memcmp(peer.name, name, len) == 0)
+            return true;
+    return false;
+}
+
+size_t yr_rpc_net(struct yr_rpc *rpc, struct yr_net_info *out)
+{
+    const char *list = config_of(rpc, "net.bootstrap");
+    size_t unfound = 0;
+
+    yr_node_net(rpc->node, out);
+    while (list != NULL && *list != '\0') {
+        const size_t len = strcspn(list, ",");
+        if (memchr(list, '/', len) != NULL && !node_has(rpc->node, list, len))
+            unfound++;
+        list += len + strspn(list + len, ", ");
+    }
+    out->bootstraps += unfound;
+    return unfound;
+}
+
 /* ---- how others reach us ---- */
 
 /* May the whole internet reach this address, if nothing filters in between? */
@@ -234,17 +273,6 @@ static void check_ipv4(json_t *list, const struct yr_node *node, const struct yr
     }
 }
 
-/* The running value of a key; NULL: there is no such key. */
-static const char *config_of(struct yr_rpc *rpc, const char *wanted)
-{
-    const char *key, *value, *origin;
-
-    for (size_t i = 0; rpc->env.config_at(rpc->env.ctx, i, &key, &value, &origin); i++)
-        if (strcmp(key, wanted) == 0)
-            return value;
-    return NULL;
-}
-
 static bool config_on(struct yr_rpc *rpc, const char *key)
 {
     const char *value = config_of(rpc, key);
@@ -295,7 +323,7 @@ static void check_lan(json_t *list, struct yr_rpc *rpc)
         put(list, "lan", OK, NULL, "off");
 }
 
-static void check_dht(json_t *list, const struct yr_net_info *net)
+static void check_dht(json_t *list, const struct yr_net_info *net, size_t unfound)
 {
     static const char add[] = "yaari peer add HOST:PORT/KEY";
     const size_t nodes = net->nodes4 + net->nodes6;
@@ -308,6 +336,10 @@ static void check_dht(json_t *list, const struct yr_net_info *net)
     else if (nodes > 0)
         put(list, "dht", OK, NULL, "%s, knows %zu node%s%s", net->serves ? "server" : "client",
             nodes, nodes == 1 ? "" : "s", network);
+    else if (unfound > 0 && net->bootstraps_answered == 0)
+        put(list, "dht", FAIL, "check the names in net.bootstrap, and the DNS",
+            "no known peer answers (%zu known): no address is found for %zu", net->bootstraps,
+            unfound);
     else if (net->bootstraps > 0 && net->bootstraps_answered == 0)
         put(list, "dht", FAIL, add,
             net->bootstraps == 1 ? "the one known peer does not answer"
@@ -316,6 +348,10 @@ static void check_dht(json_t *list, const struct yr_net_info *net)
     else if (net->bootstraps == 0 && net->dht == YR_ROLE_SERVER)
         put(list, "dht", OK, NULL, "server, keeps %zu record%s for others, knows no other server",
             net->records, net->records == 1 ? "" : "s");
+    else if (net->bootstraps == 0 && net->peers_without_key > 0)
+        put(list, "dht", WARN, add,
+            "no peer is known to start from: %zu known without a KEY can only be tried for friends",
+            net->peers_without_key);
     else if (net->bootstraps == 0)
         put(list, "dht", WARN, add, "no peer is known to start from");
     else
@@ -366,7 +402,7 @@ enum yr_end yr_rpc_net_check(struct yr_call *call)
     struct yr_net_info net;
     json_t *list = json_array();
 
-    yr_node_net(rpc->node, &net);
+    const size_t unfound = yr_rpc_net(rpc, &net);
     const enum yr_reach reach = yr_rpc_reach(rpc, &net);
     rpc->env.status(rpc->env.ctx, &status);
     check_reachable(list, reach, &net, &status);
@@ -375,7 +411,7 @@ enum yr_end yr_rpc_net_check(struct yr_call *call)
         check_ipv4(list, rpc->node, &net);
         check_mapping(list, &status.mapping, &net);
         check_lan(list, rpc);
-        check_dht(list, &net);
+        check_dht(list, &net, unfound);
         check_records(list, &net);
         check_relay(list, &net);
         put(list, "keepalive", OK, NULL, "%u s%s", net.keepalive_s,

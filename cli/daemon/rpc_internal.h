@@ -280,6 +280,9 @@ enum yr_reach {
     YR_REACH_NAT,     /* friends do: through the DHT, or their links are up */
     YR_REACH_DIRECT   /* strangers have */
 };
+/** yr_node_net, and configured nodes of the DHT whose names have no address counted among those
+ *  that do not answer: how many these are. */
+size_t yr_rpc_net(struct yr_rpc *rpc, struct yr_net_info *out);
 enum yr_reach yr_rpc_reach(struct yr_rpc *rpc, const struct yr_net_info *net);
 const char *yr_reach_name(enum yr_reach reach);
 const char *yr_dht_mode_name(enum yr_dht_mode mode);

@@ -598,7 +598,7 @@ json_t *yr_record_status(struct yr_rpc *rpc)
 
     rpc->env.status(rpc->env.ctx, &status);
     yr_node_self(rpc->node, &self);
-    yr_node_net(rpc->node, &net);
+    (void)yr_rpc_net(rpc, &net);
     const bool open = self.unlocked && self.has_identity;
     const struct totals totals = open ? count_all(rpc, &self) : (struct totals){0};
     yr_json_put_str(record_, "version", YAARI_VERSION);

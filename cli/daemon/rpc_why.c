@@ -192,7 +192,7 @@ static json_t *hints_for(struct yr_rpc *rpc, const struct yr_friend_info *info,
     struct yr_net_info net;
     json_t *hints = json_array();
 
-    yr_node_net(rpc->node, &net);
+    (void)yr_rpc_net(rpc, &net);
     rpc->env.status(rpc->env.ctx, &status);
     if ((info->online && !info->relayed) || info->blocked || status.offline)
         return hints;

@@ -103,6 +103,14 @@ def test_check_when_no_peer_answers(nodes):
     assert said.err.startswith("warning: no known peer answers") and "hint: yaari net check" in said.err
 
 
+def test_check_when_the_name_of_the_peer_means_nothing(nodes):
+    node = knowing(nodes, "alice", f"nowhere.invalid:7722/{'0' * 52}")
+    found = findings(node, exit=1)
+    assert found["dht"]["text"] == "no known peer answers (1 known): no address is found for 1"
+    assert node.run("peer", "add", "nobody.invalid:7722").exit == 68
+    assert node.run("peer", "add", "127.0.0.1:7722/key").exit == 65
+
+
 def test_check_with_a_single_server_says_what_it_sees(nodes, boot):
     node = knowing(nodes, "alice", boot[2])
     found = findings(node)

@@ -156,6 +156,23 @@ static void a_check_says_why_the_dht_does_not_help(void **state)
     assert_finding(w, "dht", "ok", "off");
 }
 
+static void a_check_says_which_peers_are_of_no_use(void **state)
+{
+    struct world *w = *state;
+    json_t *answer;
+
+    w->node->net.peers_without_key = 1;
+    assert_finding(w, "dht", "warn", "1 known without a KEY");
+    w->bootstrap = "192.0.2.1:1/k, nowhere.invalid:2/k, other.invalid:3";
+    strcpy(w->node->peers[0].name, "192.0.2.1:1/k");
+    w->node->peer_count = 1;
+    w->node->net.bootstraps = 1;
+    assert_finding(w, "dht", "fail", "no known peer answers (2 known): no address is found for 1");
+    const json_t *dht = json_object_get(call(w, &answer, "net.status", "{}"), "dht");
+    assert_int_equal(num(dht, "peers"), 2);
+    json_decref(answer);
+}
+
 static void with_a_single_server_a_check_says_what_it_sees(void **state)
 {
     struct world *w = *state;
@@ -513,6 +530,7 @@ int main(void)
         TEST(a_check_says_what_is_not_known_yet),
         TEST(a_check_names_the_kind_of_nat),
         TEST(a_check_says_why_the_dht_does_not_help),
+        TEST(a_check_says_which_peers_are_of_no_use),
         TEST(with_a_single_server_a_check_says_what_it_sees),
         TEST(a_check_says_what_became_of_the_port_mapping),
         TEST(a_clock_that_is_off_fails_the_check),

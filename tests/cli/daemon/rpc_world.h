@@ -22,6 +22,7 @@ struct world {
     struct yr_rpc_client *client, *other;
     struct conn conn, other_conn;
     struct yr_mapping_info mapping;
+    const char *bootstrap; /* of the configuration; NULL: no such key */
     struct yr_now now;
     yr_us drift; /* passes each time somebody looks at the clock */
     bool vault;
@@ -105,10 +106,11 @@ static void world_status(void *ctx, struct yr_rpc_status *out)
 static bool world_config_at(void *ctx, size_t i, const char **key, const char **value,
                             const char **origin)
 {
-    *key = i == 0 ? "net.lan" : "net.listen";
-    *value = i == 0 ? ((struct world *)ctx)->config_value : "[::]:0";
+    const char *bootstrap = ((struct world *)ctx)->bootstrap;
+    *key = i == 0 ? "net.lan" : i == 1 ? "net.listen" : "net.bootstrap";
+    *value = i == 0 ? ((struct world *)ctx)->config_value : i == 1 ? "[::]:0" : bootstrap;
     *origin = "default";
-    return i < 2;
+    return i < (bootstrap != NULL ? 3 : 2);
 }
 static enum yr_exit world_config_set(void *ctx, const char *key, const char *value,
                                      struct yr_fail *fail)
