@@ -18,6 +18,7 @@
 #define TYPE_CONTACT 0x25
 #define HEAD_LEN     (1 + 8 + YR_NONCE_LEN)
 #define ASK_US       ((YR_DHT_SIGNAL_S - 20) * YR_S)
+#define EARS_US      (400 * YR_MS) /* word waits so long for an ear */
 #define FC_INIT      0x05
 #define FC_RESP      0x06
 
@@ -99,7 +100,10 @@ void yr_ears_tick(struct yr_node *n, size_t want)
     if (!m->joined)
         return;
     if (yr_dht_serves(n->dht) || (want == 1 && yr_nat_reachable(&n->nat, n->now, 4) == YR_YES))
-        want = 0; // anybody reaches us
+        want = 0;              // anybody reaches us
+    if (want > m->ears_wanted) // what is put now would have to be put again
+        m->settle_us = n->now.mono_us + EARS_US;
+    m->ears_wanted = want;
     for (size_t i = 0; i < YR_RV_RELAYS_MAX; i++) {
         struct yr_ear *e = &m->ears[i];
 
@@ -148,6 +152,7 @@ yr_us yr_ears_deadline(const struct yr_node *n)
 void yr_meet_listens(struct yr_node *n, const struct yr_dht_contact *relay, bool ok)
 {
     struct yr_meet *m = n->meet;
+    size_t working = 0;
 
     for (size_t i = 0; i < YR_RV_RELAYS_MAX; i++) {
         struct yr_ear *e = &m->ears[i];
@@ -161,6 +166,10 @@ void yr_meet_listens(struct yr_node *n, const struct yr_dht_contact *relay, bool
         e->used = false; // another one, but not all of them in a row
         m->choose_us = n->now.mono_us + YR_S;
     }
+    for (size_t i = 0; i < YR_RV_RELAYS_MAX; i++)
+        working += m->ears[i].used && m->ears[i].ok;
+    if (working >= m->ears_wanted)
+        m->settle_us = n->now.mono_us;
 }
 
 // Where we said we would listen, there we do: nobody has registered those ids before.

@@ -14,7 +14,8 @@
 
 /* Until the next get, seconds; then once an epoch. */
 static const uint16_t get_friend_s[] = {1, 3, 10, 40, 120, 600};
-static const uint16_t get_add_s[] = {2, 5, 15, 60, 60, 60, 60, 60, 60, 60, 60, 600, 600, 600, 600};
+static const uint16_t get_add_s[] = {1,  2,  4,  8,  15, 30,  60,  60,  60,
+                                     60, 60, 60, 60, 60, 600, 600, 600, 600};
 /* After a put that nobody answered. */
 static const uint16_t retry_s[] = {2, 5, 15, 60, 300, 600};
 
@@ -327,8 +328,9 @@ static void due_put(const struct yr_node *n, const struct yr_rv *rv, uint64_t ep
                     yr_us half_us, struct due *d)
 {
     const yr_us now = n->now.mono_us;
-    size_t k = epoch & 1;
+    const size_t k = epoch & 1;
 
+    begin_us = YR_MAX(begin_us, n->meet->settle_us);
     if (rv->puts[k].epoch != epoch) {
         sooner(d, PUT, YR_MAX(begin_us, rv->retry_us), epoch);
         return;

@@ -95,6 +95,8 @@ struct yr_meet {
     yr_ms told_off_ms;  /* what the user was told about our clock */
 
     struct yr_ear ears[YR_RV_RELAYS_MAX];
+    size_t ears_wanted;
+    yr_us settle_us;                          /* no word is left before: ears are asked */
     struct yr_dht_ear spares[YR_MEET_SPARES]; /* where we shall listen when we have moved */
     size_t spare_count;
     yr_us spares_us, tell_us; /* when they were chosen; not before are friends told */
