@@ -1,13 +1,16 @@
 """Two who know nothing but one node of the DHT, and what the commands say about the network."""
 
 import json
+import os
 import re
+import signal
 import socket
 
+import pexpect
 import pytest
 
 from rpc import Daemon
-from yaari import check, wait_for
+from yaari import YAARI, check, wait_for
 
 PEER = re.compile(r"^.+:[0-9]+/[0-9a-hjkmnp-tv-z]{52}$")
 
@@ -144,6 +147,9 @@ def test_settings_of_the_network_count_at_once(nodes):
     assert findings(node, exit=1)["relay"]["text"] == "off: carries for nobody"
     node.ok("config", "unset", "net.relay")
     assert findings(node, exit=1)["relay"]["text"].startswith("carries for friends")
+    node.config.write_text(node.config.read_text().replace("[net]\n", "[net]\ndht = client\n"))
+    os.kill(node.pid, signal.SIGHUP)
+    wait_for(lambda: node.json("status")[0]["dht"]["mode"] == "client")
     assert node.run("config", "set", "net.relay", "all").exit == 78
     assert node.run("config", "set", "net.dht", "yes").exit == 78
 
@@ -304,6 +310,31 @@ def test_stats_add_up_and_begin_again(friends):
     assert alice.run("stats", "--since", "sometime").exit == 64
     lines = alice.ok("stats").lines
     assert lines[0].split("\t")[1] == "bob" and len(lines[0].split("\t")) == 8
+
+
+def test_tables_for_people(boot, friends):
+    def shown(node, *args):
+        child = pexpect.spawn(YAARI, ["--color", "never", *args], env=node.env, encoding="utf-8",
+                              dimensions=(24, 200), timeout=20)
+        child.expect(pexpect.EOF)
+        child.close()
+        return [line.rstrip() for line in child.before.splitlines()], child.exitstatus
+
+    alice, _ = friends
+    check, code = shown(alice, "net", "check")
+    assert code == 0 and check[0].startswith("reachable   ok      by friends")
+    assert any(line.startswith("records     warn    ") for line in check)
+    assert any(line.startswith("                    hint: yaari peer add") for line in check)
+    addrs, _ = shown(boot[0], "net", "addrs")
+    assert addrs == [f"{boot[2]}  of an interface"]
+    stats, _ = shown(alice, "stats")
+    assert stats[0].split()[:3] == ["WHO", "IN", "OUT"] and stats[1].startswith("bob ")
+    assert [line.split()[1] for line in stats[2:]] == ["link", "path", "contact", "dht", "relayed"]
+    peers, _ = shown(alice, "peer", "list")
+    assert re.match(rf"{re.escape(boot[2])}  bootstrap  [0-9.]+ ms +-$", peers[1]), peers
+    assert re.match(r"127\.0\.0\.1:[0-9]+ +friend +[0-9.]+ ms +bob$", peers[2]), peers
+    status, _ = shown(alice, "status")
+    assert status[2] == "dht         client, knows 1 node, 1 of 1 known peer answered"
 
 
 def test_path_and_ping_want_a_friend(pair):
