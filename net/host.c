@@ -90,6 +90,7 @@ static void on_answers(void *ctx)
     struct yr_host *host = ctx;
 
     host->stats.wakeups++;
+    yr_host_woken(host);
     yr_host_drain(host);
 }
 

@@ -34,6 +34,7 @@ static void on_batch(void *ctx)
 
     host->stats.wakeups++;
     host->in_batch = false;
+    yr_host_woken(host);
     yr_host_drain(host);
 }
 
@@ -175,7 +176,8 @@ static bool has_slept(struct yr_host *host)
 
 void yr_host_woken(struct yr_host *host)
 {
-    if (!host->network_up || host->state != YR_HOST_OPEN || !has_slept(host))
+    if (!host->network_up || host->state != YR_HOST_OPEN || host->ending != YR_ENDING_NONE ||
+        !has_slept(host))
         return;
     yr_host_say(host, YR_LOG_DEBUG, "net", "awake again");
     network_changed(host, true);

@@ -81,7 +81,8 @@ YR_MUST_USE enum yr_err yr_host_open_sockets(struct yr_host *host, const struct 
 void yr_host_network_up(struct yr_host *host);
 /** Nobody is there any more (locked): the main sockets stay and read again. */
 void yr_host_network_down(struct yr_host *host);
-/** Look whether the machine was suspended, and at the network if it was. */
+/** Look whether the machine was suspended, and at the network if it was: whatever comes first
+ *  afterwards, a deadline, a datagram or the disk. */
 void yr_host_woken(struct yr_host *host);
 /** The node has news of the network: somebody came in by the port that the gateway maps, and nobody
  *  does any more? */
