@@ -79,7 +79,8 @@ static bool nobody_answers(const json_t *status)
 {
     const json_t *dht = json_object_get(status, "dht");
 
-    return strcmp(yr_json_str(dht, "mode", "off"), "off") != 0 &&
+    return strcmp(yr_json_str(status, "state", ""), "ok") == 0 &&
+           strcmp(yr_json_str(dht, "mode", "off"), "off") != 0 &&
            yr_json_int(dht, "peers", 0) > 0 && yr_json_int(dht, "answered", 0) == 0 &&
            yr_json_int(dht, "nodes", 0) == 0 && yr_json_int(status, "uptime_s", 0) >= 3;
 }

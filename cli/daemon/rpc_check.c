@@ -33,9 +33,13 @@ static bool node_has(const struct yr_node *node, const char *name, size_t len)
 size_t yr_rpc_net(struct yr_rpc *rpc, struct yr_net_info *out)
 {
     const char *list = config_of(rpc, "net.bootstrap");
+    struct yr_self self;
     size_t unfound = 0;
 
     yr_node_net(rpc->node, out);
+    yr_node_self(rpc->node, &self);
+    if (!self.unlocked)
+        return 0; // it has been given none
     while (list != NULL && *list != '\0') {
         const size_t len = strcspn(list, ",");
         if (memchr(list, '/', len) != NULL && !node_has(rpc->node, list, len))
@@ -89,14 +93,31 @@ static bool dht_works(const struct yr_net_info *net)
     return net->dht != YR_ROLE_OFF && net->nodes4 + net->nodes6 > 0;
 }
 
-enum yr_reach yr_rpc_reach(struct yr_rpc *rpc, const struct yr_net_info *net)
+/* Why this node is on no network at all; NULL: it is on one.  *fix: what to do. */
+static const char *away(struct yr_rpc *rpc, const struct yr_net_info *net, const char **fix)
 {
     struct yr_rpc_status status;
     struct yr_self self;
 
     rpc->env.status(rpc->env.ctx, &status);
     yr_node_self(rpc->node, &self);
-    if (status.offline || !self.unlocked)
+    *fix = status.offline                   ? "start yaarid without --offline"
+           : !self.unlocked && status.vault ? "yaari key unlock"
+                                            : "yaari init";
+    if (status.offline)
+        return "the node is offline";
+    if (!self.unlocked && status.vault)
+        return "the vault is locked";
+    return self.has_identity || net->dht == YR_ROLE_SERVER ? NULL : "there is no identity yet";
+}
+
+enum yr_reach yr_rpc_reach(struct yr_rpc *rpc, const struct yr_net_info *net)
+{
+    struct yr_self self;
+    const char *fix;
+
+    yr_node_self(rpc->node, &self);
+    if (away(rpc, net, &fix) != NULL)
         return YR_REACH_NONE;
     if (net->reachable4 == YR_YES || net->reachable6 == YR_YES || net->mapped_works == YR_YES)
         return YR_REACH_DIRECT;
@@ -174,14 +195,11 @@ static const char *addr_text(char out[80], const struct yr_addr *addr)
     return out;
 }
 
-static void check_reachable(json_t *list, enum yr_reach reach, const struct yr_net_info *net,
-                            const struct yr_rpc_status *status)
+static void check_reachable(json_t *list, enum yr_reach reach, const struct yr_net_info *net)
 {
     static const char port[] = "yaari config set net.port_mapping yes";
 
-    if (status->offline)
-        put(list, "reachable", FAIL, "start yaarid without --offline", "no: the node is offline");
-    else if (reach == YR_REACH_DIRECT)
+    if (reach == YR_REACH_DIRECT)
         put(list, "reachable", OK, NULL, "directly: strangers have reached this node");
     else if (reach == YR_REACH_UNKNOWN && net->dht == YR_ROLE_SERVER)
         put(list, "reachable", UNKNOWN, NULL,
@@ -400,13 +418,20 @@ enum yr_end yr_rpc_net_check(struct yr_call *call)
     struct yr_rpc *rpc = call->rpc;
     struct yr_rpc_status status;
     struct yr_net_info net;
+    const char *fix;
     json_t *list = json_array();
 
     const size_t unfound = yr_rpc_net(rpc, &net);
     const enum yr_reach reach = yr_rpc_reach(rpc, &net);
+    const char *why = away(rpc, &net, &fix);
+    const bool settled =
+        why != NULL || (reach != YR_REACH_UNKNOWN &&
+                        (net.bootstraps == 0 || net.dht == YR_ROLE_OFF || dht_works(&net)));
     rpc->env.status(rpc->env.ctx, &status);
-    check_reachable(list, reach, &net, &status);
-    if (!status.offline) {
+    if (why != NULL) {
+        put(list, "reachable", FAIL, fix, "no: %s", why);
+    } else {
+        check_reachable(list, reach, &net);
         check_ipv6(list, rpc->node, &net);
         check_ipv4(list, rpc->node, &net);
         check_mapping(list, &status.mapping, &net);
@@ -418,10 +443,6 @@ enum yr_end yr_rpc_net_check(struct yr_call *call)
             net.keepalive_learned ? ", as this network allows" : ", not measured yet");
     }
     check_clock(list, &net);
-    return yr_call_ok(
-        call,
-        json_pack("{s:s, s:b, s:o}", "reachable", yr_reach_name(reach), "settled",
-                  (int)(reach != YR_REACH_UNKNOWN && (net.bootstraps == 0 || dht_works(&net) ||
-                                                      net.dht == YR_ROLE_OFF || status.offline)),
-                  "checks", list));
+    return yr_call_ok(call, json_pack("{s:s, s:b, s:o}", "reachable", yr_reach_name(reach),
+                                      "settled", (int)settled, "checks", list));
 }

@@ -286,7 +286,7 @@ enum yr_end yr_rpc_message_why(struct yr_call *call)
         err = yr_node_friend(rpc->node, conv, &info);
     if (err != YR_OK)
         return yr_call_err(call, err);
-    if (id != NULL && (!rpc->msg.own || rpc->msg.state != YR_STATE_ACCEPTED ||
+    if (id != NULL && (!rpc->msg.own || rpc->msg.state > YR_STATE_HELD ||
                        yr_node_friend(rpc->node, conv, &info) != YR_OK))
         info = (struct yr_friend_info){.online = true}; // it is not about the way to a friend
     try_count = tries_of(rpc, &info, tries);

@@ -88,6 +88,24 @@ static void who_is_reachable_is_said_by_what_was_found_out(void **state)
     assert_reach(w, "none");
 }
 
+static void who_is_on_no_network_hears_why(void **state)
+{
+    struct world *w = *state;
+    json_t *answer;
+
+    w->bootstrap = "nowhere.invalid:2/k"; // not looked for
+    w->node->self.has_identity = false;
+    assert_finding(w, "reachable", "fail", "no: there is no identity yet");
+    w->node->self.unlocked = false;
+    assert_finding(w, "reachable", "fail", "no: the vault is locked");
+    assert_null(finding(w, &answer, "dht"));
+    json_decref(answer);
+    assert_int_equal(num(json_object_get(call(w, &answer, "net.status", "{}"), "dht"), "peers"), 0);
+    json_decref(answer);
+    w->vault = false;
+    assert_finding(w, "reachable", "fail", "no: there is no identity yet");
+}
+
 static void a_server_from_which_others_start_does_not_know_at_first(void **state)
 {
     struct world *w = *state;
@@ -526,6 +544,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(who_is_reachable_is_said_by_what_was_found_out),
+        TEST(who_is_on_no_network_hears_why),
         TEST(a_server_from_which_others_start_does_not_know_at_first),
         TEST(a_check_says_what_is_not_known_yet),
         TEST(a_check_names_the_kind_of_nat),
