@@ -240,8 +240,24 @@ void yr_node_dht_recv(struct yr_node *n, const struct yr_addr *from, const uint8
         yr_dht_recv(n->dht, n->now, from, bytes, len);
 }
 
+// Whoever shows how we stand asks again.
+static void tell_change(struct yr_node *n)
+{
+    const unsigned now = n->dht == NULL             ? 0
+                         : yr_dht_serves(n->dht)    ? 3
+                         : yr_dht_known(n->dht) > 0 ? 2
+                                                    : 1;
+    struct yr_event event = {.kind = YR_EV_NET};
+
+    if (now == n->dht_told)
+        return;
+    n->dht_told = now;
+    yr_node_event(n, &event);
+}
+
 void yr_node_dht_tick(struct yr_node *n)
 {
+    tell_change(n);
     if (n->dht == NULL) {
         if (wanted(n) && n->dht_save_us <= n->now.mono_us)
             yr_node_dht_apply(n);

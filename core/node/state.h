@@ -116,6 +116,7 @@ struct yr_node {
     bool dht_world;    /* a packet of the DHT has come from a public address */
     bool dht_direct;   /* the last record went to its holders directly */
     yr_us dht_save_us; /* when what it knows is written next, or its start tried again */
+    unsigned dht_told; /* what the user was told of it: off, alone, in, serving */
     bool dht_seeded;
     uint8_t dht_seed[32]; /* a server's node key */
     struct yr_boot boots[YR_PEERS_MAX];

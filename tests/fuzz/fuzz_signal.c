@@ -1,6 +1,7 @@
 /* What a signal of first contact says: the decoder, and that what it takes it also writes. */
 #include "core/node/meet.h"
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     uint8_t again[YR_DHT_SIGNAL_MAX * 2];

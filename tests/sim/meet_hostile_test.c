@@ -95,6 +95,44 @@ static void who_moves_when_its_bootstrap_node_is_gone_still_leaves_word(void **s
     sim_free(w.sim);
 }
 
+static void who_holds_the_invite_cannot_stand_in_for_the_inviter(void **state)
+{
+    struct sim_opts opts = sim_opts_default(5);
+    struct sim *sim = sim_new(&opts);
+    const unsigned s = dht_servers(sim, 3), a = sim_add(sim, "alice"), b = sim_add(sim, "bob"),
+                   m = sim_add(sim, "mallory");
+    struct yr_cmd cmd = {.kind = YR_CMD_INVITE_NEW};
+    struct yr_addr at = sim_addr(sim, m);
+    struct yr_invite_info info;
+    struct yr_contact_rv rv;
+    struct yr_add_info add;
+    enum yr_err err;
+    size_t from = 0;
+
+    dht_role(sim, a, YR_ROLE_CLIENT);
+    dht_knows(sim, a, s);
+    cmd.expires_ms = sim_now(sim, a).wall_ms + YR_DAY_MS;
+    (void)sim_do(sim, a, &cmd);
+    assert_true(yr_node_invite_at(sim_node(sim, a), 0, &info));
+    sim_crash(sim, a);
+    cmd = (struct yr_cmd){.kind = YR_CMD_ADD, .text = info.link, .text_len = strlen(info.link)};
+    (void)sim_command(sim, b, &cmd, &err);
+    assert_int_equal(err, YR_OK);
+    sim_run(sim, YR_S);
+    assert_true(yr_contacts_rv_next(sim_node(sim, b)->contacts, sim_now(sim, b), &from, &rv));
+    assert_true(rv.add && rv.open);
+    assert_int_equal(yr_contacts_found(sim_node(sim, b)->contacts, sim_now(sim, b), rv.id,
+                                       sim_node(sim, m)->cert, &at, 1, &(struct yr_addr){0}),
+                     YR_EAUTH);
+    assert_int_equal(yr_contacts_found(sim_node(sim, b)->contacts, sim_now(sim, b), "nobody00",
+                                       sim_node(sim, m)->cert, &at, 1, &(struct yr_addr){0}),
+                     YR_ENOENT);
+    sim_run(sim, 5 * YR_S);
+    assert_true(yr_node_add_at(sim_node(sim, b), 0, &add));
+    assert_int_equal(add.tried.family, 0); // nobody was asked
+    sim_free(sim);
+}
+
 static void junk_for_an_ear_moves_nothing_and_is_bounded(void **state)
 {
     struct sim_opts opts = sim_opts_default(4);
@@ -133,6 +171,7 @@ int main(void)
         cmocka_unit_test(an_allocation_that_is_refused_costs_time_and_nothing_else),
         cmocka_unit_test(a_store_that_fails_for_a_while_does_not_end_the_search),
         cmocka_unit_test(who_moves_when_its_bootstrap_node_is_gone_still_leaves_word),
+        cmocka_unit_test(who_holds_the_invite_cannot_stand_in_for_the_inviter),
         cmocka_unit_test(junk_for_an_ear_moves_nothing_and_is_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

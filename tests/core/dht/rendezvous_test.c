@@ -48,6 +48,22 @@ static void both_friends_find_the_same_keys_and_each_epoch_and_direction_its_own
     assert_memory_not_equal(a.value_key, next.value_key, 32);
 }
 
+static void an_invite_has_keys_of_its_own_in_each_epoch(void **state)
+{
+    const uint8_t f_rv[32] = {1}, other[32] = {2};
+    struct yr_rendezvous a, b;
+
+    yr_rendezvous_invite(&a, f_rv, 7);
+    yr_rendezvous_invite(&b, f_rv, 7);
+    assert_memory_equal(&a, &b, sizeof a);
+    yr_rendezvous_invite(&b, f_rv, 8);
+    assert_memory_not_equal(a.pk, b.pk, 32);
+    assert_memory_not_equal(a.value_key, b.value_key, 32);
+    yr_rendezvous_invite(&b, other, 7);
+    assert_memory_not_equal(a.pk, b.pk, 32);
+    assert_memory_not_equal(a.value_key, b.value_key, 32);
+}
+
 static void an_epoch_begins_where_the_last_one_ends(void **state)
 {
     for (uint32_t off = 0; off < 7200; off += 719) {
@@ -130,6 +146,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(both_friends_find_the_same_keys_and_each_epoch_and_direction_its_own),
+        cmocka_unit_test(an_invite_has_keys_of_its_own_in_each_epoch),
         cmocka_unit_test(an_epoch_begins_where_the_last_one_ends),
         cmocka_unit_test(forgotten_days_have_no_place),
         cmocka_unit_test(what_was_written_is_read),
