@@ -95,7 +95,8 @@
 #define YR_PROBE_HURRY_S    2   /* between two rounds asked for at once */
 #define YR_PROBE_FRESH_S    30  /* an answer to an older probe is late */
 #define YR_PATH_SILENT_MS   400 /* without an answer: a circuit, the DHT are asked too */
-#define YR_TELL_S           5   /* between two times that friends are told where others see us */
+#define YR_TELL_S           5 /* between two times that friends are told where others see us; doubled ... */
+#define YR_TELLS_MAX        7 /* ... so often: ten minutes */
 #define YR_OFFER_BURST      8 /* offers of a friend acted on at once: what two say who both seek, */
 #define YR_OFFER_S          5 /* ... then one so often: at most 6 rounds to 16 addresses each */
 #define YR_OFFERS_HELD      8 /* signals that wait for their clocks to be durable */

@@ -119,13 +119,14 @@ void yr_nat_seen(struct yr_nat *nat, struct yr_now now, const struct yr_addr *fr
 {
     struct yr_addr before = {0}, after = {0};
     const enum yr_nat_kind kind = yr_nat_mapping(nat);
+    bool first;
 
     if (!yr_addr_udp(from) || !yr_addr_udp(seen) || seen->port == 0 || from->local != 0 ||
         from->family != seen->family || yr_addr_loopback(seen) || yr_addr_multicast(seen))
         return;
     if (seen->family == 4)
         note_port(nat, seen->port);
-    (void)yr_nat_outside(nat, seen->family, &before);
+    first = !yr_nat_outside(nat, seen->family, &before);
     for (size_t i = nat->count; i-- > 0;) {
         if (!same_place(&nat->reports[i].from, from))
             continue;
@@ -141,9 +142,12 @@ void yr_nat_seen(struct yr_nat *nat, struct yr_now now, const struct yr_addr *fr
     nat->reports[nat->count++] =
         (struct yr_nat_report){.from = *from, .seen = *seen, .at = now.mono_us};
     (void)yr_nat_outside(nat, seen->family, &after);
+    // Where ports are another for each who looks, a new one is no news.
+    if (depends(kind) && depends(yr_nat_mapping(nat)))
+        before.port = after.port;
     if (!same_place(&before, &after) || kind != yr_nat_mapping(nat))
         nat->version++;
-    if (before.family == 0 && seen->family == 4)
+    if (first && seen->family == 4)
         nat->hairpin_due = nat->hairpin == YR_UNKNOWN && !own(nat, seen);
 }
 

@@ -61,9 +61,11 @@ static void send_signal(struct yr_paths *p, struct yr_sought *at, const struct y
 {
     struct yr_held *held = hold(p, at, true);
     uint64_t ms = (uint64_t)YR_MAX(now.wall_ms, 0);
+    unsigned before; // what the one asked for that has not left yet
 
     if (held == NULL)
         return;
+    before = held->used ? held->offer.flags : 0;
     // Never below the clock of probes: by that the friend tells what was held back.
     ms = YR_MAX(YR_MAX(ms, at->ours), at->clock.signal_ours) + 1;
     at->clock.signal_ours = ms;
@@ -72,6 +74,7 @@ static void send_signal(struct yr_paths *p, struct yr_sought *at, const struct y
         .used = true, .out = true, .slot = yr_sought_slot(p, at), .token = at->token};
     held->offer = *offer;
     held->offer.ms = ms;
+    held->offer.flags |= before;
 }
 
 void yr_offer_send(struct yr_paths *p, struct yr_sought *at, unsigned flags, struct yr_now now)
@@ -177,7 +180,8 @@ static void take(struct yr_paths *p, struct yr_sought *at, const struct yr_offer
     if ((offer->flags & YR_OFFER_ANSWER) != 0)
         yr_offer_send(p, at, YR_OFFER_PUNCH, now);
     yr_seek_punch(p, at, now);
-    yr_seek_stir(p, at, now);
+    if ((offer->flags & YR_OFFER_ANSWER) != 0)
+        yr_seek_stir(p, at, now);
     if ((offer->flags & YR_OFFER_MANY) != 0)
         (void)yr_ports_birthday(p, at, true, now);
 }
@@ -223,6 +227,8 @@ void yr_offer_signal(struct yr_paths *p, const uint8_t *packet, size_t len)
     } else if ((held = hold(p, at, false)) == NULL) {
         p->counts[YR_PATH_N_DROP_ROOM]++;
     } else {
+        if (held->used)
+            offer.flags |= held->offer.flags; // what that one asked for is not done yet
         at->clock.signal_theirs = offer.ms;
         at->token = p->ops.clock(p->ops.ctx, yr_sought_slot(p, at), &at->clock);
         *held = (struct yr_held){

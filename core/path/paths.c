@@ -91,6 +91,7 @@ void yr_paths_block(struct yr_paths *p, unsigned slot, bool blocked, struct yr_n
 void yr_paths_moved(struct yr_paths *p, const struct yr_addr *own, size_t count, struct yr_now now)
 {
     yr_nat_moved(p->nat, own, count);
+    p->tells = 0;
     yr_ports_moved(p, now);
     for (unsigned slot = 0; slot < p->end; slot++) {
         yr_paths_doubt(p, slot, now);
@@ -110,7 +111,7 @@ void yr_paths_learn(struct yr_paths *p, unsigned slot, const struct yr_addr *add
         return;
     (void)yr_candidates_learn(&at->known, addr, source, now.mono_us, &fresh);
     if (fresh)
-        yr_paths_hurry(p, slot, now);
+        yr_seek_fresh(at, now);
 }
 
 void yr_paths_told(struct yr_paths *p, unsigned slot, const struct yr_addr *addrs, size_t count,
@@ -185,7 +186,8 @@ static void tell_news(struct yr_paths *p, struct yr_now now)
     if (p->told == p->nat->version || now.mono_us < p->tell_us)
         return;
     p->told = p->nat->version;
-    p->tell_us = now.mono_us + YR_TELL_S * YR_S;
+    p->tell_us = now.mono_us + (YR_TELL_S * YR_S << YR_MIN(p->tells, YR_TELLS_MAX));
+    p->tells++;
     for (unsigned slot = 0; slot < p->end; slot++) {
         struct yr_sought *at = &p->places[slot];
         if (at->pair == NULL || at->blocked)

@@ -77,12 +77,17 @@ static bool depends(enum yr_nat_kind kind)
     return kind == YR_NAT_ADDRESS || kind == YR_NAT_PORT;
 }
 
+bool yr_ports_may_guess(const struct yr_paths *p, const struct yr_sought *at)
+{
+    return depends(yr_nat_mapping(p->nat)) != depends(at->mapping) && at->outside.family == 4;
+}
+
 bool yr_ports_birthday(struct yr_paths *p, struct yr_sought *at, bool asked, struct yr_now now)
 {
     const unsigned slot = yr_sought_slot(p, at);
     const bool hard = depends(yr_nat_mapping(p->nat));
 
-    if (p->birthday.on || hard == depends(at->mapping) || at->outside.family != 4 ||
+    if (p->birthday.on || !yr_ports_may_guess(p, at) ||
         (at->birthday_us != 0 && now.mono_us < at->birthday_us + YR_BIRTHDAY_AGAIN_S * YR_S) ||
         (!asked && !p->ops.waiting(p->ops.ctx, slot)))
         return false;

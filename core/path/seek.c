@@ -5,6 +5,8 @@
 #define DIAL_S       2   // a dial is left alone for so long
 #define BETTER_S     2   // after a link is up, until a better way is looked for
 #define BETTER_TRIES 2   // ... if it is a direct one
+#define FRESH_ROUNDS 8U  // a new address is tried as if so many rounds had been in vain
+#define FRESH_S      60  // ... or, where a friend carries, so much later
 #define CALM_ROUNDS  70  // once a minute for an hour, then ...
 #define CALM_S       300 // ... so often
 
@@ -225,6 +227,19 @@ void yr_paths_hurry(struct yr_paths *p, unsigned slot, struct yr_now now)
     } else if (relayed(at)) {
         at->try_us = YR_MIN(at->try_us, now.mono_us + YR_S);
         at->tries = YR_MIN(at->tries, 2U);
+    }
+}
+
+void yr_seek_fresh(struct yr_sought *at, struct yr_now now)
+{
+    if (now.mono_us < at->hurry_us)
+        return;
+    at->hurry_us = now.mono_us + YR_PROBE_HURRY_S * YR_S;
+    if (urgent(at)) {
+        at->next_us = now.mono_us;
+        at->rounds = YR_MIN(at->rounds, FRESH_ROUNDS);
+    } else if (relayed(at)) {
+        at->try_us = YR_MIN(at->try_us, now.mono_us + (at->tries < 3 ? 1 : FRESH_S) * YR_S);
     } else {
         at->try_us = now.mono_us + BETTER_S * YR_S;
         at->tries = 0;
@@ -242,7 +257,7 @@ void yr_seek_punch(struct yr_paths *p, struct yr_sought *at, struct yr_now now)
 
 void yr_seek_stir(struct yr_paths *p, struct yr_sought *at, struct yr_now now)
 {
-    if (!urgent(at) || at->needs < 3 || now.mono_us < at->stir_us ||
+    if (!urgent(at) || at->needs < 3 || now.mono_us < at->stir_us || !yr_ports_may_guess(p, at) ||
         !p->ops.waiting(p->ops.ctx, yr_sought_slot(p, at)))
         return;
     at->stir_us = now.mono_us + YR_BIRTHDAY_AGAIN_S * YR_S;

@@ -151,6 +151,7 @@ struct yr_paths {
 
     uint64_t told;   /* of what the NAT test says: friends know */
     yr_us tell_us;   /* when they may be told again */
+    unsigned tells;  /* how often they were, since we are here */
     yr_us mapped_us; /* when a friend is to try the port mapping again */
     unsigned mapped_slot;
 
@@ -184,6 +185,9 @@ void yr_seek_answered(struct yr_paths *p, struct yr_sought *at, const struct yr_
                       struct yr_now now);
 void yr_seek_tick(struct yr_paths *p, struct yr_sought *at, struct yr_now now);
 yr_us yr_seek_deadline(const struct yr_paths *p, const struct yr_sought *at);
+/** Another place is known: it is looked at soon; what was tried before is not begun anew, or those
+ *  who are another one for each who looks would never rest. */
+void yr_seek_fresh(struct yr_sought *at, struct yr_now now);
 /** The friend is there: whoever waits for him has us try harder. */
 void yr_seek_stir(struct yr_paths *p, struct yr_sought *at, struct yr_now now);
 /** Send probes in rounds, as the friend does. */
@@ -204,6 +208,8 @@ uint16_t yr_ports_open(struct yr_paths *p, uint8_t family, unsigned slot);
 void yr_ports_shut(struct yr_paths *p, uint16_t local);
 /** The friend's link is where it is: what was opened to find it is shut. */
 void yr_ports_settled(struct yr_paths *p, struct yr_sought *at);
+/** One of the two NATs, and only one, depends on who looks. */
+bool yr_ports_may_guess(const struct yr_paths *p, const struct yr_sought *at);
 /** Begin a birthday if that may help; `asked`: the friend wants one. */
 bool yr_ports_birthday(struct yr_paths *p, struct yr_sought *at, bool asked, struct yr_now now);
 void yr_ports_keepalive_answer(struct yr_paths *p, unsigned slot, struct yr_now now);
