@@ -9,7 +9,8 @@
 #define HOT_US    (3600 * YR_S)    /* ... but for an hour after a start or a wish */
 #define CLOCK_MS  600000           /* a difference that the epochs' edges no longer bear */
 #define JUMP_MS   3600000          /* back by so much: who knows what time it is? */
-#define REPUT_US  (5 * YR_S)       /* between two puts because something changed */
+#define REPUT_US  (5 * YR_S)       /* between two puts because something changed ... */
+#define SOON_US   (300 * YR_MS)    /* ... but our first ears are told of at once: no way in else */
 #define HURRY_US  (20 * YR_S)      /* between two gets because somebody waits */
 
 /* Until the next get, seconds; then once an epoch. */
@@ -143,6 +144,7 @@ static void begin(struct yr_node *n, struct yr_rv *rv)
 {
     rv->wanted = true;
     rv->gets = rv->fails = 0;
+    rv->puts[0].at_us = rv->puts[1].at_us = 0;
     rv->get_us = rv->retry_us = n->now.mono_us;
     rv->hot_us = n->now.mono_us + HOT_US;
 }
@@ -340,7 +342,8 @@ static void due_put(const struct yr_node *n, const struct yr_rv *rv, uint64_t ep
     if (!rv->puts[k].done)
         sooner(d, PUT, YR_MAX(begin_us, rv->retry_us), epoch);
     else if (rv->puts[k].version != n->meet->version)
-        sooner(d, PUT, YR_MAX(now, rv->puts[k].at_us + REPUT_US), epoch);
+        sooner(d, PUT, YR_MAX(now, rv->puts[k].at_us + (rv->puts[k].many ? REPUT_US : SOON_US)),
+               epoch);
     else if (!rv->puts[k].half)
         sooner(d, PUT, half_us, epoch);
 }
@@ -454,6 +457,7 @@ static void put(struct yr_node *n, unsigned i, uint64_t epoch)
     rv->seq = YR_MAX(rv->seq + 1, (uint32_t)now_s);
     len = yr_rendezvous_make(record, &keys, &where, rv->seq, YR_DHT_RECORD_TTL_S, n->rng);
     yr_wipe(&keys, sizeof keys);
+    rv->puts[k].many = rv->puts[k].at_us != 0;
     rv->puts[k].at_us = n->now.mono_us;
     rv->puts[k].half = now_s >= yr_rendezvous_start(epoch, off_of(n, i)) + HALF_S;
     if (yr_dht_put_here(n->dht, n->now, record, len)) {

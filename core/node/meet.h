@@ -31,8 +31,8 @@ struct yr_rv {
     uint32_t seq, heard_s; /* of our last record; when the newest of theirs was written */
     struct {
         uint64_t epoch;
-        uint32_t version; /* of what it says */
-        bool done, half, busy;
+        uint32_t version;            /* of what it says */
+        bool done, half, busy, many; /* many: not the first since we know where we are */
         yr_us at_us;
     } puts[2];
     struct yr_dht_ear ears[YR_RV_RELAYS_MAX]; /* where signals reach the other */
