@@ -62,6 +62,10 @@
 #define YR_LINK_DOUBT_S         1   /* without an answer, and at least two probe timeouts */
 #define YR_LINK_DOUBT_AGAIN_S   2   /* ... and as long as it lasts */
 #define YR_LINK_VIA_MAX         1152 /* bytes of a packet over a circuit: it goes whole over any link */
+#define YR_LINK_MTU_CALM_S      1   /* from a move to the first probe of what the new way carries */
+#define YR_LINK_MTU_STALL_S     10  /* ... and from packets that were too long */
+#define YR_LINK_MTU_WAIT_S      3   /* for one probe */
+#define YR_LINK_MTU_GAP_MS      200 /* to the next smaller one */
 #define YR_LINK_DATAGRAM_MS     1000 /* a datagram that has waited so long is of no more use */
 #define YR_LINK_STALL_S         2    /* without any acknowledgement: packets may be too large */
 #define YR_LINK_ACK_MS          20   /* a packet waits for a second; the peer allows 25 */

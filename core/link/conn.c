@@ -243,6 +243,8 @@ static const ngtcp2_callbacks callbacks = {
     .delete_crypto_aead_ctx = on_delete_aead,
     .delete_crypto_cipher_ctx = on_delete_cipher,
     .recv_datagram = yr_datagrams_on,
+    .ack_datagram = yr_mtu_on_acked,
+    .lost_datagram = yr_mtu_on_lost,
     .handshake_confirmed = on_confirmed,
     .get_path_challenge_data = on_path_challenge,
     .version_negotiation = on_version,
@@ -312,7 +314,8 @@ static void settings_init(ngtcp2_settings *settings, struct yr_links *links,
                           const struct yr_addr *addr)
 {
     ngtcp2_settings_default(settings);
-    settings->no_pmtud = !yr_addr_udp(addr); // a circuit has none to discover
+    // A circuit has no path MTU to discover; where the link is moved to, we look ourselves.
+    settings->no_pmtud = settings->no_tx_udp_payload_size_shaping = !yr_addr_udp(addr);
     settings->cc_algo = NGTCP2_CC_ALGO_CUBIC;
     settings->initial_ts = yr_quic_ns(links->now.mono_us);
     settings->initial_rtt = 200 * NGTCP2_MILLISECONDS;
@@ -350,7 +353,7 @@ static enum yr_err conn_new(struct yr_conn **out, struct yr_links *links, struct
     conn->dialled = dialled;
     conn->pair_gen = link->keys[pair].gen;
     conn->addr = *addr;
-    conn->payload_max = YR_LINK_DATAGRAM_MAX;
+    conn->payload_max = yr_addr_udp(addr) ? YR_LINK_DATAGRAM_MAX : YR_LINK_DATAGRAM_SAFE;
     conn->made_us = conn->heard_us = conn->active_us = links->now.mono_us;
     conn->direct_us = links->now.mono_us;
     conn->peer_keepalive_s = YR_LINK_KEEPALIVE_S;
@@ -563,9 +566,11 @@ static bool may_move(const struct yr_conn *conn, const struct yr_addr *from)
 
 void yr_conn_move(struct yr_conn *conn, const struct yr_addr *to)
 {
-    // What path MTU discovery found holds for the old path only, and it runs once.
-    if (conn->state == YR_CONN_UP && !same_host(&conn->addr, to))
+    // What path MTU discovery found holds for the old path only.
+    if (conn->state == YR_CONN_UP && !same_host(&conn->addr, to)) {
         conn->payload_max = YR_LINK_DATAGRAM_SAFE;
+        yr_mtu_start(conn, YR_LINK_MTU_CALM_S * YR_S);
+    }
     if (yr_addr_udp(to) && !yr_addr_udp(&conn->addr))
         conn->direct_us = conn->links->now.mono_us;
     conn->addr = *to;
@@ -591,6 +596,7 @@ static void doze(struct yr_conn *conn)
         at = YR_MIN(at, conn->replace_us);
         if (conn->asked_us != 0)
             at = YR_MIN(at, YR_MAX(conn->doubt_us, now + 1));
+        at = YR_MIN(at, YR_MAX(yr_mtu_deadline(conn), now + 1));
         if (conn->dialled)
             at = YR_MIN(at, conn->rekey_us);
     }
@@ -738,14 +744,25 @@ static void wrote(struct yr_conn *conn, size_t n)
     }
 }
 
+// A probe of the path MTU, if it is written.
+static size_t probe_mtu(struct yr_conn *conn, uint8_t *buf, size_t cap)
+{
+    const ngtcp2_ssize n = yr_mtu_write(conn, buf, cap);
+
+    if (n < 0)
+        yr_conn_fail(conn, (int)n);
+    return n > 0 ? (size_t)n : 0;
+}
+
 size_t yr_conn_write(struct yr_conn *conn, uint8_t *buf, size_t cap)
 {
-    size_t n;
+    size_t n, whole;
 
     if (conn->state == YR_CONN_DEAD || yr_conn_held(conn))
         return 0;
     if (conn->state == YR_CONN_LEAVING)
         return write_goodbye(conn, buf);
+    whole = cap;
     cap = YR_MIN(cap, yr_conn_payload(conn));
     if (conn->state == YR_CONN_CLOSING)
         return write_close(conn, buf, cap);
@@ -754,7 +771,9 @@ size_t yr_conn_write(struct yr_conn *conn, uint8_t *buf, size_t cap)
         yr_conn_keepalive(conn);
     }
     conn->asking = false;
-    n = yr_streams_write(conn, buf, cap);
+    n = yr_mtu_due(conn) ? probe_mtu(conn, buf, whole) : 0;
+    if (n == 0)
+        n = yr_streams_write(conn, buf, cap);
     if (conn->state == YR_CONN_CLOSING)
         return write_close(conn, buf, cap);
     if (conn->state == YR_CONN_DEAD)
@@ -826,8 +845,12 @@ void yr_conn_tick(struct yr_conn *conn)
     }
     rekey(conn);
     doubt(conn);
+    yr_mtu_tick(conn);
     if (conn->state == YR_CONN_UP && yr_streams_in_flight(conn) &&
-        now - conn->acked_us >= YR_LINK_STALL_S * YR_S)
+        now - conn->acked_us >= YR_LINK_STALL_S * YR_S &&
+        conn->payload_max > YR_LINK_DATAGRAM_SAFE) {
         conn->payload_max = YR_LINK_DATAGRAM_SAFE;
+        yr_mtu_start(conn, YR_LINK_MTU_STALL_S * YR_S);
+    }
     yr_conn_wake(conn);
 }

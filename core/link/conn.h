@@ -94,6 +94,10 @@ struct yr_conn {
     yr_us active_us;        /* last packet in or out: from here the keepalive counts */
     unsigned peer_keepalive_s;
 
+    size_t mtu_step;         /* size looked for */
+    size_t mtu_out, mtu_len; /* the probe that is out, or 0; its real length */
+    yr_us mtu_us;            /* when the next one is due or this one is lost; 0: all is known */
+
     struct yr_dgram *dgram_head, *dgram_tail;
     size_t dgram_bytes;
 
@@ -290,6 +294,23 @@ bool yr_datagrams_due(struct yr_conn *conn, size_t cap);
 ngtcp2_ssize yr_datagrams_write(struct yr_conn *conn, uint8_t *buf, size_t cap);
 void yr_datagrams_clear(struct yr_conn *conn);
 int yr_datagrams_on(ngtcp2_conn *quic, uint32_t flags, const uint8_t *data, size_t len, void *ctx);
+
+/** First byte of a DATAGRAM that says nothing, and is dropped by the link that gets it. */
+#define YR_DATAGRAM_PADDING 0xff
+/** Bytes of a packet around one: first byte, connection id, number, frame type, length, tag. */
+#define YR_DATAGRAM_OVERHEAD (1 + YR_CID_LEN + 4 + 3 + YR_TAG_LEN)
+
+/* ---- mtu.c ---- */
+
+/** Find out how long packets may be, from so long from now on. */
+void yr_mtu_start(struct yr_conn *conn, yr_us delay);
+void yr_mtu_tick(struct yr_conn *conn);
+yr_us yr_mtu_deadline(const struct yr_conn *conn);
+/** Is a probe to be written? */
+bool yr_mtu_due(const struct yr_conn *conn);
+ngtcp2_ssize yr_mtu_write(struct yr_conn *conn, uint8_t *buf, size_t cap);
+int yr_mtu_on_acked(ngtcp2_conn *quic, uint64_t id, void *ctx);
+int yr_mtu_on_lost(ngtcp2_conn *quic, uint64_t id, void *ctx);
 
 /* ---- handshake.c ---- */
 

@@ -1,9 +1,8 @@
 /* Datagrams of a connection: sent once, behind control and before everything else, or dropped. */
 #include "core/link/conn.h"
 
-// Of a packet that carries one: first byte, connection id, number, frame type, length, tag.
-#define OVERHEAD (1 + YR_CID_LEN + 4 + 3 + YR_TAG_LEN)
-static_assert(YR_DATAGRAM_LEN_MAX == YR_LINK_DATAGRAM_SAFE - OVERHEAD, "fits any packet");
+static_assert(YR_DATAGRAM_LEN_MAX == YR_LINK_DATAGRAM_SAFE - YR_DATAGRAM_OVERHEAD,
+              "fits any packet");
 
 struct yr_dgram {
     struct yr_dgram *next;
@@ -58,7 +57,7 @@ bool yr_datagrams_due(struct yr_conn *conn, size_t cap)
 {
     const yr_us now = conn->links->now.mono_us;
 
-    while (conn->dgram_head != NULL && (conn->dgram_head->len + OVERHEAD > cap ||
+    while (conn->dgram_head != NULL && (conn->dgram_head->len + YR_DATAGRAM_OVERHEAD > cap ||
                                         now - conn->dgram_head->at > YR_LINK_DATAGRAM_MS * YR_MS)) {
         yr_links_count(conn->links, YR_LINK_N_DATAGRAM_LATE);
         pop(conn);
@@ -103,7 +102,8 @@ int yr_datagrams_on(ngtcp2_conn *quic, uint32_t flags, const uint8_t *data, size
     conn->fed = true;
     if (link != NULL && link->unsettled)
         yr_link_settle(links, link); // "up" comes before the first datagram
-    if (conn->state != YR_CONN_UP || conn->link == NULL || len == 0)
+    if (conn->state != YR_CONN_UP || conn->link == NULL || len == 0 ||
+        data[0] == YR_DATAGRAM_PADDING)
         return 0;
     link->datagrams_in += len;
     links->ops.datagram(links->ops.ctx, link->slot, data, len);

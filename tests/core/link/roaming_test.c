@@ -90,6 +90,77 @@ static void a_path_that_gets_narrower_does_not_swallow_the_link(void **state)
     world_free(&w);
 }
 
+static size_t payload_of(const struct world_end *end)
+{
+    return active_conn(end, 1 - end->index)->payload_max;
+}
+
+static void after_a_move_the_path_mtu_is_found_again(void **state)
+{
+    static const struct {
+        size_t mtu, low, high;
+    } paths[] = {{65535, 1441, 1452},
+                 {1443, 1389, 1443},
+                 {1360, 1337, 1340},
+                 {1252, 1249, 1252},
+                 {1240, 1200, 1200}};
+
+    for (size_t i = 0; i < YR_COUNT(paths); i++) {
+        struct world w;
+
+        connect_ends(&w, 28);
+        say_everywhere(&w, 10);
+        world_run(&w, NULL, 10 * YR_S);
+        assert_true(payload_of(&w.ends[0]) == YR_LINK_DATAGRAM_MAX);
+        w.ends[0].addr = world_addr(50, 5000);
+        w.mtu = paths[i].mtu;
+        talk_say(&w.ends[0], 1, YR_CHANNEL_CHAT, 1);
+        world_run(&w, NULL, 500 * YR_MS);
+        assert_int_equal(payload_of(&w.ends[1]), YR_LINK_DATAGRAM_SAFE);
+        world_run(&w, NULL, 20 * YR_S);
+        assert_in_range(payload_of(&w.ends[1]), paths[i].low, paths[i].high);
+        say_everywhere(&w, 30);
+        assert_true(world_run(&w, talk_done, 60 * YR_S));
+        assert_int_equal(w.ends[0].ups + w.ends[1].ups, 2);
+        assert_int_equal(w.ends[0].datagrams + w.ends[1].datagrams, 0); // nobody hears of it
+        assert_int_equal(w.ends[1].doubts, 0);
+        world_free(&w);
+    }
+}
+
+static void a_link_that_began_on_a_circuit_finds_it_too(void **state)
+{
+    const struct yr_addr via = world_via(1);
+    struct world w;
+
+    world_init(&w, 29, 2);
+    w.cut_direct = true;
+    assert_int_equal(yr_links_dial(w.ends[0].links, 1, &via, false, w.now), YR_OK);
+    assert_true(world_run(&w, both_up, 5 * YR_S));
+    world_run(&w, NULL, 5 * YR_S);
+    assert_int_equal(payload_of(&w.ends[0]), YR_LINK_DATAGRAM_SAFE);
+    w.cut_direct = false;
+    w.mtu = 1400;
+    yr_links_move(w.ends[0].links, 1, &w.ends[1].addr, w.now);
+    say_everywhere(&w, 20);
+    assert_true(world_run(&w, talk_done, 30 * YR_S));
+    world_run(&w, NULL, 20 * YR_S);
+    assert_in_range(payload_of(&w.ends[0]), 1389, 1392);
+    assert_in_range(payload_of(&w.ends[1]), 1389, 1392);
+    say_everywhere(&w, 20);
+    assert_true(world_run(&w, talk_done, 30 * YR_S));
+    w.cut_direct = true; // and back to small packets
+    world_run(&w, NULL, YR_S);
+    yr_links_move(w.ends[0].links, 1, &via, w.now);
+    yr_links_move(w.ends[1].links, 0,
+                  &(struct yr_addr){.family = YR_FAMILY_VIA, .ip = {0, 0, 0, 1}, .port = 1}, w.now);
+    w.via_len = 0;
+    say_everywhere(&w, 20);
+    assert_true(world_run(&w, talk_done, 30 * YR_S));
+    assert_true(w.via_len <= YR_LINK_VIA_MAX);
+    world_free(&w);
+}
+
 static void a_link_comes_up_where_nothing_above_1200_bytes_passes(void **state)
 {
     struct world w;
@@ -138,6 +209,8 @@ int main(void)
         cmocka_unit_test(when_both_move_a_dial_to_the_new_address_replaces_the_link),
         cmocka_unit_test(a_link_whose_ends_move_every_30_seconds_loses_nothing),
         cmocka_unit_test(a_path_that_gets_narrower_does_not_swallow_the_link),
+        cmocka_unit_test(after_a_move_the_path_mtu_is_found_again),
+        cmocka_unit_test(a_link_that_began_on_a_circuit_finds_it_too),
         cmocka_unit_test(a_link_comes_up_where_nothing_above_1200_bytes_passes),
         cmocka_unit_test(a_copy_of_an_old_packet_from_elsewhere_does_not_move_the_link),
     };
