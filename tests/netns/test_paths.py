@@ -109,6 +109,8 @@ def test_a_relay_is_left_for_a_direct_way(net, people, boot, told):
 
 def test_a_bootstrap_node_that_does_not_answer_is_told(net, people, boot, told):
     alice = people("alice", net.behind("alice", "port"), boot.known)
+    link = alice.ok("invite", "--no-wait", "--no-hints").out.strip()
+    wait_for(lambda: "found through the DHT" in alice.run("net", "check").out)
     net.world.silence(boot.host.link)
     bob = people("bob", net.behind("bob", "port"), boot.known)
 
@@ -118,7 +120,6 @@ def test_a_bootstrap_node_that_does_not_answer_is_told(net, people, boot, told):
     wait_for(lambda: dht()["result"] == "fail", 30, step=0.2)
     assert "does not answer" in dht()["text"]
     assert "no known peer answers" in bob.run("status").err
-    link = alice.ok("invite", "--no-wait", "--no-hints").out.strip()
     added = bob.run("add", link, "--timeout", "2s")
     assert added.exit == 75 and "no known peer of the DHT answers" in added.err
     net.world.heal()
