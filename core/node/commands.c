@@ -179,7 +179,11 @@ static enum yr_err react(struct yr_node *n, const struct yr_cmd *cmd, struct yr_
 
 static enum yr_err mark_read(struct yr_node *n, const struct yr_cmd *cmd, struct yr_event *done)
 {
+    const struct yr_friend *f = friend_of(n, cmd);
+
     memcpy(done->conv, cmd->conv, 32);
+    if (f != NULL)
+        yr_friend_seek(n, f);
     return yr_chat_read(n->chats, n->now, cmd->conv, cmd->msg, n->opts.read_receipts);
 }
 

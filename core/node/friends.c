@@ -140,8 +140,7 @@ void yr_friend_block(struct yr_node *n, struct yr_friend *f, bool blocked)
 
 /* ---- telling ---- */
 
-// Something waits for this friend.
-static void seek(struct yr_node *n, const struct yr_friend *f)
+void yr_friend_seek(struct yr_node *n, const struct yr_friend *f)
 {
     if (f->online)
         return;
@@ -162,7 +161,7 @@ enum yr_err yr_friend_push(struct yr_node *n, struct yr_friend *f, struct yr_pla
         return err;
     err = yr_delivery_push(n->delivery, n->now, yr_friend_slot(n, f), id, bytes, len);
     if (err == YR_OK)
-        seek(n, f);
+        yr_friend_seek(n, f);
     return err;
 }
 
@@ -665,7 +664,7 @@ static enum yr_err chat_deliver(void *ctx, const uint8_t conv[YR_ID_LEN],
         return YR_ENOFRIEND;
     err = yr_delivery_push(n->delivery, n->now, yr_friend_slot(n, f), id, plain, len);
     if (err == YR_OK)
-        seek(n, f);
+        yr_friend_seek(n, f);
     return err;
 }
 

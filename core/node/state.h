@@ -197,6 +197,8 @@ void yr_friend_block(struct yr_node *n, struct yr_friend *f, bool blocked);
  *  YR_EINVAL: it cannot be encoded; of the machine. */
 YR_MUST_USE enum yr_err yr_friend_push(struct yr_node *n, struct yr_friend *f,
                                        struct yr_plain *plain);
+/** Something waits for this friend, or somebody looks at the conversation: look for him now. */
+void yr_friend_seek(struct yr_node *n, const struct yr_friend *f);
 /** Put a profile plaintext into the friend's outbox. */
 void yr_friend_tell_profile(struct yr_node *n, struct yr_friend *f);
 extern const struct yr_link_ops yr_friend_link_ops;

@@ -327,6 +327,7 @@ static yr_ms last_get(struct sim *sim, unsigned node, unsigned friend)
 static void who_is_waited_for_is_looked_for_at_once(void **state)
 {
     const struct world w = lost_friends(11, 1);
+    struct yr_cmd read = {.kind = YR_CMD_READ};
     uint8_t id[YR_MSG_ID_LEN];
 
     come_back(&w, w.a);
@@ -335,6 +336,12 @@ static void who_is_waited_for_is_looked_for_at_once(void **state)
     sim_text(w.sim, w.a, w.b, "are you there?", id);
     sim_run(w.sim, 2 * YR_S);
     assert_true(sim_now(w.sim, w.a).wall_ms - last_get(w.sim, w.a, w.b) <= 2000);
+    sim_run(w.sim, 25 * MINUTE);
+    assert_true(sim_now(w.sim, w.a).wall_ms - last_get(w.sim, w.a, w.b) > 60000);
+    memcpy(read.conv, sim_id(w.sim, w.b), 32); // the conversation is opened
+    (void)sim_do(w.sim, w.a, &read);
+    sim_run(w.sim, 2 * YR_S);
+    assert_true(sim_now(w.sim, w.a).wall_ms - last_get(w.sim, w.a, w.b) <= 2100);
     sim_free(w.sim);
 }
 
