@@ -307,7 +307,7 @@
 #define YR_DHT_BUCKET         16   /* nodes of a bucket; the first two take 64 and 32 */
 #define YR_DHT_BUCKET_FIRST   64   /* ... half of all nodes are there: a first hop goes further */
 #define YR_DHT_BUCKETS        40   /* prefixes told apart; 2^40 nodes are nowhere */
-#define YR_DHT_SPARES         16   /* nodes of a bucket that wait for a place in it */
+#define YR_DHT_SPARES         8    /* nodes of a bucket that wait for a place in it */
 #define YR_DHT_NET_BUCKET     2    /* nodes of one /24 or /48 in a bucket and in a result */
 #define YR_DHT_NET_TABLE      8    /* ... in the table, and known to a lookup */
 #define YR_DHT_FRESH_S        900  /* a node heard of within so long need not be asked */

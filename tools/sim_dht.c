@@ -98,7 +98,7 @@ int sim_dht(int argc, char **argv)
         return usage();
     o.seed = report.seed;
     if (o.clients == UINT32_MAX)
-        o.clients = o.nodes / 10;
+        o.clients = o.nodes / 20;
     if (o.pairs == 0)
         o.pairs = YR_MIN(o.nodes, 2000U);
     if (o.idle_s == UINT32_MAX) // an hour: everything that is done now and then

@@ -45,7 +45,9 @@ struct yr_dht_calls {
 struct yr_dht_opts {
     enum yr_dht_role role;
     const uint8_t *key_seed; /* 32 bytes, borrowed: a server's node key; NULL: a new one */
-    bool lax; /* private addresses, and many nodes of one network: an island, or a test */
+    bool
+        direct; /* never through a forwarder: shows who asks; to measure what forwarding is worth */
+    bool lax;   /* private addresses, and many nodes of one network: an island, or a test */
 };
 
 /** A node to start from, and when it was last asked and last answered; 0: never. */

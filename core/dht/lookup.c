@@ -17,6 +17,7 @@ void yr_dht_lookup_init(struct yr_dht_lookup *l, struct yr_mem *mem, const struc
                                 .estimate = estimate,
                                 .paths = hard ? YR_DHT_PATHS_HARD : YR_DHT_PATHS,
                                 .results = YR_DHT_RESULT,
+                                .store = hard ? YR_DHT_RESULT : YR_DHT_STORE,
                                 .thorough = hard,
                                 .lax = lax,
                                 .started_us = now};
@@ -332,7 +333,7 @@ size_t yr_dht_lookup_result(const struct yr_dht_lookup *l, struct yr_dht_contact
     yr_us known = YR_NEVER;
     size_t n = 0;
 
-    for (size_t i = 0; i < l->count && n < (l->wide ? YR_DHT_WIDE : YR_DHT_STORE); i++) {
+    for (size_t i = 0; i < l->count && n < (l->wide ? YR_DHT_WIDE : l->store); i++) {
         const struct yr_dht_candidate *c = &l->list[i];
 
         if (c->state != YR_CAND_ANSWERED || !diverse(l, in, n, c) ||

@@ -32,11 +32,11 @@ struct yr_dht_lookup {
     struct yr_mem *mem;
     const struct yr_rng *rng;
     uint8_t target[32], own_id[32];
-    double estimate;         /* nodes in the network */
-    unsigned paths, results; /* results: nearest nodes it makes sure of */
-    bool lax, wide, marked;  /* marked: who is wanted is known */
-    bool any;                /* a crowd does not matter */
-    bool thorough;           /* a path whose nodes name nobody new asks the others it began with */
+    double estimate;                /* nodes in the network */
+    unsigned paths, results, store; /* nearest nodes it makes sure of; of which so many store */
+    bool lax, wide, marked;         /* marked: who is wanted is known */
+    bool any;                       /* a crowd does not matter */
+    bool thorough; /* a path whose nodes name nobody new asks the others it began with */
     struct yr_dht_candidate *list; /* nearest first */
     size_t count, cap;
     yr_us started_us, looked_us; /* looked: when next was last asked */
@@ -65,7 +65,7 @@ bool yr_dht_lookup_done(struct yr_dht_lookup *l);
 /** When next may have somebody because a request grew old; YR_NEVER. */
 yr_us yr_dht_lookup_deadline(const struct yr_dht_lookup *l, yr_us soft_us);
 
-/** The nearest that answered, at most two of a network and one of an IP: YR_DHT_STORE, in a crowd
+/** The nearest that answered, at most two of a network and one of an IP: `store`, in a crowd
  *  up to YR_DHT_WIDE.  `out` has room for that many.  *hops: requests in a row until the first of
  *  them had answered; *known_us: from the start until then; both may be NULL. */
 size_t yr_dht_lookup_result(const struct yr_dht_lookup *l, struct yr_dht_contact *out,

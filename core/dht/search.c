@@ -4,7 +4,7 @@
 #define UNHEARD_MAX   3    /* so often it says that nobody answered, and nothing else */
 #define SEARCH_S      30   /* nothing takes longer */
 #define LIGHT_PATHS   2    /* of a look at a bucket ... */
-#define LIGHT_RESULTS 8    /* ... for some nodes of it will do */
+#define LIGHT_RESULTS 10   /* ... for some nodes of it will do */
 
 void yr_dht_search_free(struct yr_dht *dht, struct yr_dht_search *s)
 {
@@ -181,6 +181,8 @@ static bool have_forwarder(struct yr_dht *dht, struct yr_dht_search *s, yr_us no
 
     if (s->chosen)
         return true;
+    if (dht->opts.direct)
+        return s->direct = s->chosen = true;
     for (size_t i = 0; i < s->forwarder_count; i++)
         if (s->alive[i] && may_forward(s, &s->forwarders[i])) {
             s->forwarder = i;

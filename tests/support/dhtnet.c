@@ -459,6 +459,8 @@ static void lie_inside(struct dhtnet *net, struct dhtnet_node *node,
         net->opened(net->ctx, node->index, plain, msg->len - YR_DHT_OVERHEAD);
     yr_hash(hash, msg->bytes, msg->len);
     lie_about(net, node, &from->addr, &inner, hash, &reply, key);
+    if (net->pooling)
+        return;
     if (yr_dht_encode(&reply, plain, sizeof plain - YR_DHT_OVERHEAD, &len) != YR_OK)
         return;
     yr_random(&node->rng, nonce, sizeof nonce);
@@ -489,14 +491,17 @@ static bool lie(struct dhtnet *net, struct dhtnet_node *node, const struct yr_ad
     case YR_DHT_FIND:
     case YR_DHT_GET:
     case YR_DHT_PUT: lie_about(net, node, from, &msg, none, &reply, key); break;
-    case YR_DHT_INNER: lie_inside(net, node, &who, &msg); return true;
+    case YR_DHT_INNER:
+        lie_inside(net, node, &who, &msg);
+        return !net->pooling; // who wants to learn something plays along
+
     case YR_DHT_FWD: {
         struct dhtnet_sight sight = {.what = DHTNET_SAW_FWD, .who = *from, .to = msg.nodes[0].addr};
 
         yr_hash(hash, msg.bytes, msg.len);
         memcpy(sight.inner, hash, 16);
         saw(net, sight);
-        if (net->pooling) // who wants to learn something plays along
+        if (net->pooling)
             return false;
         if (node->kind == DHTNET_SILENTER)
             return true;
@@ -512,6 +517,8 @@ static bool lie(struct dhtnet *net, struct dhtnet_node *node, const struct yr_ad
     case YR_DHT_SIGNAL:
     case YR_DHT_DIAL: return false;
     }
+    if (net->pooling)
+        return false;
     (void)yr_dht_send(node->dht, &who, &reply);
     return true;
 }
@@ -605,7 +612,7 @@ void dhtnet_free(struct dhtnet *net)
 static void begin(struct dhtnet *net, struct dhtnet_node *node, enum yr_dht_role role,
                   uint32_t from)
 {
-    const struct yr_dht_opts opts = {.role = role};
+    const struct yr_dht_opts opts = {.role = role, .direct = net->opts.direct};
     const struct yr_dht_calls calls = {
         .found = on_found, .done = on_done, .signal = on_signal, .ctx = node};
     const struct yr_now now = dhtnet_now(net, node);
