@@ -35,16 +35,19 @@ static void forget(struct yr_candidates *c, size_t i)
     c->count--;
 }
 
+// The oldest of those where no link has been; where links have been is half of the list at most.
 static size_t worst(const struct yr_candidates *c)
 {
-    size_t w = 0;
+    size_t linked = 0, w = c->count;
+    bool crowd;
 
-    for (size_t i = 1; i < c->count; i++) {
-        const struct yr_spot *a = &c->list[i], *b = &c->list[w];
-        const bool linked_a = a->source == YR_ADDR_LINKED, linked_b = b->source == YR_ADDR_LINKED;
-        if (linked_a != linked_b ? linked_b : a->learnt_us < b->learnt_us)
+    for (size_t i = 0; i < c->count; i++)
+        linked += c->list[i].source == YR_ADDR_LINKED;
+    crowd = linked > YR_ADDRS_MAX / 2;
+    for (size_t i = 0; i < c->count; i++)
+        if ((c->list[i].source == YR_ADDR_LINKED) == crowd &&
+            (w == c->count || c->list[i].learnt_us < c->list[w].learnt_us))
             w = i;
-    }
     return w;
 }
 

@@ -10,6 +10,8 @@ struct end {
     struct yr_nat nat;
     struct yr_paths *paths;
     uint64_t draws, token, found;
+    bool signals; /* there is where to send them */
+    unsigned signalled[YR_FRIENDS_MAX];
     struct yr_pair pairs[YR_FRIENDS_MAX];
 };
 
@@ -60,11 +62,12 @@ static enum yr_err on_frame(void *ctx, unsigned slot, const uint8_t *body, size_
 
 static bool on_can_signal(void *ctx, unsigned slot)
 {
-    return false;
+    return ((struct end *)ctx)->signals;
 }
 
 static void on_signal(void *ctx, unsigned slot, const uint8_t *bytes, size_t len)
 {
+    ((struct end *)ctx)->signalled[slot]++;
 }
 
 static void on_told(void *ctx, unsigned slot, const struct yr_offer *offer)
@@ -269,6 +272,32 @@ static void a_friend_cannot_send_our_probes_where_no_friend_lives(void **state)
     free_end(e);
 }
 
+static void links_of_old_leave_room_for_what_the_friend_says(void **state)
+{
+    const struct yr_probe_clock clock = {.ours = 0};
+    struct yr_addr told[YR_ADDRS_MAX / 2], addr;
+    enum yr_addr_source source;
+    struct end *e = new_end(11);
+    size_t kept = 0;
+
+    yr_paths_set(e->paths, 0, &e->pairs[0], &clock, at(1));
+    for (unsigned i = 0; i < 3 * YR_ADDRS_MAX; i++) {
+        addr = place(i);
+        yr_paths_linked(e->paths, 0, &addr, at(2 + i));
+    }
+    yr_paths_linked(e->paths, 0, NULL, at(100));
+    for (unsigned i = 0; i < YR_COUNT(told); i++)
+        told[i] = place(1000 + i);
+    yr_paths_told(e->paths, 0, told, YR_COUNT(told), YR_ADDR_DHT, false, at(101));
+    for (size_t i = 0; yr_paths_candidate(e->paths, 0, i, &addr, &source); i++)
+        kept += source == YR_ADDR_DHT;
+    assert_int_equal(kept, YR_COUNT(told));
+    assert_int_equal(candidates(e), YR_ADDRS_MAX);
+    assert_true(yr_paths_candidate(e->paths, 0, 0, &addr, &source));
+    assert_int_equal(source, YR_ADDR_LINKED); // the newest of them are there still
+    free_end(e);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -276,6 +305,7 @@ int main(void)
         cmocka_unit_test(what_was_to_be_said_to_a_removed_friend_is_not_said),
         cmocka_unit_test(a_probe_is_answered_once_and_not_for_the_blocked),
         cmocka_unit_test(a_friend_cannot_send_our_probes_where_no_friend_lives),
+        cmocka_unit_test(links_of_old_leave_room_for_what_the_friend_says),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
