@@ -706,7 +706,7 @@ void yr_meet_done(struct yr_node *n, uint64_t search, const struct yr_dht_result
         n->dht_direct = result->direct;
         if (rv->puts[k].epoch == job->epoch) {
             rv->puts[k].busy = false;
-            rv->puts[k].done |= result->answered > 0;
+            rv->puts[k].done = result->answered > 0; // what was said before is not this
             rv->puts[k].version = job->version;
         }
         rv->fails = result->answered > 0 ? 0 : rv->fails + 1;

@@ -63,6 +63,7 @@ static void send_signal(struct yr_paths *p, struct yr_sought *at, const struct y
     uint64_t ms = (uint64_t)YR_MAX(now.wall_ms, 0);
     unsigned before; // what the one asked for that has not left yet
 
+    at->unsaid = held == NULL ? offer->flags : 0; // said when there is room
     if (held == NULL)
         return;
     before = held->used ? held->offer.flags : 0;
@@ -236,7 +237,23 @@ void yr_offer_signal(struct yr_paths *p, const uint8_t *packet, size_t len)
     }
 }
 
-void yr_offer_release(struct yr_paths *p, struct yr_now now)
+// What is waiting when many are looked for at once goes in turn, a commit after the other.
+static void say_unsaid(struct yr_paths *p, struct yr_now now)
+{
+    for (unsigned slot = 0; slot < p->end; slot++) {
+        struct yr_sought *at = &p->places[slot];
+        const unsigned flags = at->unsaid;
+        if (flags == 0)
+            continue;
+        if (hold(p, at, true) == NULL)
+            return;
+        at->unsaid = 0;
+        if (yr_paths_lost(p, slot))
+            yr_offer_send(p, at, flags, now);
+    }
+}
+
+static void release(struct yr_paths *p, struct yr_now now)
 {
     uint8_t packet[YR_SIGNAL_BYTES];
 
@@ -257,4 +274,10 @@ void yr_offer_release(struct yr_paths *p, struct yr_now now)
         p->ops.signal(p->ops.ctx, held->slot, packet, sizeof packet);
         p->ops.note(p->ops.ctx, held->slot, YR_WAY_SIGNAL, YR_OUT_TRYING, NULL);
     }
+}
+
+void yr_offer_release(struct yr_paths *p, struct yr_now now)
+{
+    release(p, now);
+    say_unsaid(p, now);
 }

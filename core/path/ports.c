@@ -247,7 +247,10 @@ void yr_ports_moved(struct yr_paths *p, struct yr_now now)
 {
     yr_ports_shut(p, p->keepalive_local);
     p->keepalive_local = 0;
-    p->birthday.on = false;
+    if (p->birthday.on) {
+        p->birthday.on = false;
+        shut_all(p, &p->places[p->birthday.slot]);
+    }
     yr_keepalive_init(&p->keepalive);
     p->keepalive_us = now.mono_us + YR_KEEPALIVE_CALM_S * YR_S;
     p->ops.keepalive(p->ops.ctx, yr_keepalive_s(&p->keepalive), false);

@@ -45,8 +45,9 @@ struct yr_sought {
     /* punching: both send at once */
     yr_us punch_us; /* the offer; 0: none is acted on */
     unsigned punch_round;
-    yr_us try_us;   /* the next offer */
-    unsigned tries; /* that came to nothing */
+    unsigned unsaid; /* flags of an offer by signal for which there was no room; 0: none */
+    yr_us try_us;    /* the next offer */
+    unsigned tries;  /* that came to nothing */
 
     enum yr_nat_kind mapping; /* the friend's, as he says */
     struct yr_addr outside;   /* ... and where he is outside */

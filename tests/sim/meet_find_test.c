@@ -345,6 +345,36 @@ static void who_is_waited_for_is_looked_for_at_once(void **state)
     sim_free(w.sim);
 }
 
+static const struct yr_rv *friend_rv(const struct world *w)
+{
+    struct yr_node *n = sim_node(w->sim, w->a);
+
+    return &n->meet->rvs[yr_friend_slot(n, friend_of(w->sim, w->a, w->b))];
+}
+
+static void word_that_reached_nobody_is_left_again(void **state)
+{
+    const struct world w = lost_friends(12, 3);
+
+    come_back(&w, w.a);
+    sim_run(w.sim, 30 * YR_S);
+    assert_true(stored(w.sim, w.server, 3) > 0);
+    for (unsigned i = 0; i < 3; i++)
+        sim_drop(w.sim, w.server + i, YR_DHT_TYPE);
+    sim_node(w.sim, w.a)->meet->version++; // something else is to be said
+    sim_run(w.sim, 15 * YR_S);
+    assert_true(tried(w.sim, w.a, w.b, YR_WAY_DHT_PUT, YR_OUT_SILENT) ||
+                tried(w.sim, w.a, w.b, YR_WAY_DHT_PUT, YR_OUT_NOTHING));
+    for (size_t k = 0; k < 2; k++)
+        assert_false(friend_rv(&w)->puts[k].done &&
+                     friend_rv(&w)->puts[k].version == sim_node(w.sim, w.a)->meet->version);
+    for (unsigned i = 0; i < 3; i++)
+        sim_drop(w.sim, w.server + i, -1);
+    sim_run(w.sim, 6 * MINUTE);
+    assert_true(friend_rv(&w)->puts[0].done || friend_rv(&w)->puts[1].done);
+    sim_free(w.sim);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -359,6 +389,7 @@ int main(void)
         cmocka_unit_test(a_clock_set_back_stops_rendezvous_until_it_is_right_again),
         cmocka_unit_test(who_has_not_been_seen_for_a_month_is_looked_for_once_a_day_and_found),
         cmocka_unit_test(who_is_waited_for_is_looked_for_at_once),
+        cmocka_unit_test(word_that_reached_nobody_is_left_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

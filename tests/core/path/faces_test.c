@@ -198,6 +198,22 @@ static void the_keepalive_is_what_the_box_remembers(void **state)
     }
 }
 
+static void who_moves_while_guessing_shuts_what_was_open_for_it(void **state)
+{
+    const struct nat_opts hard = box(NAT_PORT, NAT_PORT), easy = box(NAT_ANY, NAT_PORT);
+    struct faces *w = relayed(7, &hard, &easy);
+
+    w->side[0].waiting = true;
+    for (unsigned i = 0; i < 200 && w->side[0].open_now < 20; i++)
+        (void)faces_run(w, 100 * YR_MS, false);
+    assert_true(w->side[0].open_now >= 20);
+    yr_paths_block(w->side[1].paths, 0, true, faces_now(w)); // nobody is found elsewhere
+    yr_paths_moved(w->side[0].paths, NULL, 0, faces_now(w));
+    (void)faces_run(w, YR_S, false);
+    assert_int_equal(w->side[0].open_now, 0);
+    faces_free(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -211,6 +227,7 @@ int main(void)
         cmocka_unit_test(a_link_follows_who_moves),
         cmocka_unit_test(a_direct_link_that_works_costs_nothing),
         cmocka_unit_test(the_keepalive_is_what_the_box_remembers),
+        cmocka_unit_test(who_moves_while_guessing_shuts_what_was_open_for_it),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

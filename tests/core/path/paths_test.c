@@ -298,6 +298,22 @@ static void links_of_old_leave_room_for_what_the_friend_says(void **state)
     free_end(e);
 }
 
+static void all_who_are_lost_at_once_are_sent_signals(void **state)
+{
+    struct end *e = new_end(12);
+    const unsigned friends = 5 * YR_OFFERS_HELD;
+
+    e->signals = true;
+    for (unsigned slot = 0; slot < friends; slot++)
+        befriend(e, slot, true);
+    yr_paths_tick(e->paths, at(2));
+    for (unsigned commits = 0; commits < 10; commits++)
+        yr_paths_release(e->paths, e->token, at(2));
+    for (unsigned slot = 0; slot < friends; slot++)
+        assert_int_equal(e->signalled[slot], 1);
+    free_end(e);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -306,6 +322,7 @@ int main(void)
         cmocka_unit_test(a_probe_is_answered_once_and_not_for_the_blocked),
         cmocka_unit_test(a_friend_cannot_send_our_probes_where_no_friend_lives),
         cmocka_unit_test(links_of_old_leave_room_for_what_the_friend_says),
+        cmocka_unit_test(all_who_are_lost_at_once_are_sent_signals),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
