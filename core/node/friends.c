@@ -55,9 +55,11 @@ static enum yr_err enter(struct yr_node *n, struct yr_friend *f)
     const unsigned slot = yr_friend_slot(n, f);
     enum yr_err err = yr_links_set(n->links, slot, f->id, f->dev, f->gen, &f->pair,
                                    &f->clock_theirs, &f->clock_ours);
+    bool learned;
 
     if (err != YR_OK)
         return err;
+    yr_links_keepalive(n->links, slot, yr_paths_keepalive(n->paths, &learned), n->now);
     yr_paths_set(n->paths, slot, &f->pair, &f->probe_clock, n->now);
     yr_circuit_enter(n, slot);
     admit(n, f);

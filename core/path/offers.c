@@ -171,6 +171,8 @@ static void take(struct yr_paths *p, struct yr_sought *at, const struct yr_offer
     take_addrs(p, at, offer, now);
     if (!signal)
         yr_nat_seen(p->nat, now, &at->link, &offer->seen);
+    else
+        p->ops.note(p->ops.ctx, slot, YR_WAY_SIGNAL, YR_OUT_WORKED, NULL);
     p->ops.told(p->ops.ctx, slot, offer);
     if ((offer->flags & YR_OFFER_PUNCH) == 0)
         return;

@@ -18,12 +18,4 @@ bool yr_env_ack_ok(const uint8_t *body, size_t len);
  *  know.  False at the end. */
 bool yr_env_ack_next(struct yr_rd *rd, uint8_t *status, const uint8_t **eid);
 
-/** ADDRS body.  Errors: YR_ESIZE: more than YR_ADDRS_MAX, or no room. */
-YR_MUST_USE enum yr_err yr_addrs_encode(const struct yr_addr *addrs, size_t count, uint8_t *dst,
-                                        size_t cap, size_t *len);
-/** Total decoder; *count <= YR_ADDRS_MAX, nothing written unless YR_OK.  Errors: YR_EPROTO: not
- *  exactly `n` addresses, too many, or one without a port. */
-YR_MUST_USE enum yr_err yr_addrs_decode(struct yr_addr addrs[YR_ADDRS_MAX], size_t *count,
-                                        const uint8_t *body, size_t len);
-
 #endif

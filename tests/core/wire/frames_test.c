@@ -8,77 +8,6 @@
 
 #include "core/wire/frames.h"
 
-static size_t sample_addrs(struct yr_addr addrs[YR_ADDRS_MAX], size_t count)
-{
-    memset(addrs, 0, YR_ADDRS_MAX * sizeof *addrs);
-    for (size_t i = 0; i < count; i++) {
-        addrs[i].family = i % 2 == 0 ? 4 : 6;
-        memset(addrs[i].ip, (int)(i + 1), i % 2 == 0 ? 4 : 16);
-        addrs[i].port = (uint16_t)(4000 + i);
-    }
-    return count;
-}
-
-static void addresses_come_back_as_sent(void **state)
-{
-    for (size_t n = 0; n <= YR_ADDRS_MAX; n++) {
-        struct yr_addr in[YR_ADDRS_MAX], out[YR_ADDRS_MAX];
-        uint8_t body[512];
-        size_t len, count;
-
-        sample_addrs(in, n);
-        assert_int_equal(yr_addrs_encode(in, n, body, sizeof body, &len), YR_OK);
-        assert_int_equal(yr_addrs_decode(out, &count, body, len), YR_OK);
-        assert_int_equal(count, n);
-        for (size_t i = 0; i < n; i++)
-            assert_true(yr_addr_eq(&in[i], &out[i]));
-    }
-}
-
-static void every_truncation_of_addresses_is_refused_and_writes_nothing(void **state)
-{
-    struct yr_addr in[YR_ADDRS_MAX], out[YR_ADDRS_MAX], untouched[YR_ADDRS_MAX];
-    size_t len, count = 77;
-    uint8_t body[512];
-
-    sample_addrs(in, 5);
-    assert_int_equal(yr_addrs_encode(in, 5, body, sizeof body, &len), YR_OK);
-    memset(out, 0xa5, sizeof out);
-    memset(untouched, 0xa5, sizeof untouched);
-    for (size_t cut = 0; cut < len; cut++) {
-        assert_int_equal(yr_addrs_decode(out, &count, body, cut), YR_EPROTO);
-        assert_memory_equal(out, untouched, sizeof out);
-        assert_int_equal(count, 77);
-    }
-    body[len] = 0;
-    assert_int_equal(yr_addrs_decode(out, &count, body, len + 1), YR_EPROTO);
-}
-
-static void more_addresses_than_the_limit_and_odd_ones_are_refused(void **state)
-{
-    struct yr_addr many[YR_ADDRS_MAX + 1] = {{0}}, out[YR_ADDRS_MAX];
-    uint8_t body[512] = {YR_ADDRS_MAX + 1};
-    size_t len, count;
-
-    sample_addrs(many, YR_ADDRS_MAX);
-    many[YR_ADDRS_MAX] = many[0];
-    assert_int_equal(yr_addrs_encode(many, YR_ADDRS_MAX + 1, body, sizeof body, &len), YR_ESIZE);
-    assert_int_equal(yr_addrs_encode(many, YR_ADDRS_MAX, body, 40, &len), YR_ESIZE);
-    assert_int_equal(yr_addrs_encode(many, YR_ADDRS_MAX, body, sizeof body, &len), YR_OK);
-    body[0] = YR_ADDRS_MAX + 1;
-    assert_int_equal(yr_addrs_decode(out, &count, body, len + 7), YR_EPROTO);
-    assert_int_equal(yr_addrs_decode(out, &count,
-                                     (const uint8_t *)"\x01\x05"
-                                                      "abcd\x01\x00",
-                                     8),
-                     YR_EPROTO); // no such family
-    assert_int_equal(yr_addrs_decode(out, &count,
-                                     (const uint8_t *)"\x01\x04"
-                                                      "abcd\x00\x00",
-                                     8),
-                     YR_EPROTO); // no port
-}
-
 static void acknowledgements_come_back_in_order(void **state)
 {
     uint8_t body[64], eid[YR_EID_LEN], status;
@@ -128,9 +57,6 @@ static void frames_have_names(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(addresses_come_back_as_sent),
-        cmocka_unit_test(every_truncation_of_addresses_is_refused_and_writes_nothing),
-        cmocka_unit_test(more_addresses_than_the_limit_and_odd_ones_are_refused),
         cmocka_unit_test(acknowledgements_come_back_in_order),
         cmocka_unit_test(acknowledgements_of_another_length_are_refused),
         cmocka_unit_test(frames_have_names),
