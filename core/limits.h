@@ -129,9 +129,12 @@
 #define YR_BIRTHDAY_S        10   /* one lasts */
 #define YR_BIRTHDAY_PROBES   1024 /* of it: 256 open ports of 64,512 are met with 98 % */
 #define YR_BIRTHDAY_SOCKETS  256
-#define YR_BIRTHDAY_GAP_MS   10  /* between two probes at random ports: 100 a second */
-#define YR_BIRTHDAY_OPEN_MS  3   /* between two sockets: all are open within a second */
-#define YR_BIRTHDAY_AGAIN_S  300 /* until the next for the same friend */
+#define YR_BIRTHDAY_GAP_MS   10 /* between two probes at random ports: 100 a second */
+#define YR_BIRTHDAY_OPEN_MS  3  /* between two sockets: all are open within a second */
+#define YR_BIRTHDAY_AGAIN_S  30 /* until the second for the same friend: one in 50 has no luck ... \
+                                 */
+#define YR_BIRTHDAY_REST_S 1800 /* ... and until others */
+#define YR_STIR_S          300  /* between two times that a friend heard of is sought anew */
 
 #define YR_RELAY_CIRCUITS_MAX  32        /* that we carry; 2 MB/s if all are busy */
 #define YR_RELAY_CIRCUITS_EACH 8         /* ... with one friend as an end */

@@ -87,16 +87,16 @@ bool yr_ports_birthday(struct yr_paths *p, struct yr_sought *at, bool asked, str
     const unsigned slot = yr_sought_slot(p, at);
     const bool hard = depends(yr_nat_mapping(p->nat));
 
-    if (p->birthday.on || !yr_ports_may_guess(p, at) ||
-        (at->birthday_us != 0 && now.mono_us < at->birthday_us + YR_BIRTHDAY_AGAIN_S * YR_S) ||
+    if (p->birthday.on || !yr_ports_may_guess(p, at) || now.mono_us < at->birthday_us ||
         (!asked && !p->ops.waiting(p->ops.ctx, slot)))
         return false;
     // What friends make us send where they say is bounded for all of them together.
-    if (asked && p->asked_us != 0 && now.mono_us < p->asked_us + YR_BIRTHDAY_AGAIN_S * YR_S)
+    if (asked && now.mono_us < p->asked_us)
         return false;
     if (asked)
-        p->asked_us = now.mono_us;
-    at->birthday_us = now.mono_us;
+        p->asked_us = now.mono_us + YR_BIRTHDAY_AGAIN_S * YR_S;
+    at->birthday_us =
+        now.mono_us + (at->birthdays++ % 2 == 0 ? YR_BIRTHDAY_AGAIN_S : YR_BIRTHDAY_REST_S) * YR_S;
     if (hard && yr_nat_rationed(p->nat)) {
         p->counts[YR_PATH_N_RATIONED]++;
         p->ops.note(p->ops.ctx, slot, YR_WAY_BIRTHDAY, YR_OUT_REFUSED, NULL);

@@ -260,7 +260,7 @@ void yr_seek_stir(struct yr_paths *p, struct yr_sought *at, struct yr_now now)
     if (!urgent(at) || at->needs < 3 || now.mono_us < at->stir_us || !yr_ports_may_guess(p, at) ||
         !p->ops.waiting(p->ops.ctx, yr_sought_slot(p, at)))
         return;
-    at->stir_us = now.mono_us + YR_BIRTHDAY_AGAIN_S * YR_S;
+    at->stir_us = now.mono_us + YR_STIR_S * YR_S;
     at->needs = 1;
     at->need_us = now.mono_us + YR_S;
 }

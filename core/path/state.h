@@ -51,7 +51,8 @@ struct yr_sought {
 
     enum yr_nat_kind mapping; /* the friend's, as he says */
     struct yr_addr outside;   /* ... and where he is outside */
-    yr_us birthday_us;        /* the last one; 0: none */
+    yr_us birthday_us;        /* before then there is no other one */
+    unsigned birthdays;
 
     double answers, offers; /* token buckets */
     yr_us answers_us, offers_us;
@@ -142,7 +143,7 @@ struct yr_paths {
     size_t sockets_due;                           /* to be opened or shut */
 
     struct yr_birthday birthday;
-    yr_us asked_us; /* the last one that a friend asked for; 0: none */
+    yr_us asked_us; /* before then no friend may ask for one */
     struct yr_keepalive keepalive;
     unsigned keepalive_slot;
     uint16_t keepalive_local; /* the test's socket; 0: none */

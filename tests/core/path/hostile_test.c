@@ -226,13 +226,16 @@ static void a_flood_of_offers_costs_a_bounded_number_of_packets(void **state)
     }
     // A burst of 8, then two in ten seconds; at most 16 + 6 * 16 packets each, and one birthday.
     assert_true(w->side[0].packets_out - before <= 10 * (16 + 6 * 16) + 40 + YR_BIRTHDAY_PROBES);
-    before = w->side[0].packets_out;
-    for (unsigned round = 0; round < 20; round++) {
-        const size_t len = offer_of(body, list, YR_COUNT(list), true);
-        assert_int_equal(yr_paths_frame(w->side[0].paths, 0, body, len, faces_now(w)), YR_OK);
-        (void)faces_run(w, 5 * YR_S, false);
+    for (unsigned more = 0; more < 3; more++) { // a second one, and no third
+        before = w->side[0].packets_out;
+        for (unsigned round = 0; round < 20; round++) {
+            const size_t len = offer_of(body, list, YR_COUNT(list), true);
+            assert_int_equal(yr_paths_frame(w->side[0].paths, 0, body, len, faces_now(w)), YR_OK);
+            (void)faces_run(w, 5 * YR_S, false);
+        }
+        assert_true(w->side[0].packets_out - before <=
+                    22 * (16 + 6 * 16) + (more == 0 ? YR_BIRTHDAY_PROBES : 0));
     }
-    assert_true(w->side[0].packets_out - before <= 22 * (16 + 6 * 16)); // not another
     assert_true(counter(&w->side[0], "path.drop.bucket") > 900);
     assert_int_equal(w->side[0].open_most, 0);
     faces_free(w);
