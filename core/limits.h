@@ -147,17 +147,21 @@
 #define YR_RELAY_DAY_ALL       2147483648 /* ... and for all */
 #define YR_RELAY_ASKS_BURST    16         /* circuits a friend asks for at once, then 1 a second */
 #define YR_RELAY_ASK_S         4          /* until a relay that does not answer is given up */
-#define YR_RELAY_IDLE_S        120  /* without a packet: a circuit ends; keepalives are 25 s */
-#define YR_RELAY_HALF_MS       500  /* until the second half of a packet comes no more */
-#define YR_RELAY_REFUSED_S     30   /* who refused is not asked again for that friend ... */
-#define YR_RELAY_DENIED_S      600  /* ... or, if we may not ask him at all, for any */
-#define YR_RELAY_REFUSALS_MAX  128  /* such refusals remembered */
-#define YR_RELAY_PATIENCE_MS   400  /* a friend is looked for so long before one is asked */
-#define YR_RELAY_AGAIN_MS      700  /* until one more is asked, four times; then less often */
-#define YR_RELAY_INBOX_MAX     32   /* packets out of circuits in one packet of a link */
-#define YR_RELAY_TELL_MS       1000 /* from a new link, or set of relays, to the list ... */
-#define YR_RELAY_TELL_BURST    4    /* ... so often at first, then less: */
-#define YR_RELAY_TELL_S        600  /* between two lists told to one friend */
+#define YR_RELAY_IDLE_S        120 /* without a packet: a circuit ends; keepalives are 25 s */
+#define YR_RELAY_HALF_MS       500 /* until the second half of a packet comes no more */
+#define YR_RELAY_REFUSED_S     30  /* who refused is not asked again for that friend ... */
+#define YR_RELAY_DENIED_S      600 /* ... or, if we may not ask him at all, for any */
+#define YR_RELAY_REFUSALS_MAX  128 /* such refusals remembered */
+#define YR_RELAY_PATIENCE_MS   400 /* a friend is looked for so long before one is asked */
+#define YR_RELAY_DEAF_S \
+    15 /* a circuit through which no link comes up is given back: a dial and a half */
+#define YR_RELAY_AGAIN_MS   700 /* until one more is asked, ... */
+#define YR_RELAY_TRIES      8 /* ... so often when a friend was lost, once when somebody came, ... */
+#define YR_RELAY_CALM_S     600  /* ... then so seldom: who comes back asks for us */
+#define YR_RELAY_INBOX_MAX  32   /* packets out of circuits in one packet of a link */
+#define YR_RELAY_TELL_MS    1000 /* from a new link, or set of relays, to the list ... */
+#define YR_RELAY_TELL_BURST 4    /* ... so often at first, then less: */
+#define YR_RELAY_TELL_S     600  /* between two lists told to one friend */
 
 #define YR_BEACON_S          30 /* between two beacons */
 #define YR_BEACON_GAP_S      1  /* ... at least, and between those of a burst */

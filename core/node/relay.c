@@ -112,23 +112,35 @@ static bool doubtful(const struct yr_node *n, unsigned via)
     return !link.up || link.in_doubt;
 }
 
-// false: there is nobody left to ask.
-static bool ask_one(struct yr_node *n, unsigned slot)
+static bool ask(struct yr_node *n, unsigned slot, unsigned via)
 {
     struct yr_addr addr;
+
+    if (doubtful(n, via) || yr_relay_open(n->relay, slot, via, &addr, n->now) != YR_OK)
+        return false;
+    note(n, slot, via, YR_OUT_TRYING);
+    circuit_of(n, slot)->budget--;
+    return true;
+}
+
+// Who has just come, if that is somebody; else each in turn.  false: there is nobody left to ask.
+static bool ask_one(struct yr_node *n, unsigned slot)
+{
+    struct yr_circuit *c = circuit_of(n, slot);
+    const unsigned hint = c->hint;
+    size_t count = 0;
     unsigned via;
 
-    for (size_t i = 0; yr_relay_common(n->relay, slot, i, &via, n->now); i++) {
-        enum yr_err err;
-
-        if (doubtful(n, via))
-            continue;
-        err = yr_relay_open(n->relay, slot, via, &addr, n->now);
-        if (err == YR_OK)
-            note(n, slot, via, YR_OUT_TRYING);
-        if (err == YR_OK || err == YR_EFULL || err == YR_ENOMEM)
+    c->hint = 0;
+    for (; yr_relay_common(n->relay, slot, count, &via, n->now); count++)
+        if (via + 1 == hint && ask(n, slot, via))
             return true;
-    }
+    for (size_t i = 0; i < count; i++)
+        if (yr_relay_common(n->relay, slot, (c->turn + i) % count, &via, n->now) &&
+            ask(n, slot, via)) {
+            c->turn++;
+            return true;
+        }
     return false;
 }
 
@@ -145,6 +157,11 @@ static void seek(struct yr_node *n, unsigned slot)
 
         if (yr_addr_eq(&link.addr, &info.addr) || doubtful(n, info.via))
             continue;
+        if (info.open && !link.up && age > YR_RELAY_DEAF_S * YR_S) { // nobody answers in there
+            yr_relay_close(n->relay, &info.addr, n->now);
+            note(n, slot, info.via, YR_OUT_SILENT);
+            return;
+        }
         asked++;
         // The end that asked dials; when nothing comes of it the other one may.
         if (info.open && !link.dialling && (info.ours || age > YR_RELAY_ASK_S * YR_S)) {
@@ -152,19 +169,30 @@ static void seek(struct yr_node *n, unsigned slot)
             return;
         }
     }
-    if (asked < YR_RELAY_ENDS_EACH && !ask_one(n, slot) && asked == 0)
+    if (asked >= YR_RELAY_ENDS_EACH || circuit_of(n, slot)->budget == 0)
+        return;
+    if (!ask_one(n, slot) && asked == 0) {
         note(n, slot, YR_FRIENDS_MAX, YR_OUT_NOTHING);
+        circuit_of(n, slot)->budget = 0; // until somebody comes, or it is wanted again
+    }
 }
 
-void yr_circuit_need(struct yr_node *n, unsigned slot)
+// Look again, not after `wait`; with as many askings as are left, or so many if that is more.
+static void look(struct yr_node *n, unsigned slot, yr_us wait, unsigned budget)
 {
     struct yr_circuit *c = circuit_of(n, slot);
+    const yr_us at = n->now.mono_us + wait;
 
     if (shut(&n->friends[slot]))
         return;
-    c->tries = 0;
-    if (c->due_us == 0 || c->due_us > n->now.mono_us)
-        c->due_us = n->now.mono_us;
+    c->budget = YR_MAX(c->budget, budget);
+    c->due_us = c->due_us == 0 ? at : YR_MIN(c->due_us, at);
+}
+
+void yr_circuit_need(struct yr_node *n, unsigned slot, unsigned times)
+{
+    // Later on whoever comes back asks for us, as we do for whoever is missing when somebody comes.
+    look(n, slot, 0, times == 0 ? YR_RELAY_TRIES : 0);
 }
 
 static void relay_opened(void *ctx, unsigned slot, unsigned via, const struct yr_addr *addr,
@@ -201,7 +229,7 @@ static void relay_closed(void *ctx, unsigned slot, unsigned via, const struct yr
     if (link.up && yr_addr_eq(&link.addr, addr)) // nothing goes that way any more
         yr_paths_doubt(n->paths, slot, n->now);
     if (yr_paths_lost(n->paths, slot))
-        yr_circuit_need(n, slot);
+        look(n, slot, 0, 0);
 }
 
 const struct yr_relay_ops yr_circuit_relay_ops = {.frame = relay_frame,
@@ -263,17 +291,16 @@ void yr_circuit_enter(struct yr_node *n, unsigned slot)
     const struct yr_friend *f = &n->friends[slot];
 
     yr_relay_set(n->relay, slot, f->id, f->pair.rel, f->pair.out);
-    circuit_of(n, slot)->due_us = n->now.mono_us + YR_RELAY_PATIENCE_MS * YR_MS;
+    look(n, slot, YR_RELAY_PATIENCE_MS * YR_MS, YR_RELAY_TRIES);
 }
 
 void yr_circuit_admit(struct yr_node *n, unsigned slot)
 {
     const struct yr_friend *f = &n->friends[slot];
-    struct yr_circuit *c = circuit_of(n, slot);
 
     yr_relay_block(n->relay, slot, shut(f), n->now);
-    if (!shut(f) && !f->online && c->due_us == 0)
-        c->due_us = n->now.mono_us + YR_RELAY_PATIENCE_MS * YR_MS;
+    if (!f->online)
+        look(n, slot, YR_RELAY_PATIENCE_MS * YR_MS, YR_RELAY_TRIES);
 }
 
 void yr_circuit_remove(struct yr_node *n, unsigned slot)
@@ -293,15 +320,11 @@ void yr_circuit_consent(struct yr_node *n, unsigned slot, enum yr_tri consent)
 // Whom we seek may be there too.
 static void somebody_came(struct yr_node *n, unsigned who)
 {
-    const yr_us soon = n->now.mono_us + YR_RELAY_PATIENCE_MS * YR_MS;
-
     for (unsigned slot = 0; slot < YR_FRIENDS_MAX; slot++) {
-        struct yr_circuit *c = circuit_of(n, slot);
-
-        if (slot == who || shut(&n->friends[slot]) || n->friends[slot].online)
+        if (slot == who || n->friends[slot].online)
             continue;
-        c->tries = 0;
-        c->due_us = c->due_us == 0 ? soon : YR_MIN(c->due_us, soon);
+        circuit_of(n, slot)->hint = who + 1;
+        look(n, slot, YR_RELAY_PATIENCE_MS * YR_MS, 1);
     }
 }
 
@@ -326,8 +349,7 @@ void yr_circuit_lost(struct yr_node *n, unsigned slot)
 {
     yr_relay_down(n->relay, slot, n->now);
     circuit_of(n, slot)->direct = false;
-    circuit_of(n, slot)->tries = 0;
-    circuit_of(n, slot)->due_us = n->now.mono_us + YR_RELAY_PATIENCE_MS * YR_MS;
+    look(n, slot, YR_RELAY_PATIENCE_MS * YR_MS, YR_RELAY_TRIES);
 }
 
 /* ---- lists ---- */
@@ -420,9 +442,12 @@ void yr_circuit_tick(struct yr_node *n)
             c->due_us = 0;
             continue;
         }
-        c->due_us = now + (c->tries < 4 ? YR_RELAY_AGAIN_MS * YR_MS : yr_backoff(c->tries));
-        c->tries++;
+        c->due_us = now + YR_RELAY_AGAIN_MS * YR_MS;
         seek(n, slot);
+        if (c->budget == 0) { // once in a while all the same
+            c->due_us = now + YR_RELAY_CALM_S * YR_S;
+            c->budget = 1;
+        }
     }
 }
 

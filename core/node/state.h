@@ -62,7 +62,8 @@ struct yr_circuit {
     uint8_t list_told[YR_HASH16]; /* hash of the list of relays told to it */
     uint64_t set_told;            /* set of relays that was looked at for that */
     yr_us tell_us;                /* not told before; 0: never was linked */
-    unsigned lists_told, tries;
+    unsigned lists_told;
+    unsigned budget, turn, hint; /* askings left; whose turn it is; who has just come + 1 */
     yr_us due_us; /* a circuit is asked for, if the friend is not linked then; 0: never */
     bool direct;  /* linked, and not through one */
 };
@@ -232,8 +233,9 @@ void yr_circuit_consent(struct yr_node *n, unsigned slot, enum yr_tri consent);
 /** The link is up or goes another way; it is down. */
 void yr_circuit_linked(struct yr_node *n, unsigned slot);
 void yr_circuit_lost(struct yr_node *n, unsigned slot);
-/** The friend cannot be reached, or may not be: a circuit is asked for, now. */
-void yr_circuit_need(struct yr_node *n, unsigned slot);
+/** The friend cannot be reached, or may not be: a circuit is asked for, now.  times: it has been
+ *  said before. */
+void yr_circuit_need(struct yr_node *n, unsigned slot, unsigned times);
 /** A frame of the control channel; those of others are ignored.  Errors: YR_EPROTO. */
 YR_MUST_USE enum yr_err yr_circuit_frame(struct yr_node *n, unsigned slot, uint8_t type,
                                          const uint8_t *body, size_t len);

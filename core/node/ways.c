@@ -39,8 +39,7 @@ static void path_move(void *ctx, unsigned slot, const struct yr_addr *addr)
 
 static void path_need(void *ctx, unsigned slot, unsigned times)
 {
-    (void)times;
-    yr_circuit_need(ctx, slot);
+    yr_circuit_need(ctx, slot, times);
     yr_meet_need(ctx, slot);
 }
 

@@ -377,7 +377,7 @@ static void who_says_no_is_not_used_and_the_refusal_is_told(void **state)
     assert_false(friend_of(sim, ALICE, BOB).online);
     no.number = YR_UNKNOWN;
     (void)sim_do(sim, CAROL, &no);
-    assert_true(sim_run_until(sim, 15 * MINUTE, both_relayed, &ends));
+    assert_true(sim_run_until(sim, 30 * MINUTE, both_relayed, &ends));
     sim_run(sim, 5 * YR_S);
     assert_all_arrived(sim, ALICE, BOB, 1);
     sim_free(sim);
@@ -401,7 +401,7 @@ static void a_node_that_relays_for_nobody_refuses_all_but_those_it_names(void **
         memcpy(yes.conv, sim_id(sim, i == 0 ? ALICE : BOB), YR_ID_LEN);
         (void)sim_do(sim, CAROL, &yes);
     }
-    assert_true(sim_run_until(sim, 15 * MINUTE, both_relayed, &ends));
+    assert_true(sim_run_until(sim, 30 * MINUTE, both_relayed, &ends));
     sim_free(sim);
 }
 
