@@ -179,12 +179,20 @@ void yr_node_close(struct yr_node *n, struct yr_now now)
 {
     n->now = now;
     yr_node_dht_stop(n); // what it knows is kept for the next start
-    yr_links_close_all(n->links, now);
+    // Goodbyes over circuits first, while the links that carry them are there.
+    for (unsigned slot = 0; slot < YR_FRIENDS_MAX; slot++) {
+        struct yr_link_info link;
+        yr_links_info(n->links, slot, &link);
+        if (link.addr.family == YR_FAMILY_VIA)
+            yr_links_close(n->links, slot, now);
+    }
+    n->closing = true; // the others: when these are sent
 }
 
 void yr_node_lock(struct yr_node *n, struct yr_now now)
 {
     n->now = now;
+    n->closing = false;
     if (!n->unlocked)
         return;
     yr_events_fail(n->events, YR_ELOCKED);
@@ -442,34 +450,50 @@ static bool poll_store(struct yr_node *n, struct yr_effect *out)
     return out->txn != NULL;
 }
 
+// The next datagram for the network; those for circuits and signal nodes go their way at once.
+static bool poll_datagram(struct yr_node *n, struct yr_effect *out, uint8_t *buf, size_t cap,
+                          enum yr_purpose *purpose)
+{
+    do {
+        if (n->dht != NULL && (out->len = yr_dht_poll(n->dht, &out->to, buf, cap)) > 0)
+            *purpose = YR_FOR_DHT;
+        else if (!n->has_identity)
+            return false;
+        else if ((out->len = yr_meet_poll(n, &out->to, buf, cap)) > 0)
+            *purpose = YR_FOR_CONTACT;
+        else if ((out->len = yr_contacts_poll(n->contacts, &out->to, buf, cap)) > 0)
+            *purpose = YR_FOR_CONTACT;
+        else if ((out->len = yr_paths_poll(n->paths, n->now, &out->to, buf, cap)) > 0)
+            *purpose = YR_FOR_PATH;
+        else if ((out->len = yr_links_poll(n->links, n->now, &out->to, buf, cap)) > 0)
+            *purpose = YR_FOR_LINK;
+        if (out->len > 0 && out->to.family == YR_FAMILY_VIA)
+            yr_relay_send(n->relay, &out->to, buf, out->len, n->now);
+        else if (out->len > 0 && out->to.family == YR_FAMILY_SIGNAL)
+            yr_meet_send(n, &out->to, buf, out->len);
+    } while (out->len > 0 && !yr_addr_udp(&out->to));
+    return out->len > 0;
+}
+
 static bool poll_send(struct yr_node *n, struct yr_effect *out, uint8_t *buf, size_t cap)
 {
     enum yr_purpose purpose = YR_FOR_LINK;
+    bool sends;
 
     out->kind = YR_FX_SEND;
     if (n->failing || n->tripped != YR_OK || !n->opts.online)
         return false;
     if (n->has_identity && yr_way_socket(n, out))
         return true;
-    do {
-        if (n->dht != NULL && (out->len = yr_dht_poll(n->dht, &out->to, buf, cap)) > 0)
-            purpose = YR_FOR_DHT;
-        else if (!n->has_identity)
-            return false;
-        else if ((out->len = yr_meet_poll(n, &out->to, buf, cap)) > 0)
-            purpose = YR_FOR_CONTACT;
-        else if ((out->len = yr_contacts_poll(n->contacts, &out->to, buf, cap)) > 0)
-            purpose = YR_FOR_CONTACT;
-        else if ((out->len = yr_paths_poll(n->paths, n->now, &out->to, buf, cap)) > 0)
-            purpose = YR_FOR_PATH;
-        else if ((out->len = yr_links_poll(n->links, n->now, &out->to, buf, cap)) > 0)
-            purpose = YR_FOR_LINK;
-        if (out->len > 0 && out->to.family == YR_FAMILY_VIA)
-            yr_relay_send(n->relay, &out->to, buf, out->len, n->now);
-        else if (out->len > 0 && out->to.family == YR_FAMILY_SIGNAL)
-            yr_meet_send(n, &out->to, buf, out->len);
-    } while (out->len > 0 && !yr_addr_udp(&out->to));
-    if (out->len > 0) {
+    sends = poll_datagram(n, out, buf, cap, &purpose);
+    if (!sends && n->closing) {
+        n->closing = false;
+        yr_links_close_all(n->links, n->now);
+        sends = poll_datagram(n, out, buf, cap, &purpose);
+    }
+    if (!n->has_identity && !sends)
+        return false;
+    if (sends) {
         n->traffic[purpose].out += out->len + headers(&out->to);
         yr_nat_sent(&n->nat, n->now, &out->to);
         return true;

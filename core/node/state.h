@@ -99,6 +99,7 @@ struct yr_node {
     struct yr_rooms *rooms;
 
     bool unlocked, has_identity;
+    bool closing; /* goodbyes over circuits are on their way; then the other links close */
     struct yr_identity self;
     uint8_t cert[YR_CERT_LEN];
     char nick[YR_NICK_MAX + 1], status[YR_STATUS_MAX + 1];

@@ -634,6 +634,28 @@ static void both_move_at_once_and_a_common_friend_bridges_the_gap(void **state)
     }
 }
 
+// As long as packets keep their order: it comes through a link that closes right behind it.
+static void a_goodbye_over_a_circuit_is_heard(void **state)
+{
+    const struct sim_link steady = {.delay_us = 20 * YR_MS};
+    struct sim *sim = friends_of_both(1, 1);
+    struct ends ends = {ALICE, BOB};
+
+    (void)state;
+    start_parted(sim);
+    assert_true(sim_run_until(sim, 60 * YR_S, both_relayed, &ends));
+    sim_run(sim, 2 * YR_S);
+    sim_set_link(sim, &steady);
+    yr_node_close(sim_node(sim, ALICE), sim_now(sim, ALICE));
+    sim_drain(sim, ALICE);
+    sim_crash(sim, ALICE);
+    sim_run(sim, YR_S);
+    assert_false(friend_of(sim, BOB, ALICE).online);
+    assert_false(friend_of(sim, CAROL, ALICE).online);
+    assert_true(friend_of(sim, BOB, CAROL).online);
+    sim_free(sim);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -652,6 +674,7 @@ int main(void)
         cmocka_unit_test(a_lossy_network_is_no_reason),
         cmocka_unit_test(two_behind_symmetric_boxes_are_linked_within_a_second),
         cmocka_unit_test(friends_who_have_told_no_list_are_found_all_the_same),
+        cmocka_unit_test(a_goodbye_over_a_circuit_is_heard),
         cmocka_unit_test(a_friend_who_floods_costs_little),
         cmocka_unit_test(both_move_at_once_and_a_common_friend_bridges_the_gap),
     };
