@@ -42,8 +42,8 @@ struct scene {
     struct dhtnet *net;
 };
 
-static void say(const struct scene *s, const char *name, double value, const char *unit, int sense,
-                double goal)
+static void say(const struct scene *s, const char *name, double value, const char *unit,
+                enum dhtscene_sense sense, double goal)
 {
     const struct dhtscene_figure f = {.name = name,
                                       .unit = unit,
@@ -377,7 +377,7 @@ static double guessed(const struct scene *s)
 static void say_pairs(struct scene *s, const struct pairs *p)
 {
     const double size = s->o->nodes <= 2000 ? 0 : s->o->nodes <= 20000 ? 1 : 2;
-    const int at_most =
+    const enum dhtscene_sense at_most =
         s->o->colluding + s->o->stale + s->o->churn == 0 ? DHTSCENE_AT_MOST : DHTSCENE_NO_GOAL;
     const double goal = s->o->colluding >= 30 && s->o->stale >= 30 ? 99
                         : s->o->churn >= 50                        ? 99.5

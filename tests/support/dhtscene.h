@@ -10,7 +10,7 @@
 struct dhtscene_figure {
     const char *name, *unit;
     double value, goal;
-    enum { DHTSCENE_NO_GOAL, DHTSCENE_AT_LEAST, DHTSCENE_AT_MOST } sense;
+    enum dhtscene_sense { DHTSCENE_NO_GOAL, DHTSCENE_AT_LEAST, DHTSCENE_AT_MOST } sense;
     uint64_t hash; /* of the run so far */
 };
 
