@@ -34,7 +34,8 @@ bool yr_addr_askable(const struct yr_addr *addr, bool loopback);
 
 const struct yr_spot *yr_candidates_find(const struct yr_candidates *c, const struct yr_addr *addr);
 /** Add it or learn more of it; the least useful one makes room: the oldest of those where no link
- *  has been, or of the others if they are more than half.  *fresh: it was not there, or is heard on the LAN now. */
+ *  has been, or of the others if they are more than half.  *fresh: it was not there, or is heard on
+ * the LAN now. */
 struct yr_spot *yr_candidates_learn(struct yr_candidates *c, const struct yr_addr *addr,
                                     enum yr_addr_source source, yr_us now, bool *fresh);
 /** The friend tells these, and no others any more. */
