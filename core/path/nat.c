@@ -71,30 +71,47 @@ static size_t worst(const struct yr_nat *nat)
     return 0;
 }
 
-// Eight ports or more, close together, and not simply one after the other.
+// Of how many networks are those who named the ports?
+static size_t port_networks(const struct yr_nat *nat)
+{
+    size_t networks = 0;
+
+    for (size_t i = 0; i < nat->port_count; i++) {
+        size_t k = 0;
+        while (k < i && !same_network(&nat->ports[k].by, &nat->ports[i].by))
+            k++;
+        networks += k == i;
+    }
+    return networks;
+}
+
+// Eight ports or more, close together, and not simply one after the other; by enough networks that
+// one liar cannot keep us from guessing.
 static bool from_a_block(const struct yr_nat *nat)
 {
     uint16_t least = UINT16_MAX, most = 0;
     bool back = false;
 
     for (size_t i = 0; i < nat->port_count; i++) {
-        least = YR_MIN(least, nat->ports[i]);
-        most = YR_MAX(most, nat->ports[i]);
-        back = back || (i > 0 && nat->ports[i] < nat->ports[i - 1]);
+        least = YR_MIN(least, nat->ports[i].port);
+        most = YR_MAX(most, nat->ports[i].port);
+        back = back || (i > 0 && nat->ports[i].port < nat->ports[i - 1].port);
     }
-    return nat->port_count >= TEST_PORTS && back && most - least < TEST_BLOCK;
+    return nat->port_count >= TEST_PORTS && back && most - least < TEST_BLOCK &&
+           port_networks(nat) >= YR_NAT_NETWORKS;
 }
 
-static void note_port(struct yr_nat *nat, uint16_t port)
+static void note_port(struct yr_nat *nat, uint16_t port, const struct yr_addr *by)
 {
     for (size_t i = 0; i < nat->port_count; i++)
-        if (nat->ports[i] == port)
+        if (nat->ports[i].port == port)
             return;
     if (nat->port_count == YR_COUNT(nat->ports)) {
         nat->port_count--;
         memmove(nat->ports, nat->ports + 1, nat->port_count * sizeof nat->ports[0]);
     }
-    nat->ports[nat->port_count++] = port;
+    nat->ports[nat->port_count].port = port;
+    nat->ports[nat->port_count++].by = *by;
     nat->rationed = nat->rationed || from_a_block(nat);
 }
 
@@ -125,7 +142,7 @@ void yr_nat_seen(struct yr_nat *nat, struct yr_now now, const struct yr_addr *fr
         from->family != seen->family || yr_addr_loopback(seen) || yr_addr_multicast(seen))
         return;
     if (seen->family == 4)
-        note_port(nat, seen->port);
+        note_port(nat, seen->port, from);
     first = !yr_nat_outside(nat, seen->family, &before);
     for (size_t i = nat->count; i-- > 0;) {
         if (!same_place(&nat->reports[i].from, from))

@@ -36,7 +36,11 @@ struct yr_nat {
     yr_us changed_us; /* when the first of late saw us elsewhere than before; 0: never */
     struct yr_addr changed_by;
 
-    uint16_t ports[YR_NAT_REPORTS_MAX]; /* outside ones that were seen, the newest last */
+    struct {
+        uint16_t port;
+        struct yr_addr by;
+    } ports[YR_NAT_REPORTS_MAX]; /* outside ones that were seen, the newest last, and who saw them
+                                  */
     size_t port_count;
     bool rationed;
 

@@ -139,6 +139,10 @@ static void ports_from_a_small_block_are_rationed(void **state)
     for (uint8_t i = 0; i < YR_COUNT(drawn); i++)
         says(&nat, (uint8_t)(i + 1), 10, (uint16_t)(drawn[i] * 1301));
     assert_false(yr_nat_rationed(&nat));
+    start(&nat);
+    for (uint8_t i = 0; i < 3 * YR_COUNT(drawn); i++) // two of one network make it up
+        says(&nat, i % 3 == 0 ? 2 : 1, i, drawn[i % YR_COUNT(drawn)]);
+    assert_false(yr_nat_rationed(&nat));
 }
 
 static void who_comes_unasked_shows_the_filter(void **state)
