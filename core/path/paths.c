@@ -85,6 +85,11 @@ void yr_paths_block(struct yr_paths *p, unsigned slot, bool blocked, struct yr_n
         at->next_us = now.mono_us;
         at->need_us = now.mono_us + YR_PATH_SILENT_MS * YR_MS;
     }
+    if (blocked) { // nothing that was begun goes on
+        at->punch_us = 0;
+        at->unsaid = 0;
+        memset(at->late, 0, sizeof at->late);
+    }
     at->blocked = blocked;
 }
 

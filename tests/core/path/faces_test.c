@@ -214,6 +214,22 @@ static void who_moves_while_guessing_shuts_what_was_open_for_it(void **state)
     faces_free(w);
 }
 
+static void who_is_blocked_while_punched_gets_nothing_more(void **state)
+{
+    const struct nat_opts hard = box(NAT_PORT, NAT_PORT);
+    struct faces *w = relayed(8, &hard, &hard);
+    uint64_t before;
+
+    (void)faces_run(w, 150 * YR_MS, false);
+    assert_true(w->side[0].tried[YR_WAY_PUNCH] > 0);
+    before = w->side[0].packets_out;
+    assert_true(before > 0);
+    yr_paths_block(w->side[0].paths, 0, true, faces_now(w));
+    (void)faces_run(w, 10 * YR_S, false);
+    assert_int_equal(w->side[0].packets_out, before);
+    faces_free(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -228,6 +244,7 @@ int main(void)
         cmocka_unit_test(a_direct_link_that_works_costs_nothing),
         cmocka_unit_test(the_keepalive_is_what_the_box_remembers),
         cmocka_unit_test(who_moves_while_guessing_shuts_what_was_open_for_it),
+        cmocka_unit_test(who_is_blocked_while_punched_gets_nothing_more),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
