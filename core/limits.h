@@ -88,29 +88,27 @@
 #define YR_PINGS_MAX  32 /* own PINGs not answered yet */
 #define YR_PING_S     10 /* until one is given up */
 
-#define YR_PROBE_BURST     32   /* probes of a friend answered at once: 16 addresses, twice ... */
-#define YR_PROBE_RATE      8    /* ... then so many a second */
-#define YR_PROBE_QUEUE_MAX 128  /* probes and answers that wait to leave; rounds wait for room */
-#define YR_PROBES_OUT_MAX  2048 /* probes whose answers count: twice a birthday */
-#define YR_PROBE_WINDOW    1024 /* clock values, ms: a probe may come so much late */
-#define YR_PROBE_LEASE_MS                                                                          \
-    4000                        /* of clock made durable ahead: a round needs no commit of its own \
-                                 */
-#define YR_PROBE_HURRY_S    2   /* between two rounds asked for at once */
-#define YR_PROBE_FRESH_S    30  /* an answer to an older probe is late */
-#define YR_PATH_SILENT_MS   400 /* without an answer: a circuit, the DHT are asked too */
-#define YR_TELL_S           5 /* between two times that friends are told where others see us; doubled ... */
-#define YR_TELLS_MAX        7 /* ... so often: ten minutes */
-#define YR_OFFER_BURST      8 /* offers of a friend acted on at once: what two say who both seek, */
-#define YR_OFFER_S          5 /* ... then one so often: at most 6 rounds to 16 addresses each */
-#define YR_OFFERS_HELD      8 /* signals that wait for their clocks to be durable */
-#define YR_OFFER_RELAYS_MAX 8 /* blinded names of friends in one */
-#define YR_SIGNAL_ADDRS_MAX 8 /* addresses in one that travels as a signal */
-#define YR_SIGNAL_BYTES     640 /* of every signal between friends: its size says nothing */
-#define YR_LATE_MAX         2   /* answers that a friend has asked us to give later */
-#define YR_LATE_S_MAX       200 /* how much later */
-#define YR_SOCKETS_MAX      256 /* opened for a birthday or a test; each is a port of the NAT */
-#define YR_TRIES_KEPT       32  /* attempts to reach a friend that can be shown */
+#define YR_PROBE_BURST      32   /* probes of a friend answered at once: 16 addresses, twice ... */
+#define YR_PROBE_RATE       8    /* ... then so many a second */
+#define YR_PROBE_QUEUE_MAX  128  /* probes and answers that wait to leave; rounds wait for room */
+#define YR_PROBES_OUT_MAX   2048 /* probes whose answers count: twice a birthday */
+#define YR_PROBE_WINDOW     1024 /* clock values, ms: a probe may come so much late */
+#define YR_PROBE_LEASE_MS   4000 /* of clock made durable ahead: a round is no commit */
+#define YR_PROBE_HURRY_S    2    /* between two rounds asked for at once */
+#define YR_PROBE_FRESH_S    30   /* an answer to an older probe is late */
+#define YR_PATH_SILENT_MS   400  /* without an answer: a circuit, the DHT are asked too */
+#define YR_TELL_S           5    /* until friends are told again where we are seen; doubled ... */
+#define YR_TELLS_MAX        7    /* ... so often: ten minutes */
+#define YR_OFFER_BURST      8    /* offers of a friend acted on at once: of two who both seek ... */
+#define YR_OFFER_S          5    /* ... then one so often: at most 6 rounds to 16 addresses each */
+#define YR_OFFERS_HELD      8    /* signals that wait for their clocks to be durable */
+#define YR_OFFER_RELAYS_MAX 8    /* blinded names of friends in one */
+#define YR_SIGNAL_ADDRS_MAX 8    /* addresses in one that travels as a signal */
+#define YR_SIGNAL_BYTES     640  /* of every signal between friends: its size says nothing */
+#define YR_LATE_MAX         2    /* answers that a friend has asked us to give later */
+#define YR_LATE_S_MAX       200  /* how much later */
+#define YR_SOCKETS_MAX      256  /* opened for a birthday or a test; each is a port of the NAT */
+#define YR_TRIES_KEPT       32   /* attempts to reach a friend that can be shown */
 
 #define YR_NAT_NETWORKS      3    /* that must agree on where we are: one may lie */
 #define YR_NAT_REPORTS_MAX   16   /* of where we are seen */
@@ -128,13 +126,12 @@
 #define YR_KEEPALIVE_CALM_S  60   /* in one place, and of a link, before that is looked for */
 #define YR_BIRTHDAY_S        10   /* one lasts */
 #define YR_BIRTHDAY_PROBES   1024 /* of it: 256 open ports of 64,512 are met with 98 % */
-#define YR_BIRTHDAY_SOCKETS  256
-#define YR_BIRTHDAY_GAP_MS   10 /* between two probes at random ports: 100 a second */
-#define YR_BIRTHDAY_OPEN_MS  3  /* between two sockets: all are open within a second */
-#define YR_BIRTHDAY_AGAIN_S  30 /* until the second for the same friend: one in 50 has no luck ... \
-                                 */
-#define YR_BIRTHDAY_REST_S 1800 /* ... and until others */
-#define YR_STIR_S          300  /* between two times that a friend heard of is sought anew */
+#define YR_BIRTHDAY_SOCKETS  256  /* as many ports of the NAT, for so long */
+#define YR_BIRTHDAY_GAP_MS   10   /* between two probes at random ports: 100 a second */
+#define YR_BIRTHDAY_OPEN_MS  3    /* between two sockets: all are open within a second */
+#define YR_BIRTHDAY_AGAIN_S  30   /* until the second for a friend: one in 50 has no luck ... */
+#define YR_BIRTHDAY_REST_S   1800 /* ... and until others */
+#define YR_STIR_S            300  /* between two times that a friend heard of is sought anew */
 
 #define YR_RELAY_CIRCUITS_MAX  32        /* that we carry; 2 MB/s if all are busy */
 #define YR_RELAY_CIRCUITS_EACH 8         /* ... with one friend as an end */
