@@ -74,7 +74,7 @@ def test_a_change_of_address_is_noticed_within_two_seconds(couple, told, who):
     with Exchange(speaker, mover, period=0.25, both=False) as talk:
         talk.wait(4)
         mover.host.readdress()
-        talk.wait(16)
+        talk.wait(12)
     told(f"{who} changes address: slowest text {talk.check(gap=2):.2f} s")
 
 
@@ -85,7 +85,7 @@ def test_a_change_of_network_is_noticed_within_two_seconds(net, couple, told):
     with Exchange(alice, bob, period=0.25, both=False) as talk:
         talk.wait(4)
         bob.host.move(cafe)
-        talk.wait(16)
+        talk.wait(12)
     told(f"bob takes his laptop to a café: slowest text {talk.check(gap=2):.2f} s")
 
 
@@ -97,7 +97,7 @@ def test_a_traveller_loses_nothing(net, couple, told):
         for i, stop in enumerate(stops):
             talk.wait(8 * (i + 1))
             bob.host.move(stop)
-        talk.wait(8 * len(stops) + 12)
+        talk.wait(8 * len(stops) + 8)
     told(f"{len(stops)} networks in {8 * len(stops) // 4} s: slowest text {talk.check(gap=3):.2f} s")
 
 
