@@ -561,7 +561,8 @@ static bool may_move(const struct yr_conn *conn, const struct yr_addr *from)
 
     if (yr_addr_udp(from) || !yr_addr_udp(&conn->addr))
         return true;
-    return conn->in_doubt || now - conn->direct_us >= YR_LINK_DIRECT_S * YR_S;
+    return conn->in_doubt || yr_addr_eq(from, &conn->expected) ||
+           now - conn->direct_us >= YR_LINK_DIRECT_S * YR_S;
 }
 
 void yr_conn_move(struct yr_conn *conn, const struct yr_addr *to)
@@ -573,6 +574,7 @@ void yr_conn_move(struct yr_conn *conn, const struct yr_addr *to)
     }
     if (yr_addr_udp(to) && !yr_addr_udp(&conn->addr))
         conn->direct_us = conn->links->now.mono_us;
+    memset(&conn->expected, 0, sizeof conn->expected);
     conn->addr = *to;
     conn->moved = true;
     if (conn->link == NULL || conn->state != YR_CONN_UP)

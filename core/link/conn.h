@@ -83,6 +83,7 @@ struct yr_conn {
     bool confirmed;  /* no packet of the handshake follows: any may be smaller than 1,200 bytes */
     bool moved;      /* addr is news to the links' owner */
     yr_us direct_us; /* when a fresh packet last came from a UDP address */
+    struct yr_addr expected; /* a circuit that the friend may turn to; family 0: none */
 
     /* The way is in doubt when what asks for an answer gets none. */
     bool asking;            /* the packet being written wants an answer */

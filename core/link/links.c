@@ -501,6 +501,19 @@ void yr_links_move(struct yr_links *links, unsigned slot, const struct yr_addr *
     yr_conn_nudge(conn);
 }
 
+void yr_links_expect(struct yr_links *links, unsigned slot, const struct yr_addr *addr,
+                     struct yr_now now)
+{
+    struct yr_link *link = link_at(links, slot);
+    struct yr_conn *conn = link != NULL ? link->active : NULL;
+
+    if (conn == NULL || conn->state != YR_CONN_UP || yr_addr_eq(&conn->addr, addr))
+        return;
+    links->now = now;
+    conn->expected = *addr;
+    yr_conn_nudge(conn);
+}
+
 void yr_links_keepalive(struct yr_links *links, unsigned slot, unsigned seconds, struct yr_now now)
 {
     struct yr_link *link = link_at(links, slot);

@@ -16,7 +16,8 @@
  * Where a link's packets go is an address below QUIC, which knows nothing of it.  A packet that is
  * authentic and newer than all before moves it: between UDP addresses, and from a circuit to a UDP
  * address, at once; from a UDP address to a circuit only when that one has been silent for
- * YR_LINK_DIRECT_S or is in doubt.  The owner moves it too: yr_links_move. */
+ * YR_LINK_DIRECT_S or is in doubt, or the circuit is expected: yr_links_expect.  The owner moves it
+ * too: yr_links_move. */
 #ifndef YR_LINKS_H
 #define YR_LINKS_H
 
@@ -132,6 +133,12 @@ YR_MUST_USE enum yr_err yr_links_datagram(struct yr_links *links, unsigned slot,
  *  connection stays as it is; `path` is told.  Nothing happens while the link is down. */
 void yr_links_move(struct yr_links *links, unsigned slot, const struct yr_addr *addr,
                    struct yr_now now);
+
+/** The friend may be about to turn to a circuit at addr, if who carries it speaks the truth: the
+ *  next fresh packet from there moves the link at once, and the way that it has is asked whether it
+ *  still works.  Nothing happens while the link is down. */
+void yr_links_expect(struct yr_links *links, unsigned slot, const struct yr_addr *addr,
+                     struct yr_now now);
 
 /** How long this link may be quiet before a packet goes out to keep NATs open, clamped to
  *  YR_LINK_KEEPALIVE_S_MIN..MAX; the friend is told.  Kept until the slot is removed.  A link ends

@@ -199,11 +199,15 @@ static void relay_opened(void *ctx, unsigned slot, unsigned via, const struct yr
                          bool ours)
 {
     struct yr_node *n = ctx;
+    struct yr_link_info link;
 
     note(n, slot, via, YR_OUT_WORKED);
-    if (!ours) // he has a reason to ask: a link that we think well of may be dead
-        yr_paths_doubt(n->paths, slot, n->now);
-    if (ours || n->friends[slot].online) // the end that asked dials
+    // A friend who asks has a reason, but only who carries says that he asked: a link that works is
+    // not moved for that, or it could be cut by him.  The friend's own packets will.
+    if (!ours)
+        yr_links_expect(n->links, slot, addr, n->now);
+    yr_links_info(n->links, slot, &link);
+    if (ours || (link.up && link.in_doubt)) // the end that asked dials
         yr_paths_circuit(n->paths, slot, addr, n->now);
 }
 

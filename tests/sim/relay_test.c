@@ -605,6 +605,40 @@ static void a_friend_who_floods_costs_little(void **state)
     sim_free(sim);
 }
 
+// Carol says again and again that alice asks for a circuit to bob.  She does not.
+static void who_invents_calls_cannot_cut_a_link_that_works(void **state)
+{
+    struct sim *sim = friends_of_both(57, 1);
+    struct yr_node *carol = sim_node(sim, CAROL);
+    const unsigned slot = slot_of(sim, CAROL, BOB);
+
+    assert_true(direct(sim, BOB, ALICE));
+    for (unsigned i = 0; i < 30; i++) {
+        struct yr_relay_msg msg = {.type = YR_FRAME_RELAY_CALL,
+                                   .route =
+                                       (uint16_t)(2000 + 2 * i + carol->relay->friends[slot]->dir)};
+        uint8_t body[YR_RELAY_MSG_MAX];
+        size_t len;
+
+        yr_kdf(msg.hash, sizeof msg.hash, sim_id(sim, ALICE), YR_LABEL_RELAY_FROM, msg.nonce,
+               sizeof msg.nonce);
+        len = yr_relay_msg_encode(&msg, body);
+        assert_int_equal(yr_links_send(carol->links, slot, YR_CHANNEL_CONTROL, msg.type, body, len),
+                         YR_OK);
+        sim_drain(sim, CAROL);
+        for (unsigned k = 0; k < 10; k++) {
+            sim_run(sim, 50 * YR_MS);
+            assert_true(direct(sim, BOB, ALICE));
+        }
+        say(sim, BOB, ALICE, i);
+        sim_run(sim, 500 * YR_MS);
+        assert_int_equal(sim_history_count(sim, ALICE, BOB), i + 1);
+    }
+    assert_true(counter(sim, BOB, "relay.opened") >= 30);
+    assert_all_arrived(sim, ALICE, BOB, 30);
+    sim_free(sim);
+}
+
 // 1 text a second for a minute; both change their address in the middle of it.
 static void both_move_at_once_and_a_common_friend_bridges_the_gap(void **state)
 {
@@ -676,6 +710,7 @@ int main(void)
         cmocka_unit_test(friends_who_have_told_no_list_are_found_all_the_same),
         cmocka_unit_test(a_goodbye_over_a_circuit_is_heard),
         cmocka_unit_test(a_friend_who_floods_costs_little),
+        cmocka_unit_test(who_invents_calls_cannot_cut_a_link_that_works),
         cmocka_unit_test(both_move_at_once_and_a_common_friend_bridges_the_gap),
     };
 

@@ -128,6 +128,27 @@ static void a_link_in_doubt_follows_to_a_circuit_at_once(void **state)
     world_free(&w);
 }
 
+static void a_circuit_that_is_expected_takes_over_once_the_friend_uses_it(void **state)
+{
+    const struct yr_addr via[2] = {world_via(1), world_via(0)};
+    struct world w;
+
+    connect_ends(&w, 69);
+    world_run(&w, NULL, 100 * YR_MS);
+    yr_links_expect(w.ends[1].links, 0, &via[1], w.now);
+    world_run(&w, NULL, 5 * YR_S); // a word of who carries moves nothing
+    assert_true(yr_addr_udp(&w.ends[1].links->slots[0]->active->addr));
+    say_everywhere(&w, 1);
+    assert_true(world_run(&w, talk_done, 5 * YR_S));
+    world_run(&w, NULL, 100 * YR_MS);
+    w.cut_direct = true;
+    yr_links_move(w.ends[0].links, 1, &via[0], w.now);
+    world_run(&w, NULL, 200 * YR_MS);
+    assert_false(yr_addr_udp(&w.ends[1].links->slots[0]->active->addr));
+    assert_int_equal(w.ends[1].doubts, 0);
+    world_free(&w);
+}
+
 static void a_direct_packet_takes_a_link_off_its_circuit_at_once(void **state)
 {
     const struct yr_addr via = world_via(1);
@@ -346,6 +367,7 @@ int main(void)
         cmocka_unit_test(after_a_move_something_is_asked_at_once),
         cmocka_unit_test(a_packet_from_a_circuit_moves_a_link_only_when_the_direct_way_is_silent),
         cmocka_unit_test(a_link_in_doubt_follows_to_a_circuit_at_once),
+        cmocka_unit_test(a_circuit_that_is_expected_takes_over_once_the_friend_uses_it),
         cmocka_unit_test(a_direct_packet_takes_a_link_off_its_circuit_at_once),
         cmocka_unit_test(another_socket_of_ours_is_another_way),
         cmocka_unit_test(what_stays_without_an_answer_is_doubted_once_and_every_two_seconds),
