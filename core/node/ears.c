@@ -237,8 +237,11 @@ void yr_meet_told(struct yr_node *n, unsigned slot, const struct yr_dht_ear *ear
     struct yr_dht_ear good[YR_RV_RELAYS_MAX];
     const size_t kept = take(n, good, ears, count);
 
-    if (kept == 0 || unix_ms < rv->ears_ms)
-        return; // an old record must not replace what it told since
+    // An old record must not replace what it told since, unless by a clock that ran ahead.
+    if (kept == 0 || (unix_ms < rv->ears_ms &&
+                      rv->ears_ms <= (uint64_t)YR_MAX(n->now.wall_ms + yr_meet_clock_offset(n), 0) +
+                                         YR_RENDEZVOUS_EDGE_S * 1000))
+        return;
     memcpy(rv->ears, good, sizeof good);
     rv->ear_count = kept;
     rv->ears_ms = unix_ms;

@@ -624,6 +624,17 @@ static struct yr_meet_job *job_of(struct yr_node *n, uint64_t search)
     return NULL;
 }
 
+// Of the epoch before, and we know better?  What was written by a clock that ran ahead counts no
+// more than that clock may.
+static bool outdated(const struct yr_node *n, const struct yr_rv *rv,
+                     const struct yr_whereabouts *where)
+{
+    uint64_t now_s;
+
+    return where->unix_s < rv->heard_s && yr_meet_time(n, &now_s) &&
+           rv->heard_s <= now_s + YR_RENDEZVOUS_EDGE_S;
+}
+
 static void friend_found(struct yr_node *n, unsigned slot, const struct yr_whereabouts *where)
 {
     struct yr_friend *f = &n->friends[slot];
@@ -633,8 +644,8 @@ static void friend_found(struct yr_node *n, unsigned slot, const struct yr_where
     if (yr_cert_open(&cert, where->cert) != YR_OK || memcmp(cert.id, f->id, 32) != 0 ||
         memcmp(cert.dev, f->dev, 32) != 0)
         return;
-    if (where->unix_s < rv->heard_s)
-        return; // of the epoch before, and we know better
+    if (outdated(n, rv, where))
+        return;
     rv->heard_s = where->unix_s;
     rv->found = true;
     yr_meet_told(n, slot, where->relays, where->relay_count, (uint64_t)where->unix_s * 1000);
@@ -649,7 +660,7 @@ static void inviter_found(struct yr_node *n, struct yr_rv *rv, const struct yr_w
     struct yr_addr good[YR_RV_ADDRS_MAX], way = {0};
     size_t count = 0;
 
-    if (where->unix_s < rv->heard_s)
+    if (outdated(n, rv, where))
         return;
     rv->heard_s = where->unix_s;
     for (size_t i = 0; i < where->addr_count; i++)

@@ -22,7 +22,8 @@ static void fill(struct yr_paths *p, struct yr_sought *at, struct yr_offer *offe
 
     memset(offer, 0, sizeof *offer);
     p->ops.here(p->ops.ctx, yr_sought_slot(p, at), offer);
-    offer->ms = (uint64_t)YR_MAX(now.wall_ms, 0);
+    // After a restart signals are ahead of the clock: this is newer than they.
+    offer->ms = YR_MAX((uint64_t)YR_MAX(now.wall_ms, 0), at->clock.signal_ours);
     offer->flags = flags;
     yr_random(p->rng, offer->random, sizeof offer->random);
     offer->mapping = yr_nat_mapping(p->nat);

@@ -375,6 +375,28 @@ static void word_that_reached_nobody_is_left_again(void **state)
     sim_free(w.sim);
 }
 
+static void ahead(const struct world *w, unsigned node, unsigned friend)
+{
+    struct yr_node *n = sim_node(w->sim, node);
+
+    n->meet->rvs[yr_friend_slot(n, friend_of(w->sim, node, friend))].heard_s =
+        (uint32_t)(n->now.wall_ms / 1000) + 3600;
+}
+
+static void a_clock_that_ran_ahead_and_was_set_right_hides_nobody(void **state)
+{
+    const struct world w = lost_friends(13, 3);
+
+    come_back(&w, w.a);
+    sim_run(w.sim, 30 * YR_S);
+    sim_restart(w.sim, w.b);
+    ahead(&w, w.a, w.b);
+    ahead(&w, w.b, w.a);
+    come_back(&w, w.b);
+    assert_true(sim_run_linked(w.sim, w.a, w.b, 10 * YR_S));
+    sim_free(w.sim);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -390,6 +412,7 @@ int main(void)
         cmocka_unit_test(who_has_not_been_seen_for_a_month_is_looked_for_once_a_day_and_found),
         cmocka_unit_test(who_is_waited_for_is_looked_for_at_once),
         cmocka_unit_test(word_that_reached_nobody_is_left_again),
+        cmocka_unit_test(a_clock_that_ran_ahead_and_was_set_right_hides_nobody),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
