@@ -344,8 +344,8 @@
 #define YR_DHT_SIGNAL_S       120  /* each so long: NATs forget in about that */
 #define YR_DHT_DIALBACKS      3    /* networks that must have reached us before we serve ... */
 #define YR_DHT_STABLE_S       1200 /* ... and so long since the first: laptops come and go */
-#define YR_DHT_QUIET_S        300  /* who was sent nothing for so long reaches us past any filter */
-#define YR_DHT_UNREACHED_S    240  /* nobody did, though asked to: we serve no more */
+#define YR_DHT_QUIET_S        180  /* to twice that: who was sent nothing so long passes filters */
+#define YR_DHT_UNREACHED_S    280  /* nobody did, though asked to: we serve no more */
 #define YR_DHT_REFRESH_S      3600 /* the first bucket with room is looked through: 15 KB each time */
 #define YR_DHT_KEY_S          86400 /* a client is somebody else each day */
 #define YR_DHT_KEY_LATE_S     90000 /* ... even if it has always something to do */

@@ -11,7 +11,9 @@
 #define LOST_US            (200 * YR_S) /* between two questions to who was lost; twice at most */
 #define LOST_AGE_US        (600 * YR_S) /* who was here for less is not missed */
 #define DIAL_US            (60 * YR_S)  /* between two wishes to be dialled */
-#define DIAL_SOON_US       (20 * YR_S)  /* ... of a server that nobody has reached for so long */
+#define DIAL_TRIES         20           /* ... and then they come less often */
+#define DIAL_RARE_US       (600 * YR_S)
+#define DIAL_SOON_US       (20 * YR_S) /* ... of a server that nobody has reached for so long */
 
 static const char *const counter_names[] = {
 #define X(NAME, text) text,
@@ -232,7 +234,7 @@ static bool enqueue(struct yr_dht *dht, struct yr_dht_packet *p)
 
 bool yr_dht_send(struct yr_dht *dht, const struct yr_dht_contact *to, const struct yr_dht_msg *msg)
 {
-    struct yr_dht_peer *peer = yr_dht_keys_make(&dht->keys, to->pk);
+    const struct yr_dht_peer *peer = yr_dht_keys_make(&dht->keys, to->pk);
     uint8_t plain[YR_DHT_PLAIN_MAX], nonce[YR_NONCE_LEN];
     struct yr_dht_packet *p;
     size_t len;
@@ -249,7 +251,7 @@ bool yr_dht_send(struct yr_dht *dht, const struct yr_dht_contact *to, const stru
     yr_dht_seal(p->bytes, peer->k, dht->keys.own.public_key, nonce, plain, len);
     p->to = to->addr;
     p->len = len + YR_DHT_OVERHEAD;
-    peer->sent_us = dht->keys.now_us;
+    yr_dht_lately_sent(&dht->lately, dht->keys.secret, &to->addr, dht->opts.lax, dht->keys.now_us);
     dht->counters[YR_DHT_N_SENT]++;
     return true;
 }
@@ -441,6 +443,7 @@ static void dialled_back(struct yr_dht *dht, const struct yr_addr *from, yr_us n
     if (dht->dialback_count == 0)
         dht->dialback_us = now;
     dht->dialback_nets[dht->dialback_count++] = net;
+    dht->dial_tries = 0;
 }
 
 static void choose_role(struct yr_dht *dht, yr_us now)
@@ -460,6 +463,7 @@ static void choose_role(struct yr_dht *dht, yr_us now)
     }
     if (dht->serves && now - dht->unasked_us > YR_DHT_UNREACHED_S * YR_S) {
         dht->dialback_count = 0; // a gateway may have forgotten the port it had mapped
+        dht->dial_tries = 0;
         dht->serves = false;
     }
     if (!dht->serves && dht->dialback_count == YR_DHT_DIALBACKS &&
@@ -614,6 +618,17 @@ static void answered(struct yr_dht *dht, struct yr_dht_peer *peer,
     ended(dht, rq, msg, now);
 }
 
+void yr_dht_sent(struct yr_dht *dht, struct yr_now now, const struct yr_addr *to)
+{
+    if (dht->opts.role == YR_DHT_AUTO)
+        yr_dht_lately_sent(&dht->lately, dht->keys.secret, to, dht->opts.lax, now.mono_us);
+}
+
+bool yr_dht_unasked(struct yr_dht *dht, const struct yr_addr *from, yr_us now)
+{
+    return !yr_dht_lately_has(&dht->lately, dht->keys.secret, from, dht->opts.lax, now);
+}
+
 // Strangers may cost us so many Diffie-Hellmans a second in all.
 static bool may_derive(struct yr_dht *dht, yr_us now)
 {
@@ -672,7 +687,7 @@ static bool recv_one(struct yr_dht *dht, const struct yr_addr *from, const uint8
     if (!stranger && !yr_dht_within_rate(dht, from, now))
         return false;
     dht->counters[YR_DHT_N_REQUESTS]++;
-    if (peer->sent_us == 0 || now - peer->sent_us > YR_DHT_QUIET_S * YR_S)
+    if (yr_dht_unasked(dht, from, now))
         dht->unasked_us = now;
     yr_dht_serve(dht, &contact, &msg, now);
     return true;
@@ -779,6 +794,7 @@ void yr_dht_moved(struct yr_dht *dht, struct yr_now now)
         dht->serves = false;
     memset(dht->votes, 0, sizeof dht->votes);
     dht->dialback_count = 0;
+    dht->dial_tries = 0;
     dht->dialback_addr = (struct yr_addr){0};
     if (!dht->serves)
         renew_key(dht, now.mono_us);
@@ -862,22 +878,31 @@ static void maintain_step(struct yr_dht *dht, yr_us now)
     choose_role(dht, now);
 }
 
+// Rather one whom we know anyway: each one that we write to cannot come unasked for a while.
+static const struct yr_dht_contact *dial_by(struct yr_dht *dht, yr_us now)
+{
+    const struct yr_dht_table *table = &dht->tables[dht->tables[0].count == 0];
+    const struct yr_dht_contact *who = NULL;
+
+    for (int tries = 0; tries < 8 && (who == NULL || yr_dht_unasked(dht, &who->addr, now)); tries++)
+        who = &yr_dht_table_at(table, yr_dht_draw(dht) % table->count)->contact;
+    return who;
+}
+
 static void dial_step(struct yr_dht *dht, yr_us now)
 {
     const bool reached = now - dht->unasked_us < DIAL_US;
-    const size_t n = dht->tables[0].count;
 
     if (now < dht->dial_us)
         return;
-    dht->dial_us = now + (dht->serves && !reached ? DIAL_SOON_US : DIAL_US);
+    dht->dial_us = now + (dht->serves                    ? reached ? DIAL_US : DIAL_SOON_US
+                          : dht->dial_tries < DIAL_TRIES ? DIAL_US
+                                                         : DIAL_RARE_US);
     if (dht->opts.role != YR_DHT_AUTO || yr_dht_known(dht) < YR_DHT_DIALBACKS + 1 ||
         (dht->dialback_count == YR_DHT_DIALBACKS && (!dht->serves || reached)))
         return;
-    (void)yr_dht_ping(
-        dht,
-        n > 0 ? &yr_dht_table_at(&dht->tables[0], yr_dht_draw(dht) % n)->contact
-              : &yr_dht_table_at(&dht->tables[1], yr_dht_draw(dht) % dht->tables[1].count)->contact,
-        YR_DHT_FOR_TABLE, YR_DHT_PING_DIAL, now);
+    dht->dial_tries++; // most who are behind a NAT will not be reached by the next one either
+    (void)yr_dht_ping(dht, dial_by(dht, now), YR_DHT_FOR_TABLE, YR_DHT_PING_DIAL, now);
 }
 
 static void expire(struct yr_dht *dht, yr_us now)

@@ -111,6 +111,9 @@ size_t yr_dht_export(const struct yr_dht *dht, struct yr_dht_contact *out, size_
 /** A datagram that begins with YR_DHT_TYPE.  Total. */
 void yr_dht_recv(struct yr_dht *dht, struct yr_now now, const struct yr_addr *from,
                  const uint8_t *packet, size_t len);
+/** Something that is not of the DHT leaves for there, by the same socket: whoever answers has not
+ *  come unasked. */
+void yr_dht_sent(struct yr_dht *dht, struct yr_now now, const struct yr_addr *to);
 void yr_dht_tick(struct yr_dht *dht, struct yr_now now);
 /** The next datagram to send: its length, 0: none.  cap >= YR_DATAGRAM_MAX. */
 size_t yr_dht_poll(struct yr_dht *dht, struct yr_addr *to, uint8_t *buf, size_t cap);

@@ -137,7 +137,6 @@ struct yr_dht_peer {
     uint64_t addr;   /* likewise of the address it answered from last ... */
     yr_us proven_us; /* ... which was then; 0: never */
     yr_us used_us;
-    yr_us sent_us; /* when we last sent to it; 0: never */
     struct yr_dht_peer *older, *newer;
 };
 

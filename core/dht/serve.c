@@ -309,7 +309,8 @@ static void serve_ping(struct yr_dht *dht, const struct yr_dht_contact *from,
     struct yr_dht_msg reply = {.op = YR_DHT_PING, .addr = from->addr};
     const struct yr_dht_table *table = yr_dht_table_of(dht, from->addr.family);
     const struct yr_dht_peer *peer = yr_dht_keys_find(&dht->keys, from->pk);
-    const bool unasked = peer == NULL || peer->proven_us == 0;
+    const bool unknown = peer == NULL || peer->proven_us == 0,
+               unasked = yr_dht_unasked(dht, &from->addr, now); // ask before we answer
 
     reply_to(dht, from, msg->txid, &reply);
     if (dht->request_count > YR_DHT_REQUESTS_MAX / 2)
@@ -318,7 +319,7 @@ static void serve_ping(struct yr_dht *dht, const struct yr_dht_contact *from,
         (void)yr_dht_ping(dht, from, YR_DHT_FOR_DIAL, 0, now);
     else if (!dht->serves && dht->opts.role == YR_DHT_AUTO && unasked)
         (void)yr_dht_ping(dht, from, YR_DHT_FOR_PROOF, 0, now);
-    else if (msg->server && unasked && yr_dht_table_find(table, from->pk) == NULL)
+    else if (msg->server && unknown && yr_dht_table_find(table, from->pk) == NULL)
         (void)yr_dht_ping(dht, from, YR_DHT_FOR_TABLE, 0, now);
 }
 

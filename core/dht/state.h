@@ -3,6 +3,7 @@
 #define YR_DHT_STATE_H
 
 #include "core/dht/dht.h"
+#include "core/dht/lately.h"
 #include "core/dht/lookup.h"
 
 /*    X(NAME, counter) */
@@ -170,7 +171,9 @@ struct yr_dht {
     size_t dialback_count;
     yr_us dialback_us; /* the first of them */
     struct yr_addr dialback_addr;
-    yr_us unasked_us; /* when last somebody reached us to whom we had long sent nothing */
+    struct yr_dht_lately lately;
+    unsigned dial_tries; /* wishes to be dialled since something came of one */
+    yr_us unasked_us;    /* when last somebody reached us to whom we had long sent nothing */
 
     uint8_t ears[YR_DHT_EARS][YR_DHT_SIGNAL_LEN];
     size_t ear_next;
@@ -217,6 +220,8 @@ void yr_dht_inner_answered(struct yr_dht *dht, const struct yr_dht_request *rq,
 bool yr_dht_pass_on(struct yr_dht *dht, const struct yr_dht_msg *msg, yr_us now);
 /** The node to forward to lives: now forward. */
 void yr_dht_forward(struct yr_dht *dht, struct yr_dht_request *rq, yr_us now);
+/** Did this packet come from where we have not sent anything lately? */
+bool yr_dht_unasked(struct yr_dht *dht, const struct yr_addr *from, yr_us now);
 /** Ask this one to dial `who`. */
 void yr_dht_dial(struct yr_dht *dht, const struct yr_dht_contact *by,
                  const struct yr_dht_contact *who, bool again, yr_us now);

@@ -496,6 +496,8 @@ static bool poll_send(struct yr_node *n, struct yr_effect *out, uint8_t *buf, si
     if (sends) {
         n->traffic[purpose].out += out->len + headers(&out->to);
         yr_nat_sent(&n->nat, n->now, &out->to);
+        if (n->dht != NULL && out->to.local == 0)
+            yr_dht_sent(n->dht, n->now, &out->to);
         return true;
     }
     out->kind = YR_FX_LAN;
