@@ -332,6 +332,85 @@ static void say_rest(struct run *run)
         sim_say(&run->report, &figures[i]);
 }
 
+/* ---- people who come and go ---- */
+
+#define PEOPLE 30
+#define STAY   (600 * YR_S) /* half of them stay so long, and stay away so long */
+#define HOURS  2
+
+struct visit {
+    unsigned node;
+    enum nat_class class;
+    yr_us until; /* it goes or comes then */
+};
+
+// Who is away comes back, half of the time somewhere else; who is here goes.
+static void turn(struct run *run, struct sim *sim, struct visit *v)
+{
+    v->until = sim_time(sim) + YR_S + people_stay(draw(run), STAY);
+    if (sim_alive(sim, v->node)) {
+        sim_crash(sim, v->node);
+        return;
+    }
+    if (draw(run) % 2 == 0)
+        (void)people_settle(sim, v->node, v->class, draw(run));
+    sim_restart(sim, v->node);
+}
+
+static void say_churn(struct run *run)
+{
+    struct sim *sim = town_new(draw(run), SERVERS, DELAY_US);
+    static bool friends[PEOPLE][PEOPLE];
+    static unsigned together[PEOPLE][PEOPLE]; /* seconds that both are here now */
+    struct visit visits[PEOPLE];
+    uint64_t both = 0, linked = 0, settled = 0, settled_linked = 0;
+
+    memset(friends, 0, sizeof friends);
+    memset(together, 0, sizeof together);
+    for (unsigned i = 0; i < PEOPLE; i++) {
+        visits[i] =
+            (struct visit){town_person(sim, "person"), people_class(run->mix, draw(run)), 0};
+        for (unsigned k = 0; k < i; k++) // six groups of five, and a few beside
+            friends[i][k] = k / 5 == i / 5 || draw(run) % 20 == 0;
+        for (unsigned k = 0; k < i; k++)
+            if (friends[i][k])
+                sim_befriend(sim, visits[i].node, visits[k].node);
+    }
+    for (unsigned i = 0; i < PEOPLE; i++)
+        (void)people_settle(sim, visits[i].node, visits[i].class, draw(run));
+    for (unsigned second = 0; second < HOURS * 3600; second++) {
+        for (unsigned i = 0; i < PEOPLE; i++)
+            if (visits[i].until <= sim_time(sim))
+                turn(run, sim, &visits[i]);
+        sim_run(sim, YR_S);
+        for (unsigned i = 0; i < PEOPLE; i++)
+            for (unsigned k = 0; k < i; k++) {
+                const unsigned a = visits[i].node, b = visits[k].node;
+                bool is;
+                if (!friends[i][k] || !sim_alive(sim, a) || !sim_alive(sim, b)) {
+                    together[i][k] = 0;
+                    continue;
+                }
+                is = town_link(sim, a, b) != TOWN_NONE;
+                both++;
+                linked += is;
+                settled += together[i][k] >= 15;
+                settled_linked += together[i][k] >= 15 && is;
+                together[i][k]++;
+            }
+    }
+    end_world(run, sim);
+    const struct sim_figure figures[] = {
+        {"people come and go: linked while both are here", "%",
+         100.0 * (double)linked / (double)both, 0, false, false,
+         "half of the stays are under 10 min (Weibull 1/2), half of the returns elsewhere"},
+        {"people come and go: linked after 15 s together", "%",
+         100.0 * (double)settled_linked / (double)settled, 0, false, false, NULL},
+    };
+    for (size_t i = 0; i < YR_COUNT(figures); i++)
+        sim_say(&run->report, &figures[i]);
+}
+
 /* ---- the subcommand ---- */
 
 static int usage(void)
@@ -364,5 +443,6 @@ int sim_nat_run(int argc, char **argv)
     say_pairs(&run);
     say_trios(&run);
     say_rest(&run);
+    say_churn(&run);
     return run.report.missed > 0;
 }
