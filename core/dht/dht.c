@@ -828,7 +828,7 @@ static void join_step(struct yr_dht *dht, yr_us now)
         look_around(dht, now);
         return;
     }
-    dht->join_tries = dht->joined ? YR_MIN(dht->join_tries + 1, 7) : 0;
+    dht->join_tries = dht->joined ? YR_MIN(dht->join_tries + 1, 10) : 0;
     dht->rejoin_us = now + (JOIN_US << dht->join_tries);
     dht->again_us = now + AGAIN_US + yr_dht_draw(dht) % AGAIN_US;
     dht->joined = true;

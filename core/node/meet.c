@@ -353,11 +353,12 @@ static struct due due_of(const struct yr_node *n, unsigned i)
 {
     const struct yr_rv *rv = &n->meet->rvs[i];
     struct due d = {NOTHING, YR_NEVER, 0};
-    const uint32_t off = off_of(n, i);
     uint64_t now_s, epoch, start;
+    uint32_t off;
 
     if (!rv->wanted || !yr_meet_time(n, &now_s))
         return d;
+    off = off_of(n, i);
     epoch = yr_rendezvous_epoch(now_s, off);
     start = yr_rendezvous_start(epoch, off);
     if (!awake(n, i, epoch)) {
