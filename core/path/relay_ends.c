@@ -107,10 +107,11 @@ void relay_end_over(struct yr_relay *r, struct relay_end *end, enum yr_relay_rea
     r->ops.closed(r->ops.ctx, slot, via, &addr, why);
 }
 
-// The friend has as many as it may: the one that has been silent longest goes.
-static void make_room(struct yr_relay *r, unsigned slot, struct yr_now now)
+// The friend has as many as it may: the one that has been silent longest goes.  A second call by
+// the same relay takes the place of its first: who invents calls ends no circuit but his own.
+static void make_room(struct yr_relay *r, unsigned slot, unsigned caller, struct yr_now now)
 {
-    struct relay_end *oldest = NULL;
+    struct relay_end *oldest = NULL, *called = NULL;
     size_t count = 0;
 
     for (size_t i = 0; i < YR_RELAY_ENDS_MAX; i++) {
@@ -121,19 +122,23 @@ static void make_room(struct yr_relay *r, unsigned slot, struct yr_now now)
         count++;
         if (oldest == NULL || end->heard_us < oldest->heard_us)
             oldest = end;
+        if (!end->ours && end->via == caller)
+            called = end;
     }
+    oldest = called != NULL ? called : oldest;
     if (count < YR_RELAY_ENDS_EACH)
         return;
     relay_close_out(r, oldest->via, oldest->route, YR_RELAY_DONE);
     relay_end_over(r, oldest, YR_RELAY_DONE, now);
 }
 
+/** `ours`: we ask for it. */
 static struct relay_end *end_new(struct yr_relay *r, unsigned slot, unsigned via, uint16_t route,
-                                 struct yr_now now)
+                                 bool ours, struct yr_now now)
 {
     struct relay_end **place = NULL;
 
-    make_room(r, slot, now);
+    make_room(r, slot, ours ? YR_FRIENDS_MAX : via, now);
     for (size_t i = 0; i < YR_RELAY_ENDS_MAX && place == NULL; i++)
         if (r->ends[i] == NULL)
             place = &r->ends[i];
@@ -142,6 +147,7 @@ static struct relay_end *end_new(struct yr_relay *r, unsigned slot, unsigned via
     (*place)->slot = slot;
     (*place)->via = via;
     (*place)->route = route;
+    (*place)->ours = ours;
     if (++r->handles == 0)
         r->handles = 1;
     (*place)->handle = r->handles;
@@ -195,9 +201,8 @@ enum yr_err yr_relay_open(struct yr_relay *r, unsigned slot, unsigned via, struc
     msg.route = relay_route(r, via);
     yr_random(r->rng, msg.nonce, sizeof msg.nonce);
     yr_kdf(msg.hash, sizeof msg.hash, f->id, YR_LABEL_RELAY_TO, msg.nonce, sizeof msg.nonce);
-    if ((end = end_new(r, slot, via, msg.route, now)) == NULL)
+    if ((end = end_new(r, slot, via, msg.route, true, now)) == NULL)
         return YR_ENOMEM;
-    end->ours = true;
     if (!relay_frame_out(r, via, &msg)) {
         relay_end_drop(r, end);
         return YR_EAGAIN;
@@ -226,7 +231,7 @@ void relay_end_called(struct yr_relay *r, unsigned via, const struct yr_relay_ms
                                               : YR_FRIENDS_MAX;
     if (slot < YR_FRIENDS_MAX && slot != via && !r->friends[slot]->blocked) {
         why = YR_RELAY_FULL;
-        end = ends_full(r) ? NULL : end_new(r, slot, via, msg->route, now);
+        end = ends_full(r) ? NULL : end_new(r, slot, via, msg->route, false, now);
     }
     if (end == NULL) {
         relay_close_out(r, via, msg->route, why);

@@ -744,6 +744,33 @@ static void a_friend_who_calls_without_end_gets_two_circuits(void **state)
     bus_clear(&bus);
 }
 
+static void invented_calls_end_no_circuit_through_another(void **state)
+{
+    struct yr_relay_info info;
+    struct yr_addr addr;
+    struct bus bus;
+    bool there = false;
+
+    bus_init(&bus);
+    assert_int_equal(ask(&bus, DAVE, &addr), YR_OK);
+    run(&bus);
+    assert_int_equal(bus.peers[BOB].opened.via, DAVE);
+    for (unsigned i = 0; i < 10; i++) { // carol invents calls of alice
+        struct yr_relay_msg msg = {.type = YR_FRAME_RELAY_CALL, .route = (uint16_t)(2 * i + 1)};
+
+        later(&bus, YR_S);
+        yr_kdf(msg.hash, 16, bus.peers[ALICE].id, YR_LABEL_RELAY_FROM, msg.nonce, 16);
+        send_msg(&bus, BOB, CAROL, msg);
+        run(&bus);
+    }
+    assert_int_equal(bus.peers[BOB].opened.count, 11);
+    for (size_t i = 0; yr_relay_circuit(bus.peers[BOB].relay, ALICE, i, &info); i++)
+        there |= info.via == DAVE;
+    assert_true(there);
+    assert_int_equal(bus.peers[ALICE].closed.count, 0);
+    bus_clear(&bus);
+}
+
 static void what_a_called_end_claims_of_himself_or_of_us_is_refused(void **state)
 {
     struct yr_relay_msg msg = {.type = YR_FRAME_RELAY_CALL, .route = 1};
@@ -903,6 +930,7 @@ int main(void)
         cmocka_unit_test(who_asked_cannot_say_that_it_is_open),
         cmocka_unit_test(a_storm_of_asking_costs_little_and_takes_no_place_for_long),
         cmocka_unit_test(a_friend_who_calls_without_end_gets_two_circuits),
+        cmocka_unit_test(invented_calls_end_no_circuit_through_another),
         cmocka_unit_test(what_a_called_end_claims_of_himself_or_of_us_is_refused),
         cmocka_unit_test(noise_moves_nothing),
         cmocka_unit_test(told_lists_show_common_friends_and_nobody_else),
