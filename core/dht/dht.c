@@ -948,6 +948,8 @@ yr_us yr_dht_deadline(const struct yr_dht *dht)
     if (yr_dht_known(dht) == 0)
         return first;
     first = YR_MIN(first, YR_MIN(dht->maintain_us, YR_MIN(dht->dial_us, dht->lost_us)));
+    if (!dht->joined)
+        return YR_MIN(first, dht->rejoin_us);
     first = YR_MIN(first, yr_dht_known(dht) < 2 * YR_DHT_BUCKET ? dht->rejoin_us : dht->again_us);
-    return YR_MIN(first, dht->joined ? dht->refresh_us : dht->rejoin_us);
+    return YR_MIN(first, dht->refresh_us);
 }

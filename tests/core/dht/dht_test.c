@@ -377,11 +377,42 @@ static void refused_memory_costs_an_answer_and_nothing_else(void **state)
     assert_true(sent_to(w, &peer_addr) > 0);
 }
 
+// It knew few for long, so that it looks around again in minutes only; now it is somewhere else,
+// and many are met before that.
+static void who_waits_to_join_again_does_not_wake_up_for_nothing(void **state)
+{
+    struct world *w = *state;
+    struct yr_dht *dht = w->dht;
+
+    w->now.mono_us = 1000 * YR_S;
+    for (unsigned i = 0; yr_dht_known(dht) < 40 && i < 4000; i++) {
+        struct yr_dht_contact c = {
+            .addr = {.family = 4,
+                     .ip = {(uint8_t)(11 + i % 80), (uint8_t)(i / 80), (uint8_t)i, 1},
+                     .port = 7}};
+
+        yr_random(&w->s.rng, c.pk, sizeof c.pk);
+        (void)!yr_dht_table_seen(&dht->tables[0], &c, 1000, w->now.mono_us);
+    }
+    assert_true(yr_dht_known(dht) >= 40);
+    dht->joined = false;
+    dht->rejoin_us = w->now.mono_us + 300 * YR_S;
+    dht->again_us = w->now.mono_us - YR_S;
+    for (unsigned i = 0; i < 20; i++) {
+        yr_dht_tick(dht, w->now);
+        (void)sent_to(w, &victim);
+        assert_true(yr_dht_deadline(dht) > w->now.mono_us);
+        w->now.mono_us = yr_dht_deadline(dht);
+    }
+    assert_true(w->now.mono_us < 1300 * YR_S);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(who_waits_to_join_again_does_not_wake_up_for_nothing),
         TEST(garbage_gets_nothing_and_leaves_nothing),
         TEST(private_and_impossible_senders_get_nothing),
         TEST(a_reply_to_nothing_or_from_elsewhere_moves_nothing),
