@@ -406,6 +406,12 @@ static void say_churn(struct run *run)
                 settled += together[i][k] >= 15;
                 settled_linked += together[i][k] >= 15 && is;
                 together[i][k]++;
+                if (!is && together[i][k] == 120 && getenv("SIM_NAT_VERBOSE") != NULL) {
+                    fprintf(stderr, "%s with %s\n", nat_class_names[visits[i].class],
+                            nat_class_names[visits[k].class]);
+                    town_print(sim, a, b);
+                    town_print(sim, b, a);
+                }
             }
     }
     end_world(run, sim);
