@@ -228,6 +228,9 @@ static uint8_t serve_sigreg(struct yr_dht *dht, const struct yr_dht_contact *fro
     memcpy(r->id, msg->id, YR_DHT_SIGNAL_LEN);
     r->who = *from;
     r->until_us = now + YR_DHT_SIGNAL_S * YR_S;
+    r->proven = proven(dht, from, now);
+    if (!r->proven)
+        (void)yr_dht_ping(dht, from, YR_DHT_FOR_TABLE, 0, now);
     return YR_DHT_DONE;
 }
 
@@ -235,9 +238,12 @@ bool yr_dht_pass_on(struct yr_dht *dht, const struct yr_dht_msg *msg, yr_us now)
 {
     struct yr_dht_msg on = {
         .op = YR_DHT_SIGNAL, .id = msg->id, .bytes = msg->bytes, .len = msg->len};
-    const struct yr_dht_registration *r = dht->serves ? registered(dht, msg->id, now) : NULL;
+    struct yr_dht_registration *r = dht->serves ? registered(dht, msg->id, now) : NULL;
 
-    return r != NULL &&
+    // Who registers may hide behind another's address, and would have us send there.
+    if (r != NULL && !r->proven)
+        r->proven = proven(dht, &r->who, now);
+    return r != NULL && r->proven &&
            yr_dht_ask(dht, &r->who, YR_DHT_FOR_NOTHING, &on, YR_DHT_HARD_MS * YR_MS, now) != NULL;
 }
 

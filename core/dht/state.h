@@ -124,6 +124,7 @@ struct yr_dht_registration {
     uint8_t id[YR_DHT_SIGNAL_LEN];
     struct yr_dht_contact who;
     yr_us until_us;
+    bool proven; /* it has answered us from there: signals go nowhere else */
 };
 
 #define YR_DHT_VOTES     8

@@ -377,6 +377,32 @@ static void refused_memory_costs_an_answer_and_nothing_else(void **state)
     assert_true(sent_to(w, &peer_addr) > 0);
 }
 
+static void signals_go_to_who_has_answered_from_there_and_nowhere_else(void **state)
+{
+    struct world *w = *state;
+    const uint8_t id[YR_DHT_SIGNAL_LEN] = {7}, bytes[YR_DHT_SIGNAL_MAX] = {1};
+    const struct yr_dht_msg here = {.op = YR_DHT_SIGREG, .id = id};
+    const struct yr_dht_msg signal = {
+        .op = YR_DHT_SIGNAL, .id = id, .bytes = bytes, .len = sizeof bytes};
+    struct yr_dht_msg reply = {.op = YR_DHT_PING, .reply = true, .addr = peer_addr}, said = {0};
+    struct yr_addr to;
+
+    say(w, &victim, &here); // not from there
+    (void)sent_to(w, &victim);
+    for (unsigned i = 0; i < 5; i++) {
+        say(w, &peer_addr, &signal);
+        assert_int_equal(sent_to(w, &victim), 0);
+    }
+    w->now.mono_us += YR_DHT_SIGNAL_S * YR_S;
+    say(w, &peer_addr, &here);
+    while (hear(w, &said, &to))
+        if (said.op == YR_DHT_PING && !said.reply)
+            reply.txid = said.txid;
+    say(w, &peer_addr, &reply);
+    say(w, &peer_addr, &signal);
+    assert_true(sent_to(w, &peer_addr) > sizeof bytes);
+}
+
 // It knew few for long, so that it looks around again in minutes only; now it is somewhere else,
 // and many are met before that.
 static void who_waits_to_join_again_does_not_wake_up_for_nothing(void **state)
@@ -412,6 +438,7 @@ static void who_waits_to_join_again_does_not_wake_up_for_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(signals_go_to_who_has_answered_from_there_and_nowhere_else),
         TEST(who_waits_to_join_again_does_not_wake_up_for_nothing),
         TEST(garbage_gets_nothing_and_leaves_nothing),
         TEST(private_and_impossible_senders_get_nothing),
