@@ -687,8 +687,11 @@ static bool recv_one(struct yr_dht *dht, const struct yr_addr *from, const uint8
     if (!stranger && !yr_dht_within_rate(dht, from, now))
         return false;
     dht->counters[YR_DHT_N_REQUESTS]++;
-    if (yr_dht_unasked(dht, from, now))
+    if (yr_dht_unasked(dht, from, now)) {
         dht->unasked_us = now;
+        if (dht->opts.role == YR_DHT_AUTO && dht->calls.dialled != NULL)
+            dht->calls.dialled(dht->calls.ctx, from);
+    }
     yr_dht_serve(dht, &contact, &msg, now);
     return true;
 }
@@ -889,6 +892,15 @@ static const struct yr_dht_contact *dial_by(struct yr_dht *dht, yr_us now)
     return who;
 }
 
+// Who dials is a stranger, probably: most nodes are none that we know.
+static bool strangers_abound(const struct yr_dht *dht)
+{
+    struct yr_dht_info info;
+
+    yr_dht_info(dht, &info);
+    return info.network > 4 * yr_dht_known(dht);
+}
+
 static void dial_step(struct yr_dht *dht, yr_us now)
 {
     const bool reached = now - dht->unasked_us < DIAL_US;
@@ -902,7 +914,9 @@ static void dial_step(struct yr_dht *dht, yr_us now)
         (dht->dialback_count == YR_DHT_DIALBACKS && (!dht->serves || reached)))
         return;
     dht->dial_tries++; // most who are behind a NAT will not be reached by the next one either
-    (void)yr_dht_ping(dht, dial_by(dht, now), YR_DHT_FOR_TABLE, YR_DHT_PING_DIAL, now);
+    if (yr_dht_ping(dht, dial_by(dht, now), YR_DHT_FOR_TABLE, YR_DHT_PING_DIAL, now) &&
+        dht->calls.dialled != NULL && strangers_abound(dht))
+        dht->calls.dialled(dht->calls.ctx, NULL);
 }
 
 static void expire(struct yr_dht *dht, yr_us now)

@@ -39,6 +39,10 @@ struct yr_dht_calls {
     /** A node that was to pass signals on to us does, or does not (refused, or silent).  May be
      *  NULL. */
     void (*listens)(void *ctx, const struct yr_dht_contact *relay, bool ok);
+    /** from: somebody to whom we had sent nothing reached us.  NULL: a node is asked to let another
+     *  one try, who is hardly one that we have sent to.  Only of a node that may become a server by
+     * itself.  May be NULL. */
+    void (*dialled)(void *ctx, const struct yr_addr *from);
     void *ctx;
 };
 

@@ -188,6 +188,16 @@ static void listens(void *ctx, const struct yr_dht_contact *relay, bool ok)
     yr_meet_listens(ctx, relay, ok);
 }
 
+static void dialled(void *ctx, const struct yr_addr *from)
+{
+    struct yr_node *n = ctx;
+
+    if (from != NULL)
+        yr_nat_heard(&n->nat, n->now, from);
+    else
+        yr_nat_expect(&n->nat, n->now);
+}
+
 static void start(struct yr_node *n, bool lax)
 {
     struct yr_dht_opts opts = {.role = role(n), .lax = lax};
@@ -196,6 +206,7 @@ static void start(struct yr_node *n, bool lax)
                                        .signal = signal_came,
                                        .seen = seen,
                                        .listens = listens,
+                                       .dialled = dialled,
                                        .ctx = n};
 
     if (opts.role == YR_DHT_AS_SERVER) {

@@ -244,9 +244,38 @@ static void two_who_start_cold_are_linked_within_seconds(void **state)
     assert_true(took[YR_COUNT(took) - 1] <= 10 * YR_S);
 }
 
+// Without a friend, too: somebody of the DHT to whom we never sent.
+static void who_is_reached_by_a_stranger_knows_it(void **state)
+{
+    struct sim_opts opts = sim_opts_default(1);
+    struct yr_net_info info;
+    unsigned server, a, stranger;
+    struct sim *sim;
+
+    (void)state;
+    opts.open = true;
+    sim = sim_new(&opts);
+    server = dht_servers(sim, 8);
+    a = sim_add(sim, "alice");
+    dht_role(sim, a, YR_ROLE_AUTO);
+    dht_knows(sim, a, server);
+    sim_run(sim, 10 * MINUTE);
+    yr_node_net(sim_node(sim, a), &info);
+    assert_int_equal(info.reachable4, YR_UNKNOWN); // all eight know her
+    stranger = sim_add(sim, "mallory");
+    dht_role(sim, stranger, YR_ROLE_CLIENT);
+    dht_knows(sim, stranger, a);
+    sim_run(sim, MINUTE);
+    yr_node_net(sim_node(sim, a), &info);
+    assert_int_equal(info.reachable4, YR_YES);
+    assert_int_equal(info.filtering, YR_NAT_NONE);
+    sim_free(sim);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(who_is_reached_by_a_stranger_knows_it),
         cmocka_unit_test(two_homes_become_friends_by_an_invite_without_an_address),
         cmocka_unit_test(two_hard_homes_become_friends_and_know_that_they_need_another),
         cmocka_unit_test(a_hard_home_and_an_easy_one_become_friends_whoever_invites),
