@@ -139,10 +139,10 @@ enum yr_err yr_rooms_make(struct yr_rooms *rooms, struct yr_now now, const char 
         return YR_ESIZE;
     if (hist_days > YR_ROOM_HIST_DAYS)
         return YR_EINVAL;
-    if (taken(rooms, NULL) >= YR_ROOMS_MAX || rooms->count == YR_COUNT(rooms->list))
+    if (taken(rooms, NULL) >= YR_ROOMS_MAX)
         return YR_EFULL;
-    if ((room = yr_rooms_enter(rooms, none)) == NULL)
-        return YR_ENOMEM;
+    if ((err = yr_rooms_enter(rooms, none, &room)) != YR_OK)
+        return err;
     room->state = YR_ROOM_ACTIVE;
     make_self(rooms, room);
     add_seal(rooms, room);
@@ -336,7 +336,9 @@ static enum yr_err invited(struct yr_rooms *rooms, const uint8_t friend[YR_ID_LE
         yr_rooms_count(rooms, YR_ROOMS_INVITE_FULL);
         return YR_OK;
     }
-    if (room == NULL && (room = yr_rooms_enter(rooms, record.room_id)) == NULL) {
+    if (room == NULL && (err = yr_rooms_enter(rooms, record.room_id, &room)) != YR_OK) {
+        if (err != YR_EFULL)
+            return err;
         yr_rooms_count(rooms, YR_ROOMS_INVITE_FULL);
         return YR_OK;
     }

@@ -115,16 +115,20 @@ struct yr_room *yr_room_new(struct yr_rooms *rooms, const uint8_t id[YR_ROOM_ID_
     return room;
 }
 
-struct yr_room *yr_rooms_enter(struct yr_rooms *rooms, const uint8_t id[YR_ROOM_ID_LEN])
+enum yr_err yr_rooms_enter(struct yr_rooms *rooms, const uint8_t id[YR_ROOM_ID_LEN],
+                           struct yr_room **out)
 {
     struct yr_room *room;
 
-    if (rooms->count == LIST_MAX || (room = yr_room_new(rooms, id)) == NULL)
-        return NULL;
+    if (rooms->count == LIST_MAX)
+        return YR_EFULL;
+    if ((room = yr_room_new(rooms, id)) == NULL)
+        return YR_ENOMEM;
     room->order = rooms->next_order++;
     room->created_ms = rooms->now.wall_ms;
     rooms->list[rooms->count++] = room;
-    return room;
+    *out = room;
+    return YR_OK;
 }
 
 void yr_rooms_remove(struct yr_rooms *rooms, struct yr_room *room)

@@ -206,8 +206,9 @@ YR_MUST_USE enum yr_err yr_rooms_active(struct yr_rooms *rooms, const uint8_t id
                                         struct yr_room **out);
 /** One that is in no list.  NULL: no memory. */
 struct yr_room *yr_room_new(struct yr_rooms *rooms, const uint8_t id[YR_ROOM_ID_LEN]);
-/** A new one at the end of the list.  NULL: no memory, or no place. */
-struct yr_room *yr_rooms_enter(struct yr_rooms *rooms, const uint8_t id[YR_ROOM_ID_LEN]);
+/** A new one at the end of the list.  Errors: YR_EFULL; YR_ENOMEM. */
+YR_MUST_USE enum yr_err yr_rooms_enter(struct yr_rooms *rooms, const uint8_t id[YR_ROOM_ID_LEN],
+                                       struct yr_room **out);
 /** Forget it, rows too; its log is not loaded. */
 void yr_rooms_remove(struct yr_rooms *rooms, struct yr_room *room);
 void yr_room_changed(struct yr_rooms *rooms, struct yr_room *room, bool gone);
