@@ -353,6 +353,7 @@
 #define YR_MEET_JOBS_MAX      12    /* records put or looked for at once: half of all searches */
 #define YR_MEET_BURST         64    /* ... and so many in a row, 20 KB each ... */
 #define YR_MEET_SEARCH_S      2     /* ... then one so often: 256 friends in ten minutes */
+#define YR_MEET_PAUSE_S       3600  /* rest after our clock went back: nobody knows the time */
 #define YR_MEET_SPARES        2     /* nodes where we shall listen when our network changes */
 #define YR_MEET_SPARE_S       21600 /* ... others every six hours: these may be gone */
 #define YR_MEET_WAYS_MAX      16    /* people in first contact by signals; two of one invite */

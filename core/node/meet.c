@@ -69,7 +69,7 @@ bool yr_meet_time(const struct yr_node *n, uint64_t *unix_s)
     const yr_ms ms = n->now.wall_ms + yr_meet_clock_offset(n);
 
     *unix_s = (uint64_t)YR_MAX(ms, 0) / 1000;
-    return !n->meet->paused;
+    return n->now.mono_us >= n->meet->paused_us;
 }
 
 static void tell_clock(struct yr_node *n)
@@ -104,7 +104,8 @@ static void watch_clock(struct yr_node *n)
         if (jump > 0)
             m->rvs[slot].clock_heard = false; // it may have slept, and be right
     }
-    m->paused = compare_clocks(n) < 2 && jump < 0;
+    // Not for ever: who has few friends may be linked with none before he is found.
+    m->paused_us = compare_clocks(n) < 2 && jump < 0 ? n->now.mono_us + YR_MEET_PAUSE_S * YR_S : 0;
     tell_clock(n);
 }
 
@@ -120,7 +121,7 @@ void yr_meet_clock(struct yr_node *n, unsigned slot, const struct yr_clock *thei
     rv->clock_off_ms = (yr_ms)(tai - base) * 1000 - n->now.wall_ms;
     rv->clock_heard = true;
     if (compare_clocks(n) >= 2)
-        n->meet->paused = false; // two friends and we ourselves: that is a majority
+        n->meet->paused_us = 0; // two friends and we ourselves: that is a majority
     tell_clock(n);
 }
 
@@ -610,6 +611,8 @@ yr_us yr_meet_deadline(const struct yr_node *n)
     if (room >= 3 && reach(n)) // else the end of one makes us tick
         for (unsigned i = 0; i < YR_RVS; i++)
             due = YR_MIN(due, due_of(n, i).at);
+    if (n->now.mono_us < n->meet->paused_us)
+        due = YR_MIN(due, n->meet->paused_us);
     if (n->meet->milli < 1000)
         due = YR_MAX(due, n->meet->milli_us + 1000 * YR_MEET_SEARCH_S * 1000);
     return YR_MIN(due, yr_ears_deadline(n));

@@ -89,7 +89,7 @@ struct yr_meet {
     uint32_t version; /* of what our word says */
     uint8_t said[16]; /* a hash of it */
 
-    bool paused; /* our clock went back, and nobody has told us the time */
+    yr_us paused_us; /* until then: our clock went back, and nobody has told us the time; 0: no */
     struct yr_now last;
     yr_ms clock_off_ms; /* see yr_meet_clock_offset */
     yr_ms told_off_ms;  /* what the user was told about our clock */

@@ -197,7 +197,12 @@ static void keepalive_ask(struct yr_paths *p, struct yr_now now)
         p->ops.keepalive(p->ops.ctx, yr_keepalive_s(&p->keepalive), false);
         return;
     }
-    // One friend is asked to the end.
+    // One friend is asked to the end, if he is one until then.
+    if (p->keepalive.low != 0 && (at->pair == NULL || at->blocked)) {
+        yr_ports_shut(p, p->keepalive_local);
+        p->keepalive_local = 0;
+        yr_keepalive_init(&p->keepalive);
+    }
     if (p->keepalive.low == 0 && (at = whom(p, now)) == NULL)
         return;
     if (at->pair == NULL || at->link.family != 4)
