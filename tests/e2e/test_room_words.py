@@ -173,7 +173,8 @@ def test_hostile_rooms_are_made_safe(fake):
 def test_status_and_inbox_count_mentions(fake):
     status = {"type": "status", "version": "1", "api": 1, "state": "ok", "uptime_s": 1, "reachable": "nat", "friends": 2,
               "friends_online": 1, "rooms": 2, "requests": 1, "queue": 0, "unread": 4, "mentions": 1, "socket": "s",
-              "pid": 1, "profile": "default", "listen": []}
+              "pid": 1, "profile": "default", "listen": [],
+              "dht": {"mode": "auto", "serves": False, "nodes": 0, "peers": 0, "answered": 0}}
     unread = {"type": "unread", "target": REQUEST["room"], "unread": 2, "mentions": 2}
     check(status), check(unread)
     node = fake({"hello": HELLO, "net.status": {"result": status}, "read.get": {"result": {"unread": [unread]}}})
