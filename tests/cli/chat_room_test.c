@@ -15,12 +15,16 @@
 
 #include "cli/chat_int.h"
 
+#define TODAY_S 1795362390 // 2026-11-22T15:46:30Z, when all messages here are said
+
 // Stands before the C library's, so that a test is the clock.
 static time_t late_s;
 int clock_gettime(clockid_t clock, struct timespec *out)
 {
     const int result = (int)syscall(SYS_clock_gettime, clock, out);
 
+    if (clock == CLOCK_REALTIME)
+        out->tv_sec = TODAY_S;
     out->tv_sec += late_s;
     return result;
 }
