@@ -236,6 +236,15 @@ static bool send_letter(struct yr_delivery *d, struct yr_box *b, unsigned slot, 
     const uint32_t day = day_to_use(b, now);
     size_t len;
 
+    // The friend forgets days by what it has opened: if a crash made us forget what we sent, we
+    // could go back to a day that is no more.  So the highest day is on disk first.
+    if (day > b->sent_day) {
+        b->sent_day = day;
+        yr_box_put_days(d, b);
+        b->day_token = yr_rows_pending(d->rows);
+    }
+    if (b->day_token > d->durable)
+        return false;
     if (!use_day(b, &b->out_keys, b->out_dir, day) ||
         yr_envelope_seal(d->envelope, sizeof d->envelope, &len, b->out_keys.env, b->out_keys.tag,
                          yr_envelope_exp(now_s), YR_ENV_MESSAGE, l->sealed, l->sealed_len,
@@ -245,10 +254,6 @@ static bool send_letter(struct yr_delivery *d, struct yr_box *b, unsigned slot, 
     yr_envelope_id(l->eid, d->envelope, len);
     l->sent = true;
     l->day = day;
-    if (day > b->sent_day) {
-        b->sent_day = day;
-        b->days_dirty = true;
-    }
     return true;
 }
 

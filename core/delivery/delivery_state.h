@@ -48,6 +48,7 @@ struct yr_box {
     /* Highest days of envelopes: ours that were sent; ours that were opened; theirs we opened. */
     uint32_t sent_day, acked_day, heard_day;
     bool days_dirty;
+    uint64_t day_token;                          /* with this one sent_day is durable */
     struct yr_session sessions[YR_SESSIONS_MAX]; /* newest first */
     size_t session_count;
     bool sessions_dirty;

@@ -28,7 +28,7 @@ static struct yr_peer *free_peer(struct yr_node *n)
 // HOST:PORT/KEY, the key in 52 characters: of a node of the DHT.
 static void read_key(struct yr_peer *peer)
 {
-    const char *slash = strrchr(peer->name, '/');
+    const char *slash = strchr(peer->name, '/');
     uint8_t pk[YR_BASE32_LEN(32)];
     size_t len = sizeof pk;
 

@@ -7,9 +7,8 @@ static const uint8_t key[16] = "a test";
 
 static struct yr_addr addr(unsigned i, uint16_t port)
 {
-    return (struct yr_addr){.family = 4,
-                            .ip = {20, (uint8_t)(i >> 16), (uint8_t)(i >> 8), (uint8_t)i},
-                            .port = port};
+    return (struct yr_addr){
+        .family = 4, .ip = {20, (uint8_t)(i >> 16), (uint8_t)(i >> 8), (uint8_t)i}, .port = port};
 }
 
 static void who_was_sent_something_is_known_for_three_minutes_and_not_for_six(void **state)
