@@ -166,8 +166,16 @@ struct yr_now sim_now(const struct sim *sim, unsigned node)
                                EPOCH_MS + (yr_ms)(sim->time / 1000) + sim->nodes[node]->skew_ms};
 }
 
+static void notice(struct sim *sim, unsigned node)
+{
+    if (sim->changed != NULL)
+        sim->changed(sim->changed_ctx, node);
+}
+
 static void keep_event(struct sim *sim, struct sim_node *sn, const struct yr_event *event)
 {
+    if (event->kind == YR_EV_PRESENCE)
+        notice(sim, sn->index);
     if (sim->watch != NULL)
         sim->watch(sim->watch_ctx, sn->index, event);
     if (event->kind == YR_EV_DONE)
@@ -299,6 +307,12 @@ void sim_watch(struct sim *sim, void (*event)(void *, unsigned, const struct yr_
     sim->watch_ctx = ctx;
 }
 
+void sim_notice(struct sim *sim, void (*changed)(void *, unsigned), void *ctx)
+{
+    sim->changed = changed;
+    sim->changed_ctx = ctx;
+}
+
 /* ---- nodes ---- */
 
 static void *mem_realloc(void *ctx, void *ptr, size_t size)
@@ -355,6 +369,7 @@ static enum yr_err start(struct sim *sim, struct sim_node *sn)
     for (unsigned i = 0; i < sn->boot_count; i++)
         bootstrap(sim, sn, sn->boots[i]);
     drain(sim, sn);
+    notice(sim, sn->index);
     return YR_OK;
 }
 
@@ -433,6 +448,7 @@ void sim_skew(struct sim *sim, unsigned node, yr_ms skew_ms)
 void sim_cut(struct sim *sim, unsigned a, unsigned b, bool cut)
 {
     sim->cut[a][b] = sim->cut[b][a] = cut;
+    notice(sim, a);
 }
 
 void sim_drop(struct sim *sim, unsigned node, int first_byte)
@@ -447,6 +463,16 @@ void sim_crash(struct sim *sim, unsigned node)
     yr_node_free(sn->node);
     sn->node = NULL;
     yr_memstore_crash(sn->store);
+    notice(sim, node);
+}
+
+void sim_leave(struct sim *sim, unsigned node)
+{
+    struct sim_node *sn = sim->nodes[node];
+
+    yr_node_close(sn->node, sim_now(sim, node));
+    drain(sim, sn);
+    sim_crash(sim, node);
 }
 
 bool sim_alive(const struct sim *sim, unsigned node)

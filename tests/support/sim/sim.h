@@ -101,6 +101,8 @@ void sim_drop(struct sim *sim, unsigned node, int first_byte);
 
 /** Power fails: memory and whatever was not committed are gone. */
 void sim_crash(struct sim *sim, unsigned node);
+/** It says goodbye on its links and is down then: a program that is told to end. */
+void sim_leave(struct sim *sim, unsigned node);
 bool sim_alive(const struct sim *sim, unsigned node);
 /** Read the store again and go on. */
 void sim_restart(struct sim *sim, unsigned node);
@@ -138,6 +140,10 @@ struct yr_event sim_do(struct sim *sim, unsigned node, const struct yr_cmd *cmd)
 /** From now on this is told every event of every node, in the middle of a run. */
 void sim_watch(struct sim *sim,
                void (*event)(void *ctx, unsigned node, const struct yr_event *event), void *ctx);
+
+/** From now on this is told of each node that went up or down, whose ways were cut or healed, or
+ *  whose links came or went; it may look and changes nothing.  NULL: no more. */
+void sim_notice(struct sim *sim, void (*changed)(void *ctx, unsigned node), void *ctx);
 
 /** Run for this long, or until `until` says so; true if it did. */
 void sim_run(struct sim *sim, yr_us duration_us);

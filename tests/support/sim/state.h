@@ -81,6 +81,8 @@ struct sim {
     uint64_t seq, hash, packets, bytes, test_draws, strangers;
     void (*watch)(void *, unsigned, const struct yr_event *);
     void *watch_ctx;
+    void (*changed)(void *, unsigned);
+    void *changed_ctx;
     struct happening *heap;
     size_t count, cap;
     struct sim_node *nodes[SIM_NODES_MAX];
