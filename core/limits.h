@@ -84,6 +84,14 @@
 #define YR_QUEUE_BULK     1048576 /* a transfer's next second at 8 Mbit/s */
 #define YR_QUEUE_DATAGRAM 65536   /* a second of what is carried for one friend */
 
+#define YR_PRESENCE_GAP_MS   1000 /* between two told to a friend, or taken: each is a commit */
+#define YR_PRESENCE_ACTIVE_S 600  /* until a friend is told again that somebody is there */
+#define YR_TYPING_S          3    /* between two told to a friend while somebody writes */
+#define YR_TYPING_SHOWN_S    10   /* until one counts no more */
+#define YR_MAIL_HOLDERS_MAX  5    /* friends that keep one envelope at once */
+#define YR_EXPIRY_GRACE_S    600  /* a text so long after its time is not shown: clocks differ */
+#define YR_EXPIRY_S_MAX      31622400 /* how far the time of a text may lie ahead: a year */
+
 #define YR_PING_BURST 10 /* PINGs of a friend answered at once, then 1 a second */
 #define YR_PINGS_MAX  32 /* own PINGs not answered yet */
 #define YR_PING_S     10 /* until one is given up */

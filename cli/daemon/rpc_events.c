@@ -29,7 +29,8 @@ static const struct {
                            [YR_EV_NET] = {"net", false},
                            [YR_EV_NOTICE] = {"notice", true},
                            [YR_EV_ROOM] = {"room", true},
-                           [YR_EV_MEMBER] = {"member", true}};
+                           [YR_EV_MEMBER] = {"member", true},
+                           [YR_EV_TYPING] = {"typing", false}};
 
 const char *yr_event_name(enum yr_event_kind kind)
 {
@@ -115,6 +116,9 @@ static json_t *event_data(struct yr_rpc *rpc, const struct yr_event *event)
         return json_pack("{s:o, s:s}", "friend", yr_record_ref(rpc, event->conv), "state",
                          event->online ? "online" : "offline");
     case YR_EV_REQUEST: return request_data(rpc, event);
+    case YR_EV_TYPING:
+        return json_pack("{s:o, s:b}", "friend", yr_record_ref(rpc, event->conv), "typing",
+                         event->online);
     case YR_EV_NET: return yr_record_status(rpc);
     case YR_EV_ROOM: return room_data(rpc, event);
     case YR_EV_MEMBER: return member_data(rpc, event);

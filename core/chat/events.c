@@ -246,7 +246,8 @@ enum yr_err yr_events_start(struct yr_events *events)
 
 static bool is_kept(enum yr_event_kind kind)
 {
-    return kind != YR_EV_DONE && kind != YR_EV_PRESENCE && kind != YR_EV_NET;
+    return kind != YR_EV_DONE && kind != YR_EV_PRESENCE && kind != YR_EV_NET &&
+           kind != YR_EV_TYPING;
 }
 
 // One old event leaves for each that comes; two while a store from a larger limit shrinks.

@@ -29,6 +29,23 @@ struct yr_delivery_ops {
     void *ctx;
 };
 
+/** What became of a letter that was left with a friend for the one it is for. */
+enum yr_held_status {
+    YR_HELD_ASKED,   /* no answer yet */
+    YR_HELD_CUSTODY, /* kept, on disk */
+    YR_HELD_REFUSED, /* not kept: full, or nobody there waits for it */
+    YR_HELD_TAKEN,   /* fetched from there by the one it is for */
+    YR_HELD_GONE     /* lost, or kept no more */
+};
+struct yr_held {
+    unsigned count; /* of the entries below */
+    unsigned kept;  /* with CUSTODY, and not past their time */
+    yr_ms until_ms; /* how long they keep it; 0: nobody does */
+    enum yr_held_status status[YR_MAIL_HOLDERS_MAX];
+    yr_ms since_ms[YR_MAIL_HOLDERS_MAX];
+    uint8_t holder[YR_MAIL_HOLDERS_MAX][16]; /* the first bytes of the friend's identity */
+};
+
 struct yr_delivery;
 
 YR_MUST_USE enum yr_err yr_delivery_new(struct yr_delivery **out, struct yr_mem *mem,
@@ -87,6 +104,13 @@ const struct yr_timekey *yr_delivery_timekey(const struct yr_delivery *delivery,
 
 /** Messages not yet acknowledged by the friend's node. */
 size_t yr_delivery_queued(const struct yr_delivery *delivery, unsigned slot);
+
+/** Who keeps this letter while the friend is away.  Nothing known of it: a count of 0. */
+void yr_delivery_held(const struct yr_delivery *delivery, unsigned slot,
+                      const uint8_t id[YR_MSG_ID_LEN], struct yr_held *out);
+/** Of all letters of the friend: how many are kept somewhere, and at how many friends. */
+void yr_delivery_held_all(const struct yr_delivery *delivery, unsigned slot, size_t *letters,
+                          unsigned *holders);
 
 /** Our newest prekey for the friend, made if there is none younger than a week; *fresh: it was made
  *  now and must be told. */

@@ -184,7 +184,8 @@ static enum yr_err mark_read(struct yr_node *n, const struct yr_cmd *cmd, struct
     memcpy(done->conv, cmd->conv, 32);
     if (f != NULL)
         yr_friend_seek(n, f);
-    return yr_chat_read(n->chats, n->now, cmd->conv, cmd->msg, n->opts.read_receipts);
+    return yr_chat_read(n->chats, n->now, cmd->conv, cmd->msg,
+                        f != NULL && yr_friend_tells_receipts(n, f));
 }
 
 static enum yr_err friend_rename(struct yr_node *n, const struct yr_cmd *cmd, struct yr_event *done)
@@ -254,6 +255,31 @@ static enum yr_err friend_relay(struct yr_node *n, const struct yr_cmd *cmd, str
     return YR_OK;
 }
 
+// Which consent of a friend's row a command sets.
+static enum yr_tri *consent_of(struct yr_friend *f, enum yr_cmd_kind kind)
+{
+    return kind == YR_CMD_FRIEND_MAIL       ? &f->mail
+           : kind == YR_CMD_FRIEND_PRESENCE ? &f->presence
+           : kind == YR_CMD_FRIEND_TYPING   ? &f->typing
+                                            : &f->receipts;
+}
+
+static enum yr_err friend_consent(struct yr_node *n, const struct yr_cmd *cmd,
+                                  struct yr_event *done)
+{
+    struct yr_friend *f = friend_of(n, cmd);
+
+    (void)done;
+    if (f == NULL)
+        return YR_ENOFRIEND;
+    if (cmd->number > YR_YES)
+        return YR_EINVAL;
+    *consent_of(f, cmd->kind) = (enum yr_tri)cmd->number;
+    yr_friend_store(n, f);
+    yr_friend_changed(n, f, false);
+    return YR_OK;
+}
+
 static enum yr_err friend_remove(struct yr_node *n, const struct yr_cmd *cmd, struct yr_event *done)
 {
     struct yr_friend *f = friend_of(n, cmd);
@@ -301,6 +327,10 @@ static const struct {
     [YR_CMD_FRIEND_MUTE] = {friend_mute, false},
     [YR_CMD_FRIEND_RELAY] = {friend_relay, false},
     [YR_CMD_FRIEND_REMOVE] = {friend_remove, false},
+    [YR_CMD_FRIEND_MAIL] = {friend_consent, false},
+    [YR_CMD_FRIEND_PRESENCE] = {friend_consent, false},
+    [YR_CMD_FRIEND_TYPING] = {friend_consent, false},
+    [YR_CMD_FRIEND_RECEIPTS] = {friend_consent, false},
     [YR_CMD_PEER_ADD] = {peer_add, true},
     [YR_CMD_PEER_REMOVE] = {peer_remove, true},
     [YR_CMD_ROOM_NEW] = {yr_node_room_command, false},

@@ -22,9 +22,22 @@ void yr_friend_store(struct yr_node *n, const struct yr_friend *f)
     yr_wr_u64(&wr, (uint64_t)f->created_ms);
     yr_wr_u64(&wr, (uint64_t)f->last_seen_ms);
     yr_wr_u64(&wr, (uint64_t)f->muted_until_ms);
+    yr_wr_u8(&wr, (uint8_t)f->mail);
+    yr_wr_u8(&wr, (uint8_t)f->presence);
+    yr_wr_u8(&wr, (uint8_t)f->typing);
+    yr_wr_u8(&wr, (uint8_t)f->receipts);
     YR_ASSERT(yr_wr_ok(&wr));
     yr_rows_put(n->rows, YR_TABLE_FRIEND, NULL, 0, f->id, 32, row, yr_wr_len(&wr));
     yr_wipe(row, sizeof row);
+}
+
+static enum yr_tri read_tri(struct yr_rd *rd)
+{
+    const uint8_t value = yr_rd_u8(rd);
+
+    if (value > YR_YES)
+        rd->bad = true;
+    return value == YR_YES ? YR_YES : value == YR_NO ? YR_NO : YR_UNKNOWN;
 }
 
 enum yr_err yr_friend_decode(struct yr_friend *f, const uint8_t *row, size_t len)
@@ -47,6 +60,12 @@ enum yr_err yr_friend_decode(struct yr_friend *f, const uint8_t *row, size_t len
     f->created_ms = (yr_ms)yr_rd_u64(&rd);
     f->last_seen_ms = (yr_ms)yr_rd_u64(&rd);
     f->muted_until_ms = (yr_ms)yr_rd_u64(&rd);
+    if (yr_rd_left(&rd) > 0) { // a row of before there were consents ends here
+        f->mail = read_tri(&rd);
+        f->presence = read_tri(&rd);
+        f->typing = read_tri(&rd);
+        f->receipts = read_tri(&rd);
+    }
     if (!yr_rd_done(&rd) || version != ROW_VERSION || trust > YR_TRUST_VERIFIED ||
         yr_pair_decode(&f->pair, pair, YR_PAIR_ROW_LEN) != YR_OK)
         return YR_ECORRUPT;

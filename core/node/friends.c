@@ -150,6 +150,11 @@ void yr_friend_seek(struct yr_node *n, const struct yr_friend *f)
     yr_meet_hurry(n, yr_friend_slot(n, f));
 }
 
+bool yr_friend_tells_receipts(const struct yr_node *n, const struct yr_friend *f)
+{
+    return f->receipts == YR_UNKNOWN ? n->opts.read_receipts : f->receipts == YR_YES;
+}
+
 enum yr_err yr_friend_push(struct yr_node *n, struct yr_friend *f, struct yr_plain *plain)
 {
     uint8_t id[YR_MSG_ID_LEN], bytes[1024];

@@ -52,7 +52,13 @@ static void friend_info(const struct yr_node *n, unsigned slot, struct yr_friend
     out->created_ms = f->created_ms;
     out->last_seen_ms = f->online ? n->now.wall_ms : f->last_seen_ms;
     out->muted_until_ms = f->muted_until_ms;
+    out->mail = f->mail;
+    out->presence = f->presence;
+    out->typing = f->typing;
+    out->receipts = f->receipts;
+    out->tells_receipts = yr_friend_tells_receipts(n, f);
     out->queued = yr_delivery_queued(n->delivery, slot);
+    yr_delivery_held_all(n->delivery, slot, &out->held, &out->held_at);
     yr_links_info(n->links, slot, &link);
     out->addr = link.addr;
     out->rtt_us = link.rtt_us;

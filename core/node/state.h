@@ -29,6 +29,7 @@ struct yr_friend {
     char nick[YR_NICK_MAX + 1], petname[YR_NICK_MAX + 1], status[YR_STATUS_MAX + 1];
     enum yr_trust trust;
     bool blocked;
+    enum yr_tri mail, presence, typing, receipts; /* what of our settings is different for it */
     yr_ms created_ms, last_seen_ms, muted_until_ms;
     yr_us
         begun_us; /* the handshake that made the pair, as this process saw it; 0: an earlier one */
@@ -201,6 +202,8 @@ YR_MUST_USE enum yr_err yr_friend_push(struct yr_node *n, struct yr_friend *f,
                                        struct yr_plain *plain);
 /** Something waits for this friend, or somebody looks at the conversation: look for him now. */
 void yr_friend_seek(struct yr_node *n, const struct yr_friend *f);
+/** Is this friend told what of its texts we read? */
+bool yr_friend_tells_receipts(const struct yr_node *n, const struct yr_friend *f);
 /** Put a profile plaintext into the friend's outbox. */
 void yr_friend_tell_profile(struct yr_node *n, struct yr_friend *f);
 extern const struct yr_link_ops yr_friend_link_ops;

@@ -17,6 +17,8 @@
     X(PING, 0x01, CONTROL, "opaque u64: answered by PONG with the same")                       \
     X(PONG, 0x02, CONTROL, "opaque u64")                                                       \
     X(KEEPALIVE, 0x03, CONTROL, "seconds u16: the sender's link is never quiet for longer")    \
+    X(PRESENCE, 0x04, CONTROL, "flags u8 | active u64 | since u64 | text: is the sender away") \
+    X(TYPING, 0x05, CONTROL, "flags u8: the sender is writing to the receiver")                \
     X(ADDRS, 0x30, CONTROL, "an offer: where the sender is, replaces the last")                \
     X(ENV_PUT, 0x31, CHAT, "an envelope for the receiver")                                     \
     X(ENV_ACK, 0x32, CHAT, "n x (status u8 | eid 16): what became of envelopes received")      \

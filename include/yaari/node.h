@@ -21,6 +21,9 @@ enum yr_dht_mode {
     YR_ROLE_SERVER  /* answers from the start, under a key that it keeps */
 };
 
+/** Who is told that we are away, and when we were last there. */
+enum yr_presence_mode { YR_PRESENCE_OFF, YR_PRESENCE_FRIENDS, YR_PRESENCE_VERIFIED };
+
 struct yr_node_opts {
     struct yr_mem *mem; /* borrowed for the node's life, as are the next two */
     const struct yr_rng *rng;
@@ -28,6 +31,9 @@ struct yr_node_opts {
     bool lan;           /* send and recognise LAN beacons */
     bool online;        /* false: stay off the network */
     bool read_receipts; /* tell friends what of theirs was read */
+    /* Like read_receipts, of each friend of whom nothing else was said: */
+    enum yr_presence_mode presence;
+    bool typing; /* tell friends that we are writing to them */
     enum yr_dht_mode dht;
     bool relay; /* carry sealed packets between two friends of ours who cannot reach each other */
 };
@@ -78,6 +84,9 @@ YR_API void yr_node_set_relay(struct yr_node *node, struct yr_now now, bool on);
 
 /** Tell friends from now on what of theirs was read, or no more. */
 YR_API void yr_node_set_read_receipts(struct yr_node *node, bool on);
+/** ... that we are away, and that we are writing.  Who is told no more hears that at once. */
+YR_API void yr_node_set_presence(struct yr_node *node, struct yr_now now,
+                                 enum yr_presence_mode presence, bool typing);
 
 /* ---- commands: what changes something; answered by a DONE event once durable ---- */
 
@@ -90,8 +99,9 @@ enum yr_cmd_kind {
     YR_CMD_INVITE_REVOKE, /* text: invite id */
     YR_CMD_ADD,           /* text: link; name: petname; body: greeting; flags VERIFIED */
     YR_CMD_ADD_CANCEL,    /* text: invite id */
-    YR_CMD_SEND,          /* conv; body; reply_to; name: idempotence key; flags ACTION */
-    YR_CMD_EDIT,          /* msg; body */
+    YR_CMD_SEND, /* conv; body; reply_to; name: idempotence key; flags ACTION; expires_ms: given up
+                    if it is not there by then, 0: never (not in a room) */
+    YR_CMD_EDIT, /* msg; body */
     YR_CMD_DELETE,        /* msg; flags LOCAL */
     YR_CMD_REACT,         /* msg; body: emoji; flags REMOVE */
     YR_CMD_READ,          /* conv; msg: read up to here, zero = all */
@@ -106,6 +116,12 @@ enum yr_cmd_kind {
     YR_CMD_PING,         /* conv: one round trip over the link */
     YR_CMD_FRIEND_RELAY, /* conv; number: enum yr_tri: carry for this friend as configured, no, yes
                           */
+    YR_CMD_FRIEND_MAIL,  /* ... the same: keep sealed mail for this friend while it is away */
+    YR_CMD_FRIEND_PRESENCE, /* ... tell this friend that we are away, and when we were there */
+    YR_CMD_FRIEND_TYPING,   /* ... that we are writing to it */
+    YR_CMD_FRIEND_RECEIPTS, /* ... what of its texts we read */
+    YR_CMD_PRESENCE,        /* text: away, and why; flags REMOVE: back */
+    YR_CMD_TYPING,          /* conv: we are writing to this friend; flags REMOVE: no more */
     /* rooms: conv is the room, `who` a friend's identity or a member's mid and 16 zero bytes */
     YR_CMD_ROOM_NEW,     /* text: name; body: topic, may be empty; number: days of history that who
                             joins later may read, 0..30.  DONE: conv */
@@ -179,13 +195,15 @@ enum yr_event_kind {
     YR_EV_NOTICE,   /* text: something the user should know */
     YR_EV_ROOM,     /* conv: a room was added or changed (also an invitation); gone: removed */
     YR_EV_MEMBER,   /* conv, who: a member came or changed; gone: is none any more */
+    YR_EV_TYPING,   /* conv, online: the friend is writing to us, or no more; not kept */
     YR_EV_KIND_COUNT
 };
 
-/** A message's way; never goes back. */
+/** A message's way; never goes back.  Only FAILED, which is given up after its time, may turn out
+ * to be DELIVERED or READ: it got there in time, and word of that came late. */
 enum yr_state {
     YR_STATE_ACCEPTED,
-    YR_STATE_HELD, /* reserved for mail */
+    YR_STATE_HELD, /* friends keep it, sealed, until the one it is for appears */
     YR_STATE_DELIVERED,
     YR_STATE_READ,
     YR_STATE_FAILED,
@@ -236,6 +254,9 @@ struct yr_self {
     size_t friends, friends_online, queued; /* queued: messages not yet at their friend */
     uint64_t cursor;                        /* of the last kept event */
     bool store_failing;
+    bool away; /* as we said, and why: */
+    char away_text[257];
+    yr_ms away_ms; /* since when */
 };
 YR_API void yr_node_self(const struct yr_node *node, struct yr_self *out);
 
@@ -248,12 +269,22 @@ struct yr_friend_info {
     bool online, blocked, lan;
     bool relayed; /* the link goes through this common friend: */
     uint8_t via[YR_ID_LEN];
-    enum yr_tri relay;                      /* carry for this friend: as configured, no, yes */
+    enum yr_tri relay; /* carry for this friend: as configured, no, yes */
+    enum yr_tri mail, presence, typing, receipts; /* as configured, no, yes */
+    bool tells_receipts; /* what of its texts we read; so we show what it read of ours */
+    bool away;           /* as the friend told us last, and why, and since when: */
+    char away_text[257];
+    yr_ms away_ms;
+    yr_ms active_ms; /* when somebody was last at its node, if it tells; 0: it does not */
+    bool writing;    /* to us, now */
     uint64_t relayed_for_me, relayed_by_me; /* bytes: of our links through him, his through us */
     struct yr_addr addr;                    /* of the link */
     yr_ms created_ms, last_seen_ms, muted_until_ms;
     uint64_t rtt_us, in_bytes, out_bytes;
     size_t unread, queued;
+    size_t held;          /* of these, at other friends until it appears ... */
+    unsigned held_at;     /* ... at so many */
+    yr_ms oldest_ms;      /* of these, when the first was said; 0: none, or not known */
     char fingerprint[72]; /* with us */
 };
 /** Changes whenever the friends or their names do, before their events come: what was worked out
@@ -433,6 +464,11 @@ struct yr_message {
     uint64_t cursor, seq;
     uint8_t incarnation[8];
     yr_ms time_ms, received_ms, edited_ms, delivered_ms, read_ms;
+    yr_ms expires_ms;    /* given up if it is not there by then; 0: never */
+    yr_ms held_ms;       /* since when friends keep it; 0: none ever did */
+    yr_ms held_until_ms; /* ... and how long those who keep it now will */
+    unsigned held_by;    /* how many of them keep it now */
+    yr_ms failed_ms;     /* FAILED: when it was given up */
     size_t reaction_count, text_len;
     struct yr_reaction reactions[64];
     char text[16385];
