@@ -1,6 +1,10 @@
 /* core/delivery/delivery_state.h: what the files of delivery.h share.  Nobody else includes it.
  *
- *     delivery.c       a friend's box: letters on their way, letters that come, acknowledgements
+ *     delivery.c       the friends' boxes: made, loaded, linked, gone
+ *     letters.c        what waits for a friend and is on its way
+ *     open.c           what comes from a friend, and acknowledgements of it
+ *     sessions.c       the ratchets that seal and open, prekeys
+ *     days.c           whose day's keys an envelope is under
  *     delivery_rows.c  what of it is on disk
  *
  * Rows: OUTBOX has letters by order, TIMEKEY the days, SESSION and SKIPPED the ratchets, PREKEY our
@@ -11,7 +15,7 @@
 #include "core/delivery/delivery.h"
 
 #define YR_LETTER_HEAD (1 + YR_MSG_ID_LEN + 4)
-#define YR_SEALED_MAX  (YR_PLAIN_MAX + YR_RATCHET_OVERHEAD)
+#define YR_SEALED_MAX  (1 + YR_PLAIN_MAX + YR_RATCHET_OVERHEAD)
 #define YR_LETTER_MAX  (YR_LETTER_HEAD + YR_PLAIN_MAX + YR_SEALED_MAX)
 
 /** One message on its way: loaded into the window. */
@@ -19,7 +23,7 @@ struct yr_letter {
     uint64_t order, token; /* token: leaves when this is durable */
     uint8_t id[YR_MSG_ID_LEN];
     uint8_t eid[YR_HASH16]; /* of the envelope sent last */
-    uint8_t *sealed;        /* ratchet message; NULL: not yet sealed */
+    uint8_t *sealed;        /* kind of envelope u8 | its body; NULL: not yet sealed */
     size_t sealed_len;
     uint8_t *plain; /* until sealed */
     size_t plain_len;
@@ -119,6 +123,55 @@ static inline struct yr_letter *yr_box_at(struct yr_box *b, size_t i)
 struct yr_box *yr_box_new(struct yr_delivery *d, unsigned slot, const uint8_t id[32],
                           uint8_t out_dir);
 void yr_box_free(struct yr_delivery *d, unsigned slot);
+
+/* ---- letters.c ---- */
+
+/** Take letters out of the window, not out of the outbox. */
+void yr_letters_clear(struct yr_delivery *d, struct yr_box *b);
+/** What had been sealed can no longer be opened there: back to plain.  Errors: of the store. */
+enum yr_err yr_letters_unseal(struct yr_delivery *d, struct yr_box *b);
+/** Fill the window from the outbox, seal, send what may leave. */
+void yr_letters_pump(struct yr_delivery *d, struct yr_box *b, unsigned slot, struct yr_now now);
+/** Send what may leave, in order. */
+void yr_letters_send(struct yr_delivery *d, struct yr_box *b, unsigned slot, struct yr_now now);
+/** Letters that found no memory, or came while one did: they are tried again with the next commit.
+ */
+bool yr_letters_wait(struct yr_box *b);
+
+/* ---- open.c ---- */
+
+/** Tell what is durable. */
+void yr_acks_send(struct yr_delivery *d, struct yr_box *b, unsigned slot);
+
+/* ---- sessions.c ---- */
+
+/** There is a session that can send. */
+bool yr_sessions_can(const struct yr_box *b);
+/** Seal one plaintext: *out (the caller's, yr_free) is kind u8 | body of an envelope.
+ *  Errors: YR_EAGAIN: no session can; YR_ENOMEM; YR_ESIZE; YR_EFULL. */
+YR_MUST_USE enum yr_err yr_sessions_seal(struct yr_delivery *d, struct yr_box *b,
+                                         const uint8_t *plain, size_t plain_len, uint8_t **out,
+                                         size_t *out_len);
+/** Open a ratchet message into d->plain; counts what fails.  Errors: YR_EEXIST: a duplicate;
+ *  YR_EAUTH: no session opens it; YR_ENOMEM. */
+YR_MUST_USE enum yr_err yr_sessions_open(struct yr_delivery *d, struct yr_box *b, struct yr_now now,
+                                         const uint8_t *msg, size_t len, size_t *plain_len);
+/** Prekeys of ours past their time go. */
+void yr_prekeys_expire(struct yr_delivery *d, struct yr_box *b, uint64_t now_s);
+
+/* ---- days.c ---- */
+
+/** The day to send under. */
+uint32_t yr_days_send(const struct yr_box *b, struct yr_now now);
+/** Days too old for any envelope go. */
+void yr_days_forget(struct yr_box *b);
+/** The friend has sent under this day. */
+void yr_days_heard(struct yr_box *b, uint32_t day);
+/** Keys of a day and direction into *keys; false: it cannot be derived. */
+bool yr_days_use(const struct yr_box *b, struct yr_day_keys *keys, uint8_t dir, uint32_t day);
+/** The day of a tag of the friend's, into b->in_keys.  Errors: YR_ENOENT: of none; YR_EPROTO: he
+ *  has us search more than an honest friend does. */
+YR_MUST_USE enum yr_err yr_days_find(struct yr_box *b, struct yr_now now, const uint8_t tag[16]);
 
 /* ---- delivery_rows.c ---- */
 

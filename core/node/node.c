@@ -65,7 +65,8 @@ static enum yr_err make_parts(struct yr_node *n)
         (err = yr_delivery_new(&n->delivery, n->mem, n->rows, n->rng, &delivery_ops)) != YR_OK ||
         (err = yr_chats_new(&n->chats, n->mem, n->rows, n->events, n->rng, &n->chat_ops)) != YR_OK)
         return err;
-    return yr_rooms_new(&n->rooms, n->mem, n->rows, n->events, n->chats, n->rng, &rooms_ops);
+    return yr_rooms_new(&n->rooms, n->mem, n->rows, n->events, n->chats, n->rng, &n->age,
+                        &rooms_ops);
 }
 
 enum yr_err yr_node_new(struct yr_node **out, const struct yr_node_opts *opts)
@@ -444,6 +445,7 @@ static bool poll_store(struct yr_node *n, struct yr_effect *out)
             return false;
         }
         yr_delivery_flush(n->delivery);
+        yr_age_flush(&n->age, n->rows, n->now);
     }
     out->kind = YR_FX_STORE;
     out->txn = yr_rows_take(n->rows);

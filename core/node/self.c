@@ -69,7 +69,8 @@ enum yr_err yr_self_start(struct yr_node *n)
     yr_relay_allow(n->relay, n->opts.relay, n->now);
     if ((err = yr_chats_start(n->chats, n->now, n->self.id)) != YR_OK)
         return err;
-    if ((err = yr_friends_load(n)) != YR_OK || (err = yr_rooms_start(n->rooms, n->now)) != YR_OK)
+    if ((err = yr_age_load(&n->age, n->rows, n->now)) != YR_OK ||
+        (err = yr_friends_load(n)) != YR_OK || (err = yr_rooms_start(n->rooms, n->now)) != YR_OK)
         return err;
     return yr_contacts_start(n->contacts, n->now, &n->self);
 }

@@ -90,6 +90,7 @@ struct yr_node {
     struct yr_now now; /* of the call in progress, for callbacks */
 
     struct yr_rows *rows;
+    struct yr_age age; /* what is kept grows old by it */
     struct yr_events *events;
     struct yr_links *links;
     struct yr_paths *paths;

@@ -287,7 +287,7 @@ enum yr_err yr_rooms_start(struct yr_rooms *rooms, struct yr_now now)
     enum yr_err err;
 
     rooms->now = now;
-    if ((err = yr_rooms_age_load(rooms)) != YR_OK || (err = yr_rooms_load(rooms)) != YR_OK)
+    if ((err = yr_rooms_load(rooms)) != YR_OK)
         return err;
     for (size_t i = 0; i < rooms->count; i++)
         if ((err = open_loaded(rooms, rooms->list[i])) != YR_OK)
@@ -525,7 +525,6 @@ enum yr_err yr_rooms_flush(struct yr_rooms *rooms, struct yr_now now)
     rooms->now = now;
     if (!rooms->running)
         return YR_OK;
-    yr_rooms_age_flush(rooms);
     for (size_t i = 0; i < rooms->count; i++) {
         struct yr_room *room = rooms->list[i];
         if (room->log != NULL && (err = yr_room_log_flush(room->log)) != YR_OK)
@@ -544,7 +543,7 @@ enum yr_err yr_rooms_flush(struct yr_rooms *rooms, struct yr_now now)
 
 enum yr_err yr_rooms_new(struct yr_rooms **out, struct yr_mem *mem, struct yr_rows *rows,
                          struct yr_events *events, struct yr_chats *chats, const struct yr_rng *rng,
-                         const struct yr_rooms_ops *ops)
+                         const struct yr_age *age, const struct yr_rooms_ops *ops)
 {
     struct yr_rooms *rooms = yr_alloc_secret(mem, YR_MEM_ROOM, sizeof *rooms);
     struct yr_room_sync_ops sync_ops = yr_rooms_sync_ops;
@@ -557,6 +556,7 @@ enum yr_err yr_rooms_new(struct yr_rooms **out, struct yr_mem *mem, struct yr_ro
     rooms->events = events;
     rooms->chats = chats;
     rooms->rng = rng;
+    rooms->age = age;
     rooms->ops = *ops;
     sync_ops.ctx = rooms;
     if ((err = yr_room_sync_new(&rooms->sync, mem, rng, &sync_ops)) != YR_OK) {

@@ -31,6 +31,7 @@
 
 #include "core/chat/chat.h"
 #include "core/room/sync.h"
+#include "core/store/age.h"
 #include "core/wire/messages.h"
 #include "yaari/node.h"
 
@@ -66,7 +67,7 @@ struct yr_rooms_ops {
 YR_MUST_USE enum yr_err yr_rooms_new(struct yr_rooms **out, struct yr_mem *mem,
                                      struct yr_rows *rows, struct yr_events *events,
                                      struct yr_chats *chats, const struct yr_rng *rng,
-                                     const struct yr_rooms_ops *ops);
+                                     const struct yr_age *age, const struct yr_rooms_ops *ops);
 void yr_rooms_free(struct yr_rooms *rooms);
 /** Read all rooms; after yr_chats_start and the friends.  Nothing is verified again.
  *  Errors: YR_ECORRUPT; YR_ENOMEM; YR_EIO. */

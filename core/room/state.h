@@ -158,12 +158,10 @@ struct yr_rooms {
     struct yr_events *events;
     struct yr_chats *chats;
     const struct yr_rng *rng;
+    const struct yr_age *age; /* what keys grow old by */
     struct yr_rooms_ops ops;
     struct yr_room_sync *sync;
     struct yr_now now; /* of the call in progress */
-    yr_us age_from_us; /* when the clock of ages was ... */
-    yr_ms age_ms;      /* ... this */
-    yr_ms age_kept_ms; /* as its row has it; 0: there is none */
     bool running;
     uint64_t version;
     uint32_t next_order;
@@ -189,13 +187,11 @@ struct yr_rooms {
     struct yr_room_member members[YR_ROOM_MEMBERS_MAX * 2]; /* of the authority */
 };
 
-/* ---- age.c ---- */
-
-/** Errors: YR_ECORRUPT; YR_EIO; YR_ENOMEM. */
-YR_MUST_USE enum yr_err yr_rooms_age_load(struct yr_rooms *rooms);
-/** What keys grow old by; milliseconds, near the wall clock's as long as that is right. */
-yr_ms yr_rooms_age(const struct yr_rooms *rooms);
-void yr_rooms_age_flush(struct yr_rooms *rooms);
+/** Milliseconds, near the wall clock's as long as that is right. */
+static inline yr_ms yr_rooms_age(const struct yr_rooms *rooms)
+{
+    return yr_age_ms(rooms->age, rooms->now);
+}
 
 /* ---- rooms.c ---- */
 

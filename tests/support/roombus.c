@@ -148,8 +148,9 @@ static void wake(struct bus_person *p)
                      YR_OK);
     assert_int_equal(yr_chats_start(p->chats, p->w->now, p->id), YR_OK);
     assert_int_equal(yr_rooms_new(&p->rooms, &p->box.mem.mem, p->box.rows, p->events, p->chats,
-                                  &p->box.rng.rng, &ops),
+                                  &p->box.rng.rng, &p->age, &ops),
                      YR_OK);
+    assert_int_equal(yr_age_load(&p->age, p->box.rows, p->w->now), YR_OK);
     assert_int_equal(yr_rooms_start(p->rooms, p->w->now), YR_OK);
 }
 
@@ -222,6 +223,7 @@ void bus_commit(struct bus *w, unsigned no)
 
     assert_int_equal(yr_chats_flush(p->chats, w->now), YR_OK);
     assert_int_equal(yr_rooms_flush(p->rooms, w->now), YR_OK);
+    yr_age_flush(&p->age, p->box.rows, w->now);
     rowbox_settle(&p->box);
     assert_int_equal(yr_rooms_release(p->rooms, w->now, yr_rows_durable(p->box.rows)), YR_OK);
     while (yr_events_next(p->events, &event))

@@ -30,6 +30,7 @@ struct bus_person {
     struct yr_events *events;
     struct yr_chats *chats;
     struct yr_chat_ops chat_ops;
+    struct yr_age age;
     struct yr_rooms *rooms;
     bool friend[BUS_PEOPLE];
     size_t frames; /* sent */
