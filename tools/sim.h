@@ -25,5 +25,6 @@ void sim_say(struct sim_report *report, const struct sim_figure *figure);
 /** Subcommands: what main would return.  argv[0] is the subcommand's name. */
 int sim_dht(int argc, char **argv);
 int sim_nat_run(int argc, char **argv);
+int sim_away(int argc, char **argv);
 
 #endif

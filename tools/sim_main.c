@@ -11,6 +11,8 @@ static const struct {
 } commands[] = {
     {"dht", sim_dht, "nodes of the DHT: hops, latency, success, idle cost, memory, linkability"},
     {"nat", sim_nat_run, "friends behind boxes: who is linked directly, how soon, at what cost"},
+    {"away", sim_away,
+     "people who seldom meet, and friends who hold what waits, against an oracle"},
 };
 
 void sim_say(struct sim_report *report, const struct sim_figure *f)
