@@ -343,6 +343,11 @@ size_t yr_memstore_waiting(const struct yr_memstore *store)
     return store->waiting;
 }
 
+bool yr_memstore_first_is_keyfile(const struct yr_memstore *store)
+{
+    return store->first != NULL && store->first->is_keyfile;
+}
+
 void yr_memstore_crash(struct yr_memstore *store)
 {
     while (store->first != NULL)

@@ -31,6 +31,8 @@ void yr_memstore_submit_keyfile(struct yr_memstore *store, uint64_t token, unsig
 bool yr_memstore_commit_next(struct yr_memstore *store, uint64_t *token, enum yr_err *result);
 /** How many things wait in the queue. */
 size_t yr_memstore_waiting(const struct yr_memstore *store);
+/** Is the first of them a write of the key file?  false: no, or nothing waits. */
+bool yr_memstore_first_is_keyfile(const struct yr_memstore *store);
 
 /** Power fails: the queue is lost, what was committed stays. */
 void yr_memstore_crash(struct yr_memstore *store);

@@ -36,7 +36,8 @@ static void look(void *ctx, unsigned node)
     sim_check(sim->node_count <= CONTACTS_MAX, "too many nodes for contacts");
     for (unsigned i = 0; i < sim->node_count; i++) {
         const unsigned a = YR_MAX(i, node), b = YR_MIN(i, node);
-        const bool up = sim_alive(sim, a) && sim_alive(sim, b) && !sim->cut[a][b];
+        const bool up =
+            sim_alive(sim, a) && sim_alive(sim, b) && !sim->cut[a][b] && !sim->cut[b][a];
         set(&c->spans[CONTACT_COULD][a][b], up, sim->time);
         if (a != b)
             set(&c->spans[CONTACT_DID][a][b], up && sim_linked(sim, a, b), sim->time);

@@ -224,13 +224,29 @@ static void drain(struct sim *sim, struct sim_node *sn)
                       .at = sn->tick_at, .what = TICK, .node = sn->index, .life = sn->life});
 }
 
+// All that waits is made durable; a key file half way.
+static void commit_group(struct sim_node *sn)
+{
+    uint64_t token;
+    enum yr_err result;
+
+    while (!yr_memstore_first_is_keyfile(sn->store) &&
+           yr_memstore_commit_next(sn->store, &token, &result))
+        ;
+    yr_memstore_crash_during_keyfile(sn->store, YR_SHRED_SLOT_LEN / 2);
+}
+
 static void commit(struct sim *sim, struct sim_node *sn)
 {
     uint64_t token;
     enum yr_err result;
 
     sn->commits++;
+    if (sn->fail_commit == sn->commits)
+        yr_memstore_fail(sn->store, sn->fail_err, sn->fail_count);
     if (sn->crash_commit == sn->commits && !sn->crash_after) {
+        if (sn->crash_within)
+            commit_group(sn);
         sn->crashed_at = true;
         sim_crash(sim, sn->index);
         return;
@@ -447,8 +463,14 @@ void sim_skew(struct sim *sim, unsigned node, yr_ms skew_ms)
 
 void sim_cut(struct sim *sim, unsigned a, unsigned b, bool cut)
 {
-    sim->cut[a][b] = sim->cut[b][a] = cut;
-    notice(sim, a);
+    sim_cut_way(sim, a, b, cut);
+    sim_cut_way(sim, b, a, cut);
+}
+
+void sim_cut_way(struct sim *sim, unsigned from, unsigned to, bool cut)
+{
+    sim->cut[from][to] = cut;
+    notice(sim, from);
 }
 
 void sim_drop(struct sim *sim, unsigned node, int first_byte)
@@ -557,6 +579,21 @@ void sim_crash_at(struct sim *sim, unsigned node, uint64_t commit_number, bool a
 {
     sim->nodes[node]->crash_commit = commit_number;
     sim->nodes[node]->crash_after = after;
+    sim->nodes[node]->crash_within = false;
+}
+
+void sim_crash_within(struct sim *sim, unsigned node, uint64_t commit_number)
+{
+    sim_crash_at(sim, node, commit_number, false);
+    sim->nodes[node]->crash_within = true;
+}
+
+void sim_fail_at(struct sim *sim, unsigned node, uint64_t commit_number, enum yr_err err,
+                 size_t count)
+{
+    sim->nodes[node]->fail_commit = commit_number;
+    sim->nodes[node]->fail_err = err;
+    sim->nodes[node]->fail_count = count;
 }
 
 bool sim_crashed_at(const struct sim *sim, unsigned node)

@@ -95,6 +95,8 @@ struct sim_traffic sim_traffic(const struct sim *sim, unsigned node);
 
 /** Packets between the two pass, or not. */
 void sim_cut(struct sim *sim, unsigned a, unsigned b, bool cut);
+/** Only what `from` sends to `to` passes or not. */
+void sim_cut_way(struct sim *sim, unsigned from, unsigned to, bool cut);
 
 /** Packets of this node that begin with this byte are lost; -1: none. */
 void sim_drop(struct sim *sim, unsigned node, int first_byte);
@@ -117,7 +119,13 @@ uint64_t sim_commits(const struct sim *sim, unsigned node);
 /** Crash the node at its k-th commit from the beginning: before it is made, or after it but before
  *  the node hears of it.  0: never. */
 void sim_crash_at(struct sim *sim, unsigned node, uint64_t commit, bool after);
+/** The same, in the middle of it.  A commit of LMDB is whole or not there, so a torn one is this:
+ *  the writer made one commit of all that waited, it is on disk, and the node heard of nothing; of
+ *  a key file half is written. */
+void sim_crash_within(struct sim *sim, unsigned node, uint64_t commit);
 bool sim_crashed_at(const struct sim *sim, unsigned node);
+/** From its k-th commit on `count` of them fail with this error.  0: none. */
+void sim_fail_at(struct sim *sim, unsigned node, uint64_t commit, enum yr_err err, size_t count);
 
 /** How many allocations this node has asked for, over all its lives. */
 uint64_t sim_allocs(const struct sim *sim, unsigned node);

@@ -43,7 +43,10 @@ struct sim_node {
     struct yr_rng rng;
     uint64_t draws, life, commits, next_ticket;
     uint64_t crash_commit, allocs, refuse_at;
-    bool crash_after, crashed_at;
+    bool crash_after, crash_within, crashed_at;
+    uint64_t fail_commit;
+    enum yr_err fail_err;
+    size_t fail_count;
     uint8_t vk[32], id[32];
     yr_ms skew_ms;
     struct yr_addr addr, addr6; // family 0: none
