@@ -196,6 +196,7 @@
 #define YR_SKIPPED_DAYS      21    /* an envelope lives 14, and a week to spare */
 #define YR_CHAINS_MAX        5     /* receiving chains with skipped keys */
 #define YR_SESSIONS_MAX      4     /* ratchet sessions kept for a friend */
+#define YR_RESETS_ALARM      4     /* sessions begun anew within a day: somebody has a copy */
 #define YR_PREKEYS_MAX       3     /* own prekeys kept for a friend: the offered one, two older */
 #define YR_PREKEY_DAYS       21    /* a prekey lives as long as skipped keys */
 #define YR_PREKEY_RENEW_DAYS 7     /* the offered one is never older */

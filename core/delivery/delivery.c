@@ -7,7 +7,8 @@ static const char *const counter_names[YR_ENV_COUNTERS] = {
     "envelope.drop.aead", "envelope.drop.session", "envelope.drop.gap",  "envelope.drop.kind"};
 
 enum yr_err yr_delivery_new(struct yr_delivery **out, struct yr_mem *mem, struct yr_rows *rows,
-                            const struct yr_rng *rng, const struct yr_delivery_ops *ops)
+                            const struct yr_rng *rng, const struct yr_age *age,
+                            const struct yr_delivery_ops *ops)
 {
     struct yr_delivery *d = yr_alloc(mem, YR_MEM_CHAT, sizeof *d);
 
@@ -16,6 +17,7 @@ enum yr_err yr_delivery_new(struct yr_delivery **out, struct yr_mem *mem, struct
     d->mem = mem;
     d->rows = rows;
     d->rng = rng;
+    d->age = age;
     d->ops = *ops;
     *out = d;
     return YR_OK;
@@ -105,6 +107,23 @@ enum yr_err yr_delivery_meet(struct yr_delivery *d, struct yr_now now, unsigned 
     b->acked_day = contact->day + YR_TIMEKEY_DAYS; // the day that would leave them where they begin
     yr_box_put_days(d, b);
     yr_session_clear(&session);
+    return yr_letters_unseal(d, b);
+}
+
+enum yr_err yr_delivery_renewed(struct yr_delivery *d, unsigned slot)
+{
+    struct yr_box *b = yr_box_of(d, slot);
+
+    if (b == NULL)
+        return YR_OK;
+    yr_wipe(b->sessions, sizeof b->sessions);
+    b->session_count = 0;
+    b->sessions_dirty = true;
+    yr_skipped_clear(&b->skipped);
+    yr_wipe(b->own, sizeof b->own);
+    b->own_count = 0;
+    b->has_theirs = false;
+    yr_box_put_prekeys(d, b);
     return yr_letters_unseal(d, b);
 }
 

@@ -14,8 +14,9 @@
 #include "core/contact/contacts.h"
 #include "core/seal/envelope.h"
 #include "core/seal/pair.h"
+#include "core/seal/pkh.h"
 #include "core/seal/ratchet.h"
-#include "core/store/rows.h"
+#include "core/store/age.h"
 #include "yaari/node.h"
 
 struct yr_delivery_ops {
@@ -26,6 +27,11 @@ struct yr_delivery_ops {
      *  and is acknowledged once durable; others: it is as if it had never come. */
     enum yr_err (*plain)(void *ctx, struct yr_now now, unsigned slot, const uint8_t *plain,
                          size_t len);
+    /** Whose keys a prekey handshake with this friend is made with; lent for the call. */
+    void (*pair)(void *ctx, unsigned slot, struct yr_pkh_pair *out);
+    /** A session was begun anew in place of one that was there: for the `today`th time within a
+     *  day.  Errors: those of the machine, after which nothing may be committed. */
+    enum yr_err (*reset)(void *ctx, struct yr_now now, unsigned slot, unsigned today);
     void *ctx;
 };
 
@@ -48,15 +54,18 @@ struct yr_held {
 
 struct yr_delivery;
 
+/** All borrowed; `age` is loaded before anything else is called.  Errors: YR_ENOMEM. */
 YR_MUST_USE enum yr_err yr_delivery_new(struct yr_delivery **out, struct yr_mem *mem,
                                         struct yr_rows *rows, const struct yr_rng *rng,
+                                        const struct yr_age *age,
                                         const struct yr_delivery_ops *ops);
 void yr_delivery_free(struct yr_delivery *delivery);
 /** Forget what is in memory, of all slots. */
 void yr_delivery_reset(struct yr_delivery *delivery);
 
-/** Read a friend's sessions, day keys and outbox.  id: copied.  Errors: YR_ECORRUPT, YR_ENOMEM,
- * YR_EIO. */
+/** Read a friend's sessions, day keys and outbox.  id: copied.  Without sessions and prekeys one
+ * has to be begun (B.7): so is a node that was restored.  Errors: YR_ECORRUPT (no day keys),
+ * YR_ENOMEM, YR_EIO. */
 YR_MUST_USE enum yr_err yr_delivery_load(struct yr_delivery *delivery, unsigned slot,
                                          const uint8_t id[32], uint8_t out_dir);
 /** A new pair: first session and day key; what waits in the outbox will be sealed anew.
@@ -64,6 +73,9 @@ YR_MUST_USE enum yr_err yr_delivery_load(struct yr_delivery *delivery, unsigned 
 YR_MUST_USE enum yr_err yr_delivery_meet(struct yr_delivery *delivery, struct yr_now now,
                                          unsigned slot, const struct yr_contact *contact,
                                          uint8_t out_dir);
+/** The friend has another device: sessions and prekeys of the one before go, what waits in the
+ *  outbox will be sealed anew.  Errors: of the store. */
+YR_MUST_USE enum yr_err yr_delivery_renewed(struct yr_delivery *delivery, unsigned slot);
 /** Forget a friend and delete its rows. */
 void yr_delivery_remove(struct yr_delivery *delivery, unsigned slot);
 

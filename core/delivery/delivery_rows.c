@@ -188,12 +188,15 @@ enum yr_err yr_delivery_load(struct yr_delivery *d, unsigned slot, const uint8_t
     err = yr_rows_get(d->rows, YR_TABLE_TIMEKEY, NULL, 0, id, 32, d->row, sizeof d->row, &len);
     if (err == YR_OK)
         err = decode_timekey(b, d->row, len);
-    if (err == YR_OK)
-        err = yr_rows_get(d->rows, YR_TABLE_SESSION, NULL, 0, id, 32, d->row, sizeof d->row, &len);
-    if (err == YR_OK)
-        err = corrupt(yr_sessions_decode(b->sessions, &b->session_count, d->row, len));
-    if (err == YR_ENOENT)
+    else if (err == YR_ENOENT)
         err = YR_ECORRUPT; // a friend without keys
+    if (err == YR_OK) {
+        err = yr_rows_get(d->rows, YR_TABLE_SESSION, NULL, 0, id, 32, d->row, sizeof d->row, &len);
+        err = err == YR_OK
+                  ? corrupt(yr_sessions_decode(b->sessions, &b->session_count, d->row, len))
+              : err == YR_ENOENT ? YR_OK
+                                 : err;
+    }
     if (err == YR_OK) {
         err = yr_rows_get(d->rows, YR_TABLE_PREKEY, NULL, 0, id, 32, d->row, sizeof d->row, &len);
         err = err == YR_OK ? load_prekeys(b, d->row, len) : err == YR_ENOENT ? YR_OK : err;

@@ -88,6 +88,7 @@ struct yr_delivery {
     struct yr_mem *mem;
     struct yr_rows *rows;
     const struct yr_rng *rng;
+    const struct yr_age *age;
     struct yr_delivery_ops ops;
     uint64_t durable;
     uint64_t counters[YR_ENV_COUNTERS];

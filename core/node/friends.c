@@ -657,8 +657,38 @@ static enum yr_err delivery_plain(void *ctx, struct yr_now now, unsigned slot, c
     return err;
 }
 
+static void delivery_pair(void *ctx, unsigned slot, struct yr_pkh_pair *out)
+{
+    struct yr_node *n = ctx;
+    const struct yr_friend *f = &n->friends[slot];
+
+    out->own = &n->self.device;
+    out->own_id = n->self.id;
+    out->peer = f->dev;
+    out->peer_id = f->id;
+    out->pkh_psk = f->pair.pkh_psk;
+}
+
+static enum yr_err delivery_reset(void *ctx, struct yr_now now, unsigned slot, unsigned today)
+{
+    static const char *const line = "the secure session was begun anew";
+    static const char *const warning = "the secure session was begun anew again and again: "
+                                       "somebody may have a copy of this device "
+                                       "or of the friend's";
+    struct yr_node *n = ctx;
+    const struct yr_friend *f = &n->friends[slot];
+    enum yr_err err = yr_chat_note(n->chats, now, f->id, line);
+
+    if (err == YR_OK && today == YR_RESETS_ALARM)
+        err = yr_chat_note(n->chats, now, f->id, warning);
+    yr_node_trip(n, err);
+    return err;
+}
+
 const struct yr_delivery_ops yr_friend_delivery_ops = {.frame = delivery_frame,
-                                                       .plain = delivery_plain};
+                                                       .plain = delivery_plain,
+                                                       .pair = delivery_pair,
+                                                       .reset = delivery_reset};
 
 static enum yr_err chat_deliver(void *ctx, const uint8_t conv[YR_ID_LEN],
                                 const uint8_t id[YR_MSG_ID_LEN], const uint8_t *plain, size_t len)

@@ -62,7 +62,8 @@ static enum yr_err make_parts(struct yr_node *n)
         (err = yr_relay_new(&n->relay, n->mem, n->rng, &relay_ops)) != YR_OK ||
         (err = yr_paths_new(&n->paths, n->mem, n->rng, &n->nat, &path_ops)) != YR_OK ||
         (err = yr_contacts_new(&n->contacts, n->mem, n->rows, n->rng, &contact_ops)) != YR_OK ||
-        (err = yr_delivery_new(&n->delivery, n->mem, n->rows, n->rng, &delivery_ops)) != YR_OK ||
+        (err = yr_delivery_new(&n->delivery, n->mem, n->rows, n->rng, &n->age, &delivery_ops)) !=
+            YR_OK ||
         (err = yr_chats_new(&n->chats, n->mem, n->rows, n->events, n->rng, &n->chat_ops)) != YR_OK)
         return err;
     return yr_rooms_new(&n->rooms, n->mem, n->rows, n->events, n->chats, n->rng, &n->age,
