@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "core/node/state.h"
 #include "tests/support/test.h"
 
 #define STREAM_CELL 78
@@ -323,6 +324,40 @@ void cell_end(struct cell *c, yr_us limit)
             give_up(c, "an accepted text is not there, or not told to be", CELL_FROM, CELL_TO);
     }
     cell_check(c);
+}
+
+/* ---- what holders keep ---- */
+
+// How many; perhaps they are deleted.
+static size_t each_kept(struct cell *c, unsigned node, unsigned of, bool forget)
+{
+    struct yr_rows *rows = sim_node(c->sim, node)->rows;
+    const uint8_t *id = sim_id(c->sim, of);
+    struct yr_row at = {.suffix_len = 0};
+    enum yr_seek how = YR_SEEK_GE;
+    size_t count = 0;
+
+    for (; yr_rows_seek(rows, YR_TABLE_MAIL, id, YR_ID_LEN, how, &at, NULL, 0) == YR_OK;
+         how = YR_SEEK_GT, count++)
+        if (forget)
+            assert_int_equal(
+                yr_rows_del(rows, YR_TABLE_MAIL, id, YR_ID_LEN, at.suffix, at.suffix_len), YR_OK);
+    return count;
+}
+
+size_t cell_kept(struct cell *c, unsigned node, unsigned of)
+{
+    return each_kept(c, node, of, false);
+}
+
+void cell_lose_mail(struct cell *c, unsigned node, unsigned of)
+{
+    (void)each_kept(c, node, of, true);
+    sim_drain(c->sim, node);
+    sim_run(c->sim, 50 * YR_MS); // one commit may be under way, and this is in the next
+    sim_crash(c->sim, node);
+    sim_restart(c->sim, node);
+    assert_int_equal(cell_kept(c, node, of), 0);
 }
 
 yr_us cell_oracle(const struct cell *c, const struct cell_text *t, bool direct)

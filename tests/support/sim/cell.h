@@ -67,6 +67,11 @@ void cell_end(struct cell *c, yr_us limit);
  *  histories of what they have in common. */
 void cell_check(struct cell *c);
 
+/** Envelopes that a node keeps for `of` (node up). */
+size_t cell_kept(struct cell *c, unsigned node, unsigned of);
+/** ... and all of them are lost, as if its disk were: it crashes and comes again without. */
+void cell_lose_mail(struct cell *c, unsigned node, unsigned of);
+
 /** The oracle's arrival of a text, over contacts that could have been; of its direct move only. */
 yr_us cell_oracle(const struct cell *c, const struct cell_text *t, bool direct);
 

@@ -367,6 +367,7 @@ void sim_carry(struct sim *sim, struct sim_node *from, const struct yr_addr *to,
                           .to = *to};
 
     record(sim, bytes, len);
+    sim_scan_packet(sim, bytes, len);
     from->traffic.out += len + (to->family == 6 ? 48 : 28);
     from->traffic.packets_out++;
     if (dst < 0 && yr_addr_eq(to, &nobody)) {

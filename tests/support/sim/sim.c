@@ -224,7 +224,7 @@ static void drain(struct sim *sim, struct sim_node *sn)
                       .at = sn->tick_at, .what = TICK, .node = sn->index, .life = sn->life});
 }
 
-// All that waits is made durable; a key file half way.
+// What waits is made durable; a key file half way.
 static void commit_group(struct sim_node *sn)
 {
     uint64_t token;
@@ -331,10 +331,91 @@ void sim_notice(struct sim *sim, void (*changed)(void *, unsigned), void *ctx)
 
 /* ---- nodes ---- */
 
+// The same with a ring of all blocks.
+static void *realloc_block(struct sim_node *sn, void *ptr, size_t size)
+{
+    struct sim_block *b = ptr != NULL ? (struct sim_block *)ptr - 1 : NULL;
+
+    if (b != NULL) {
+        b->next->previous = b->previous;
+        b->previous->next = b->next;
+    }
+    if (size == 0) {
+        free(b);
+        return NULL;
+    }
+    b = realloc(b, sizeof *b + size);
+    sim_check(b != NULL, "out of memory");
+    b->size = size;
+    b->next = sn->blocks.next;
+    b->previous = &sn->blocks;
+    b->next->previous = sn->blocks.next = b;
+    return b + 1;
+}
+
+static bool contains(const void *in, size_t in_len, const void *bytes, size_t len)
+{
+    const uint8_t *at = in, *end = at + in_len;
+
+    while (in_len >= len && at + len <= end &&
+           (at = memchr(at, *(const uint8_t *)bytes, (size_t)(end - at) - len + 1)) != NULL) {
+        if (memcmp(at, bytes, len) == 0)
+            return true;
+        at++;
+    }
+    return false;
+}
+
+bool sim_has(const struct sim *sim, unsigned node, const void *bytes, size_t len)
+{
+    const struct sim_node *sn = sim->nodes[node];
+    const struct yr_store_view *view = yr_memstore_view(sn->store);
+    uint8_t key[YR_KEY_MAX] = {0};
+    size_t key_len = 1;
+    struct yr_kv kv;
+
+    sim_check(sim->opts.scan, "memory was not watched");
+    for (const struct sim_block *b = sn->blocks.next; b != &sn->blocks; b = b->next)
+        if (contains(b + 1, b->size, bytes, len))
+            return true;
+    for (int db = 0; db < YR_DB_COUNT; db++) {
+        enum yr_seek how = YR_SEEK_GE;
+        memset(key, 0, sizeof key);
+        for (key_len = 1; view->seek(view->ctx, (enum yr_db)db, how, key, key_len, &kv) == YR_OK;
+             how = YR_SEEK_GT) {
+            if (contains(kv.key, kv.key_len, bytes, len) ||
+                contains(kv.value, kv.value_len, bytes, len))
+                return true;
+            memcpy(key, kv.key, key_len = kv.key_len);
+        }
+    }
+    return false;
+}
+
+void sim_look_for(struct sim *sim, const void *bytes, size_t len)
+{
+    sim_check(len > 0 && len <= sizeof sim->wanted, "too much to look for");
+    memcpy(sim->wanted, bytes, sim->wanted_len = len);
+}
+
+uint64_t sim_seen(const struct sim *sim)
+{
+    return sim->seen;
+}
+
+void sim_scan_packet(struct sim *sim, const uint8_t *bytes, size_t len)
+{
+    sim->seen += sim->wanted_len > 0 && contains(bytes, len, sim->wanted, sim->wanted_len);
+}
+
 static void *mem_realloc(void *ctx, void *ptr, size_t size)
 {
     struct sim_node *sn = ctx;
 
+    if (sn->sim->opts.scan && (size == 0 || sn->allocs + 1 != sn->refuse_at)) {
+        sn->allocs += size > 0;
+        return ptr == NULL && size == 0 ? NULL : realloc_block(sn, ptr, size);
+    }
     if (size == 0) {
         free(ptr);
         return NULL;
@@ -401,6 +482,7 @@ unsigned sim_add(struct sim *sim, const char *nick)
     sn->sim = sim;
     sn->index = i;
     sn->drop = -1;
+    sn->blocks.next = sn->blocks.previous = &sn->blocks;
     sn->mem.realloc = mem_realloc;
     sn->mem.ctx = sn;
     for (int k = 0; k < YR_MEM_COUNT; k++)

@@ -32,6 +32,7 @@ struct sim_opts {
     yr_us commit_us; /* from STORE to stored */
     bool lan;
     bool record;          /* keep every packet for sim_replay */
+    bool scan;            /* for sim_has: know what memory nodes hold */
     bool open;            /* nodes are in the internet, each in a network (/16) of its own */
     enum yr_dht_mode dht; /* of nodes when they are added; off unless said otherwise */
 };
@@ -119,9 +120,9 @@ uint64_t sim_commits(const struct sim *sim, unsigned node);
 /** Crash the node at its k-th commit from the beginning: before it is made, or after it but before
  *  the node hears of it.  0: never. */
 void sim_crash_at(struct sim *sim, unsigned node, uint64_t commit, bool after);
-/** The same, in the middle of it.  A commit of LMDB is whole or not there, so a torn one is this:
- *  the writer made one commit of all that waited, it is on disk, and the node heard of nothing; of
- *  a key file half is written. */
+/** The same, in the middle of it.  A commit of LMDB is whole or not there, and a node has one under
+ *  way at a time, so what a torn one leaves is what one before it or after it leaves: it is on
+ *  disk, and the node never heard.  Of a key file half is written. */
 void sim_crash_within(struct sim *sim, unsigned node, uint64_t commit);
 bool sim_crashed_at(const struct sim *sim, unsigned node);
 /** From its k-th commit on `count` of them fail with this error.  0: none. */
@@ -133,6 +134,12 @@ uint64_t sim_allocs(const struct sim *sim, unsigned node);
 void sim_refuse_at(struct sim *sim, unsigned node, uint64_t alloc);
 /** Bytes the node holds now. */
 size_t sim_mem_used(const struct sim *sim, unsigned node);
+/** Are these bytes anywhere in what the node holds in memory or has committed, as they are?  With
+ *  sim_opts.scan. */
+bool sim_has(const struct sim *sim, unsigned node, const void *bytes, size_t len);
+/** From now on packets are looked at: how many that nodes sent had these bytes in them. */
+void sim_look_for(struct sim *sim, const void *bytes, size_t len);
+uint64_t sim_seen(const struct sim *sim);
 /** From now on a commit takes this long. */
 void sim_set_commit(struct sim *sim, yr_us commit_us);
 /** Carry out what a node wants done after a test has spoken to its parts directly. */

@@ -34,6 +34,12 @@ struct socket {
     uint16_t port;
 };
 
+/** In front of what a node allocated, if that is looked at. */
+struct sim_block {
+    struct sim_block *next, *previous;
+    size_t size, pad;
+};
+
 struct sim_node {
     struct sim *sim;
     unsigned index;
@@ -47,6 +53,7 @@ struct sim_node {
     uint64_t fail_commit;
     enum yr_err fail_err;
     size_t fail_count;
+    struct sim_block blocks; /* a ring */
     uint8_t vk[32], id[32];
     yr_ms skew_ms;
     struct yr_addr addr, addr6; // family 0: none
@@ -84,6 +91,9 @@ struct sim {
     uint64_t seq, hash, packets, bytes, test_draws, strangers;
     void (*watch)(void *, unsigned, const struct yr_event *);
     void *watch_ctx;
+    uint8_t wanted[64]; /* in packets */
+    size_t wanted_len;
+    uint64_t seen;
     void (*changed)(void *, unsigned);
     void *changed_ctx;
     struct happening *heap;
@@ -103,6 +113,8 @@ void sim_check(bool ok, const char *what);
 enum stream { STREAM_NODE = 1, STREAM_LINK, STREAM_TEST, STREAM_KEY, STREAM_NAT };
 /** PRF(seed, stream, entity, n). */
 uint64_t sim_prf(const struct sim *sim, enum stream stream, uint64_t entity, uint64_t n);
+/** A packet leaves: is in it what is looked for? */
+void sim_scan_packet(struct sim *sim, const uint8_t *bytes, size_t len);
 /** Into the heap. */
 void sim_push(struct sim *sim, struct happening h);
 
