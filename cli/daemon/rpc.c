@@ -151,6 +151,7 @@ enum yr_end yr_call_err(struct yr_call *call, enum yr_err err)
         [YR_EREVOKED] = YR_RPC_EXPIRED,
         [YR_EOWN] = YR_RPC_BAD_LINK,
         [YR_EDENIED] = YR_RPC_DENIED,
+        [YR_ERETIRED] = YR_RPC_DENIED,
         [YR_EAGAIN] = YR_RPC_RATE_LIMITED,
         [YR_EVERSION] = YR_RPC_UNSUPPORTED,
     };

@@ -21,6 +21,7 @@
     X(LINK_HINT, "link/hint", "PAIR, ctx dir")                                   \
     X(PATH_PROBE, "path/probe", "PAIR, ctx dir")                                 \
     X(PATH_SIGNAL, "path/signal", "probe key of the direction")                  \
+    X(PATH_CERT, "path/cert", "probe key of the direction")                      \
     X(LAN, "lan", "PAIR, ctx dir")                                               \
     X(PKH_PSK, "pkh/psk", "PAIR")                                                \
     X(REL, "rel", "PAIR")                                                        \

@@ -173,6 +173,7 @@ enum yr_link_drop yr_first_check(struct yr_links *links, const uint8_t *packet, 
         return YR_LINK_DROP_CLOCK;
     if (!take_token(link, links->now.mono_us))
         return YR_LINK_DROP_BUCKET;
+    memcpy(out->clock.bytes, msg + 2, sizeof out->clock.bytes);
     if (!read_noise(links, out, msg, msg_len)) {
         yr_first_clear(out);
         return YR_LINK_DROP_NOISE;

@@ -395,6 +395,8 @@ static enum yr_link_drop answer(struct yr_links *links, const struct yr_addr *fr
     struct yr_first first;
     enum yr_link_drop drop = yr_first_check(links, packet, len, &first);
 
+    if (drop == YR_LINK_DROP_NOISE && links->ops.stranger != NULL)
+        links->ops.stranger(links->ops.ctx, first.link->slot, from, &first.clock);
     if (drop != YR_LINK_DROP_NONE)
         return drop;
     if (yr_conn_answer(out, links, &first, from) != YR_OK) {

@@ -75,6 +75,11 @@ struct yr_link_ops {
     /** Something that wants an answer has had none for max(1 s, 2 PTO): the way may be gone.  The
      *  link lives on; told again every 2 s until something is answered. */
     void (*doubt)(void *ctx, unsigned slot);
+    /** A first packet came from addr, sealed with the pair's keys and fresh (its clock value), but
+     *  not from the device we know, or not for ours.  Not answered; any number of times for one
+     *  packet that is replayed.  May be NULL. */
+    void (*stranger)(void *ctx, unsigned slot, const struct yr_addr *addr,
+                     const struct yr_clock *clock);
     void *ctx;
 };
 

@@ -346,6 +346,16 @@ static const struct {
     [YR_CMD_ROOM_MENTIONS] = {yr_node_room_command, false},
 };
 
+// What an old copy of us may still do.
+static bool concerns_nobody_else(const struct yr_cmd *cmd)
+{
+    const enum yr_cmd_kind kind = cmd->kind;
+
+    return kind == YR_CMD_READ || kind == YR_CMD_FRIEND_RENAME || kind == YR_CMD_FRIEND_MUTE ||
+           kind == YR_CMD_PEER_REMOVE ||
+           (kind == YR_CMD_DELETE && (cmd->flags & YR_FLAG_LOCAL) != 0);
+}
+
 // A ping is answered by the friend, not by the store.
 static enum yr_err ping(struct yr_node *n, const struct yr_cmd *cmd, uint64_t ticket)
 {
@@ -396,11 +406,15 @@ enum yr_err yr_node_command(struct yr_node *n, struct yr_now now, const struct y
     if (n->tripped != YR_OK)
         return n->tripped;
     if (cmd->kind == YR_CMD_PING)
-        return n->has_identity ? ping(n, cmd, ticket) : YR_ENOID;
+        return !n->has_identity      ? YR_ENOID
+               : n->retired_gen != 0 ? YR_ERETIRED
+                                     : ping(n, cmd, ticket);
     if ((size_t)cmd->kind >= YR_COUNT(commands) || commands[cmd->kind].run == NULL)
         return YR_EINVAL;
     if (!n->has_identity && !commands[cmd->kind].without_identity)
         return YR_ENOID;
+    if (n->retired_gen != 0 && !concerns_nobody_else(cmd))
+        return YR_ERETIRED;
     err = commands[cmd->kind].run(n, cmd, &done);
     if (err == YR_OK)
         yr_node_event(n, &done);

@@ -229,7 +229,7 @@ static void start(struct yr_node *n, bool lax)
 
 void yr_node_dht_apply(struct yr_node *n)
 {
-    const bool want = wanted(n), lax = want && island(n);
+    const bool want = wanted(n) && n->retired_gen == 0, lax = want && island(n);
 
     if (n->dht != NULL && (!want || lax != n->dht_lax || role(n) != n->dht_role))
         yr_node_dht_stop(n);

@@ -564,7 +564,7 @@ void yr_meet_heard(struct yr_node *n, const uint8_t *bytes, size_t len)
     if (len <= HEAD_LEN + YR_TAG_LEN || len > YR_DHT_SIGNAL_MAX || !n->has_identity ||
         heard_before(n->meet, bytes + 9) || !may_open(n))
         return;
-    if (bytes[0] == TYPE_OFFER) {
+    if (bytes[0] == TYPE_OFFER || bytes[0] == YR_RENEWAL_TYPE) {
         yr_node_datagram(n, &from, bytes, len);
         return;
     }

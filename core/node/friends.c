@@ -73,6 +73,7 @@ static enum yr_err load_friend(struct yr_node *n, struct yr_friend *f)
     enum yr_err err;
 
     if ((err = yr_friend_load_clocks(n, f)) != YR_OK || (err = enter(n, f)) != YR_OK ||
+        (err = yr_renew_load(n, yr_friend_slot(n, f))) != YR_OK ||
         (err = yr_friend_load_addrs(n, f)) != YR_OK ||
         (err = yr_circuit_load(n, yr_friend_slot(n, f))) != YR_OK ||
         (err = yr_delivery_load(n->delivery, yr_friend_slot(n, f), f->id, f->pair.out)) != YR_OK)
@@ -121,6 +122,7 @@ void yr_friend_remove(struct yr_node *n, struct yr_friend *f, bool history)
     yr_paths_remove(n->paths, slot);
     yr_traces_forget(n->traces, slot);
     yr_meet_forget(n, slot);
+    yr_renew_forget(n, slot);
     yr_delivery_remove(n->delivery, slot);
     yr_node_trip(n, yr_chat_drop(n->chats, id, history));
     yr_rows_del(n->rows, YR_TABLE_FRIEND, NULL, 0, id, 32);
@@ -249,6 +251,7 @@ static void link_up(void *ctx, unsigned slot)
 
     f->online = true;
     f->online_ms = f->last_seen_ms = n->now.wall_ms;
+    yr_renew_known(n, slot);
     yr_contacts_linked(n->contacts, n->now, f->id);
     yr_links_info(n->links, slot, &link);
     yr_paths_linked(n->paths, slot, &link.addr, n->now);
@@ -383,6 +386,41 @@ static void link_doubt(void *ctx, unsigned slot)
     yr_paths_doubt(n->paths, slot, n->now);
 }
 
+static void link_stranger(void *ctx, unsigned slot, const struct yr_addr *addr,
+                          const struct yr_clock *clock)
+{
+    yr_renew_stranger(ctx, slot, addr, clock);
+}
+
+void yr_friend_renewed(struct yr_node *n, struct yr_friend *f, const uint8_t dev[32], uint32_t gen)
+{
+    const unsigned slot = yr_friend_slot(n, f);
+    bool learned;
+    enum yr_err err;
+
+    yr_links_remove(n->links, slot, n->now);
+    if (f->online)
+        link_down(n, slot, YR_LINK_DROPPED);
+    memcpy(f->dev, dev, sizeof f->dev);
+    f->gen = gen;
+    f->trust = YR_TRUST_INVITE;
+    f->settled = false;
+    memset(&f->clock_theirs, 0, sizeof f->clock_theirs); // a series of its own
+    err = yr_links_set(n->links, slot, f->id, f->dev, f->gen, &f->pair, &f->clock_theirs,
+                       &f->clock_ours);
+    if (err == YR_OK)
+        err = yr_delivery_renewed(n->delivery, slot);
+    if (err == YR_OK)
+        err = yr_chat_note(n->chats, n->now, f->id, "device key changed");
+    yr_node_trip(n, err);
+    yr_links_keepalive(n->links, slot, yr_paths_keepalive(n->paths, &learned), n->now);
+    yr_links_block(n->links, slot, f->blocked || f->pending, n->now);
+    yr_friend_store_clocks(n, f);
+    yr_friend_store(n, f);
+    yr_friend_changed(n, f, false);
+    yr_friend_seek(n, f);
+}
+
 const struct yr_link_ops yr_friend_link_ops = {.clock = link_clock,
                                                .up = link_up,
                                                .down = link_down,
@@ -391,7 +429,8 @@ const struct yr_link_ops yr_friend_link_ops = {.clock = link_clock,
                                                .room = link_room,
                                                .path = link_path,
                                                .datagram = link_datagram,
-                                               .doubt = link_doubt};
+                                               .doubt = link_doubt,
+                                               .stranger = link_stranger};
 
 /* ---- first contact ---- */
 
@@ -540,6 +579,7 @@ static enum yr_err contact_met(void *ctx, struct yr_now now, const struct yr_con
     take_hello(n, f, &c->hello);
     yr_friend_store_clocks(n, f);
     yr_friend_store(n, f);
+    yr_renew_known(n, yr_friend_slot(n, f));
     if (yr_addr_udp(&c->addr))
         yr_paths_learn(n->paths, yr_friend_slot(n, f), &c->addr, YR_ADDR_LINKED, now);
     yr_meet_met(n, yr_friend_slot(n, f), &c->addr);

@@ -641,13 +641,11 @@ static bool outdated(const struct yr_node *n, const struct yr_rv *rv,
 
 static void friend_found(struct yr_node *n, unsigned slot, const struct yr_whereabouts *where)
 {
-    struct yr_friend *f = &n->friends[slot];
     struct yr_rv *rv = &n->meet->rvs[slot];
-    struct yr_cert cert;
+    const enum yr_err known = yr_renew_take(n, slot, where->cert, NULL);
 
-    if (yr_cert_open(&cert, where->cert) != YR_OK || memcmp(cert.id, f->id, 32) != 0 ||
-        memcmp(cert.dev, f->dev, 32) != 0)
-        return;
+    if (known != YR_OK && known != YR_EEXIST)
+        return; // no good one, or word of an older device
     if (outdated(n, rv, where))
         return;
     rv->heard_s = where->unix_s;

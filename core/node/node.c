@@ -37,6 +37,7 @@ void yr_node_free(struct yr_node *n)
     yr_events_free(n->events);
     yr_rows_free(n->rows);
     yr_free_secret(n->mem, n->meet);
+    yr_free_secret(n->mem, n->renew);
     yr_free_secret(n->mem, n->scratch);
     yr_free_secret(n->mem, n);
 }
@@ -82,7 +83,8 @@ enum yr_err yr_node_new(struct yr_node **out, const struct yr_node_opts *opts)
     n->rng = opts->rng;
     n->scratch = yr_alloc(n->mem, YR_MEM_NODE, sizeof *n->scratch);
     n->meet = yr_alloc_secret(n->mem, YR_MEM_NODE, sizeof *n->meet);
-    err = n->scratch != NULL && n->meet != NULL ? make_parts(n) : YR_ENOMEM;
+    n->renew = yr_alloc_secret(n->mem, YR_MEM_NODE, sizeof *n->renew);
+    err = n->scratch != NULL && n->meet != NULL && n->renew != NULL ? make_parts(n) : YR_ENOMEM;
     if (err != YR_OK) {
         yr_node_free(n);
         return err;
@@ -125,6 +127,7 @@ void yr_node_unload(struct yr_node *n)
     }
     yr_circuit_forget(n);
     yr_meet_reset(n);
+    yr_renew_reset(n);
     yr_rooms_reset(n->rooms);
     yr_contacts_reset(n->contacts);
     yr_delivery_reset(n->delivery);
@@ -245,8 +248,9 @@ void yr_node_datagram(struct yr_node *n, const struct yr_addr *from, const uint8
 {
     enum yr_purpose purpose;
 
-    if (from->family == YR_FAMILY_VIA && (bytes[0] & QUIC_BIT) == 0) {
-        n->dropped++; // nothing but links goes through friends
+    if (from->family == YR_FAMILY_VIA && (bytes[0] & QUIC_BIT) == 0 &&
+        bytes[0] != YR_RENEWAL_TYPE) {
+        n->dropped++; // nothing but links goes through friends, and what makes them possible
         return;
     }
     if (bytes[0] & QUIC_BIT) {
@@ -264,6 +268,9 @@ void yr_node_datagram(struct yr_node *n, const struct yr_addr *from, const uint8
     } else if (bytes[0] == 0x23) {
         purpose = YR_FOR_PATH;
         yr_beacon_recv(n, from, bytes, len);
+    } else if (bytes[0] == YR_RENEWAL_TYPE) {
+        purpose = YR_FOR_PATH;
+        yr_renew_recv(n, from, bytes, len);
     } else {
         n->dropped++;
         return;
@@ -279,12 +286,13 @@ void yr_node_recv(struct yr_node *n, struct yr_now now, const struct yr_addr *fr
     n->received++;
     // A node of the DHT needs no identity.
     if (len == 0 || len > YR_PACKET_MAX || !n->opts.online || n->failing || n->tripped != YR_OK ||
-        (!n->has_identity && (n->dht == NULL || bytes[0] != YR_DHT_TYPE))) {
+        n->retired_gen != 0 || (!n->has_identity && (n->dht == NULL || bytes[0] != YR_DHT_TYPE))) {
         n->dropped++;
         return;
     }
     yr_node_datagram(n, from, bytes, len);
     yr_circuit_drain(n);
+    yr_renew_settle(n);
 }
 
 static void release(struct yr_node *n)
@@ -293,6 +301,7 @@ static void release(struct yr_node *n)
 
     yr_links_release(n->links, durable);
     yr_paths_release(n->paths, durable, n->now);
+    yr_renew_release(n, durable);
     yr_delivery_release(n->delivery, n->now, durable);
     yr_node_trip(n, yr_rooms_release(n->rooms, n->now, durable));
 }
@@ -350,6 +359,8 @@ void yr_node_tick(struct yr_node *n, struct yr_now now)
         return;
     }
     yr_daily_tick(n);
+    if (n->retired_gen != 0)
+        return;
     yr_node_dht_tick(n);
     if (!n->has_identity)
         return;
@@ -363,6 +374,7 @@ void yr_node_tick(struct yr_node *n, struct yr_now now)
     yr_contacts_tick(n->contacts, now);
     yr_beacon_tick(n);
     yr_meet_tick(n);
+    yr_renew_settle(n); // a record may have brought something
     tick_pings(n);
 }
 
@@ -375,6 +387,8 @@ yr_us yr_node_deadline(const struct yr_node *n)
     if (n->failing)
         return n->retry_us;
     due = YR_MIN(due, n->rotate_us);
+    if (n->retired_gen != 0)
+        return due;
     due = YR_MIN(due, yr_node_dht_deadline(n));
     if (n->has_identity)
         due = YR_MIN(due, yr_rooms_deadline(n->rooms));
@@ -464,6 +478,8 @@ static bool poll_datagram(struct yr_node *n, struct yr_effect *out, uint8_t *buf
             return false;
         else if ((out->len = yr_meet_poll(n, &out->to, buf, cap)) > 0)
             *purpose = YR_FOR_CONTACT;
+        else if ((out->len = yr_renew_poll(n, &out->to, buf, cap)) > 0)
+            *purpose = YR_FOR_PATH; // before the dials that it is to make work
         else if ((out->len = yr_contacts_poll(n->contacts, &out->to, buf, cap)) > 0)
             *purpose = YR_FOR_CONTACT;
         else if ((out->len = yr_paths_poll(n->paths, n->now, &out->to, buf, cap)) > 0)
@@ -484,11 +500,15 @@ static bool poll_send(struct yr_node *n, struct yr_effect *out, uint8_t *buf, si
     bool sends;
 
     out->kind = YR_FX_SEND;
-    if (n->failing || n->tripped != YR_OK || !n->opts.online)
+    if (n->failing || n->tripped != YR_OK || !n->opts.online ||
+        (n->retired_gen != 0 && !n->leaving))
         return false;
     if (n->has_identity && yr_way_socket(n, out))
         return true;
     sends = poll_datagram(n, out, buf, cap, &purpose);
+    n->leaving = sends;
+    if (!sends && n->retired_gen != 0)
+        return false;
     if (!sends && n->closing) {
         n->closing = false;
         yr_links_close_all(n->links, n->now);

@@ -18,6 +18,7 @@ void yr_node_self(const struct yr_node *n, struct yr_self *out)
     memcpy(out->status, n->status, sizeof n->status);
     out->created_ms = n->self.created_ms;
     out->gen = n->self.gen;
+    out->retired_gen = n->retired_gen;
     for (unsigned slot = 0; slot < YR_FRIENDS_MAX; slot++) {
         const struct yr_friend *f = &n->friends[slot];
         if (!f->used || f->pending)

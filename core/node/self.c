@@ -62,6 +62,8 @@ enum yr_err yr_self_start(struct yr_node *n)
     enum yr_err err;
 
     yr_cert_make(n->cert, &n->self);
+    if ((err = yr_renew_load_self(n)) != YR_OK)
+        return err;
     yr_links_identity(n->links, &n->self);
     yr_kdf(pad, sizeof pad, n->self.root, YR_LABEL_RELAY_PAD, NULL, 0);
     yr_relay_pad(n->relay, pad);

@@ -9,6 +9,7 @@
 #include "core/dht/dht.h"
 #include "core/link/links.h"
 #include "core/node/meet.h"
+#include "core/node/renew.h"
 #include "core/path/paths.h"
 #include "core/path/relay.h"
 #include "core/path/trace.h"
@@ -102,6 +103,10 @@ struct yr_node {
 
     bool unlocked, has_identity;
     bool closing; /* goodbyes over circuits are on their way; then the other links close */
+    uint32_t
+        retired_gen; /* this is an old copy: the identity has this newer device; 0: it is not */
+    bool leaving;    /* ... whose goodbyes are still on their way */
+    struct yr_renew *renew;
     struct yr_identity self;
     uint8_t cert[YR_CERT_LEN];
     char nick[YR_NICK_MAX + 1], status[YR_STATUS_MAX + 1];
@@ -197,6 +202,8 @@ YR_MUST_USE enum yr_err yr_friends_load(struct yr_node *n);
 void yr_friend_remove(struct yr_node *n, struct yr_friend *f, bool history);
 void yr_friend_changed(struct yr_node *n, const struct yr_friend *f, bool gone);
 void yr_friend_block(struct yr_node *n, struct yr_friend *f, bool blocked);
+/** The friend has another device: links, sessions and what was known of the one before go. */
+void yr_friend_renewed(struct yr_node *n, struct yr_friend *f, const uint8_t dev[32], uint32_t gen);
 /** Put a plaintext into the friend's outbox; its id and clock are filled in.  Errors: YR_ESIZE,
  *  YR_EINVAL: it cannot be encoded; of the machine. */
 YR_MUST_USE enum yr_err yr_friend_push(struct yr_node *n, struct yr_friend *f,

@@ -9,6 +9,7 @@ void yr_way_dial(struct yr_node *n, struct yr_friend *f, const struct yr_addr *a
     if (addr->family == YR_FAMILY_SIGNAL)
         return; // first contact only
     f->dialled = *addr;
+    yr_renew_dialled(n, yr_friend_slot(n, f), addr); // before the dial: it makes that one work
     (void)!yr_links_dial(n->links, yr_friend_slot(n, f), addr, false, n->now);
 }
 
@@ -71,6 +72,7 @@ static bool path_can_signal(void *ctx, unsigned slot)
 
 static void path_signal(void *ctx, unsigned slot, const uint8_t *bytes, size_t len)
 {
+    yr_renew_signalled(ctx, slot);
     (void)yr_meet_signal(ctx, slot, bytes, len);
 }
 

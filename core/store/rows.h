@@ -28,6 +28,7 @@
     X(FRIEND, "friend", MAIN, "- -> friend id: the friend, its names, certificate, pair keys")  \
     X(CLOCK, "clock", MAIN, "- -> friend id: handshake clock series, probe clock")              \
     X(ADDR, "addr", MAIN, "- -> friend id: addresses last seen")                                \
+    X(CERT, "cert", MAIN, "- -> friend id: which device of ours it knows, its own if renewed")  \
     X(INVITE, "invite", MAIN, "- -> invite id: an invite of ours")                              \
     X(ADD, "add", MAIN, "- -> invite id: a link being added")                                   \
     X(RELAY, "relay", MAIN, "- -> friend id: consent, who may carry for us and for the friend") \

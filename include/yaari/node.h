@@ -251,6 +251,7 @@ struct yr_self {
     char nick[65], status[257];
     yr_ms created_ms;
     uint32_t gen;
+    uint32_t retired_gen; /* this is an old copy, which has stopped for good; 0: it is not */
     size_t friends, friends_online, queued; /* queued: messages not yet at their friend */
     uint64_t cursor;                        /* of the last kept event */
     bool store_failing;
