@@ -103,8 +103,27 @@ YR_MUST_USE enum yr_err yr_chat_send(struct yr_chats *chats, struct yr_now now,
                                      const uint8_t conv[YR_ID_LEN], bool action, const void *text,
                                      size_t len, const uint8_t *reply_to, const void *key,
                                      size_t key_len, uint8_t id[YR_MSG_ID_LEN]);
-/** Errors: YR_ENOENT; YR_EDENIED (not ours, or deleted; in a room: said before our chain began
- * anew); YR_ESIZE; YR_EINVAL; YR_ENOFRIEND; what deliver or say returns. */
+/** The same, of a text that is given up unless it is delivered by expires_ms (wall clock, rounded
+ * up to a second; 0: never; not in a room): it becomes FAILED and is taken back, or, if somebody
+ * may have it already, FAILED when YR_EXPIRY_GRACE_S have passed, within which it is still shown.
+ *  Further errors: YR_EEXPIRED: that time has passed; YR_EINVAL: in a room, or further ahead than
+ *  YR_EXPIRY_S_MAX. */
+YR_MUST_USE enum yr_err yr_chat_send_until(struct yr_chats *chats, struct yr_now now,
+                                           const uint8_t conv[YR_ID_LEN], bool action,
+                                           const void *text, size_t len, const uint8_t *reply_to,
+                                           const void *key, size_t key_len, yr_ms expires_ms,
+                                           uint8_t id[YR_MSG_ID_LEN]);
+/** Give up what is past its time, up to some, and say when there is more: *next_ms, wall clock;
+ *  INT64_MAX: nothing has a time.  Errors: those of the machine. */
+YR_MUST_USE enum yr_err yr_chats_expire(struct yr_chats *chats, struct yr_now now, yr_ms *next_ms);
+/** A friend keeps this text of ours for the one it is for, durably: it becomes HELD, unless it has
+ *  got further.  An unknown id, or one of an operation: nothing happens.  Errors: YR_ENOFRIEND: no
+ *  open conversation; those of the machine. */
+YR_MUST_USE enum yr_err yr_chat_held(struct yr_chats *chats, struct yr_now now,
+                                     const uint8_t conv[YR_ID_LEN],
+                                     const uint8_t id[YR_MSG_ID_LEN]);
+/** Errors: YR_ENOENT; YR_EDENIED (not ours, deleted, or given up; in a room: said before our chain
+ * began anew); YR_ESIZE; YR_EINVAL; YR_ENOFRIEND; what deliver or say returns. */
 YR_MUST_USE enum yr_err yr_chat_edit(struct yr_chats *chats, struct yr_now now,
                                      const uint8_t id[YR_MSG_ID_LEN], const void *text, size_t len);
 /** local: only here (any message); else one of ours, everywhere; one that nobody has yet becomes
@@ -138,6 +157,7 @@ YR_MUST_USE enum yr_err yr_chat_note(struct yr_chats *chats, struct yr_now now,
 struct yr_chat_aside {
     enum yr_plain_type type; /* YR_PLAIN_COUNT: nothing to do */
     struct yr_plain plain;   /* lent from the source bytes */
+    bool receipted; /* a DELIVERED receipt will say that it came: it is a text, and shown */
 };
 
 /** An authenticated plaintext from `author` in `conv` (B.7 map).  Total, and never a reason to
@@ -147,6 +167,8 @@ struct yr_chat_aside {
  *  bytes that do not decode.
  *  Texts are queued for a delivered receipt (yr_chats_flush), those seen before too.  A tombstone
  *  stands in the history as a deleted text that is not unread; there is no event for it.
+ *  A text that comes more than YR_EXPIRY_GRACE_S past its own time leaves no more than that either,
+ *  and no receipt.
  *  Errors: YR_EEXIST: an id seen before (same content: harmless; other content: counted);
  *  YR_EPROTO: dropped and counted, also for a conversation that is not open; YR_ENOMEM; YR_EIO. */
 YR_MUST_USE enum yr_err yr_chat_receive(struct yr_chats *chats, struct yr_now now,

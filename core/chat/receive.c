@@ -10,6 +10,7 @@ struct incoming {
     struct yr_conv *conv;
     const uint8_t *author;
     const struct yr_plain *plain;
+    bool receipted;
 };
 
 static enum yr_err malformed(struct yr_chats *chats)
@@ -45,10 +46,16 @@ enum yr_err yr_chats_raise(struct yr_chats *chats, struct yr_now now, const stru
         err = yr_record_at(chats, id, &index, record);
     if (err != YR_OK)
         return err;
-    if (!record->own || record->kind == YR_MSG_SYSTEM || record->state >= state)
-        return YR_OK; // states never go back; FAILED and CANCELLED stay
+    if (!record->own || record->kind == YR_MSG_SYSTEM)
+        return YR_OK;
+    if (record->state == YR_STATE_FAILED && record->expires_ms != 0 && state >= YR_STATE_DELIVERED)
+        record->failed_ms = 0; // it was there in time, and word of that comes late
+    else if (record->state >= state)
+        return YR_OK; // states never go back; CANCELLED stays
     record->state = state;
-    if (record->delivered_ms == 0)
+    if (state == YR_STATE_HELD)
+        record->held_ms = now.wall_ms;
+    else if (record->delivered_ms == 0)
         record->delivered_ms = now.wall_ms;
     if (state == YR_STATE_READ)
         record->read_ms = now.wall_ms;
@@ -69,8 +76,35 @@ static enum yr_err advance_all(struct yr_chats *chats, const struct incoming *in
     return YR_OK;
 }
 
+enum yr_err yr_chat_held(struct yr_chats *chats, struct yr_now now,
+                         const uint8_t conv_id[YR_ID_LEN], const uint8_t id[YR_MSG_ID_LEN])
+{
+    const struct yr_conv *conv = yr_chats_conv(chats, conv_id);
+
+    if (conv == NULL || conv->kind != YR_CONV_DIRECT)
+        return YR_ENOFRIEND;
+    return yr_chats_raise(chats, now, conv, id, YR_STATE_HELD);
+}
+
+// What carried these has come.  Of one that has a time that does not say that it was shown.
+static enum yr_err acknowledged(struct yr_chats *chats, const struct incoming *in)
+{
+    for (size_t i = 0; i < in->plain->ack_count; i++) {
+        const uint8_t *id = in->plain->acks[i];
+        struct yr_index index;
+        enum yr_err err = yr_record_find(chats, id, &index, &chats->record);
+
+        if (err == YR_ENOENT || (err == YR_OK && chats->record.expires_ms != 0))
+            continue;
+        if (err != YR_OK ||
+            (err = yr_chats_raise(chats, in->now, in->conv, id, YR_STATE_DELIVERED)) != YR_OK)
+            return err;
+    }
+    return YR_OK;
+}
+
 // Have a DELIVERED receipt sent with the next flush.
-static enum yr_err acknowledge(struct yr_chats *chats, const struct incoming *in)
+static enum yr_err acknowledge(struct yr_chats *chats, struct incoming *in)
 {
     struct yr_conv *conv = in->conv;
     enum yr_err err;
@@ -87,10 +121,21 @@ static enum yr_err acknowledge(struct yr_chats *chats, const struct incoming *in
         conv->ack_cap = cap;
     }
     memcpy(conv->acks[conv->ack_count++], in->plain->id, YR_MSG_ID_LEN);
+    in->receipted = true;
     return YR_OK;
 }
 
 // ---- texts ----
+
+// So late that it may not be shown any more, by our clock.
+static bool too_late(const struct incoming *in)
+{
+    const uint64_t expires_s = in->plain->expires_s;
+
+    return in->plain->type == YR_PLAIN_TEXT && in->plain->known && expires_s != 0 &&
+           in->now.wall_ms > 0 && expires_s < (uint64_t)in->now.wall_ms / 1000 &&
+           (uint64_t)in->now.wall_ms / 1000 - expires_s > YR_EXPIRY_GRACE_S;
+}
 
 // A text, its tombstone (taken back before anybody had it), or what a later version says in its
 // place: it has a place in the order all the same.
@@ -111,9 +156,11 @@ static void record_of(const struct incoming *in, struct yr_record *out)
     out->hlc = plain->hlc;
     out->seq = plain->seq;
     out->received_ms = in->now.wall_ms;
-    if (plain->type == YR_PLAIN_DELETE) {
+    if (plain->type == YR_PLAIN_DELETE || too_late(in)) {
         yr_record_erase(out);
         out->seen = true; // there is nothing to read
+        if (plain->type == YR_PLAIN_TEXT)
+            out->failed_ms = in->now.wall_ms;
     } else if (plain->known) {
         out->kind = (plain->flags & YR_PLAIN_ACTION) != 0 ? YR_MSG_ACTION : YR_MSG_TEXT;
         out->text = plain->text;
@@ -126,7 +173,7 @@ static void record_of(const struct incoming *in, struct yr_record *out)
 }
 
 // The id is taken: by the same message again, or by something that must not be touched.
-static enum yr_err seen_before(struct yr_chats *chats, const struct incoming *in,
+static enum yr_err seen_before(struct yr_chats *chats, struct incoming *in,
                                const struct yr_index *index)
 {
     struct yr_record *record = &chats->record;
@@ -142,6 +189,10 @@ static enum yr_err seen_before(struct yr_chats *chats, const struct incoming *in
         yr_chats_count(chats, YR_CHAT_FOREIGN);
         return YR_EPROTO;
     }
+    if (record->failed_ms != 0) { // of which nothing was kept to compare
+        yr_chats_count(chats, YR_CHAT_DUPLICATE);
+        return YR_EEXIST;
+    }
     if (!yr_record_same(record, in->plain)) {
         yr_chats_count(chats, YR_CHAT_CONFLICT);
         return YR_EEXIST;
@@ -152,7 +203,7 @@ static enum yr_err seen_before(struct yr_chats *chats, const struct incoming *in
     return err != YR_OK ? err : YR_EEXIST;
 }
 
-static enum yr_err receive_text(struct yr_chats *chats, const struct incoming *in)
+static enum yr_err receive_text(struct yr_chats *chats, struct incoming *in)
 {
     struct yr_record *record = &chats->record;
     struct yr_conv *conv = in->conv;
@@ -178,14 +229,14 @@ static enum yr_err receive_text(struct yr_chats *chats, const struct incoming *i
 
     if ((err = yr_order_collect(chats, conv, record)) != YR_OK)
         return err;
-    if (in->plain->type != YR_PLAIN_DELETE &&
+    if (in->plain->type != YR_PLAIN_DELETE && record->failed_ms == 0 &&
         (err = yr_chats_tell(chats, in->now, YR_EV_MESSAGE, conv, record->id, record->state,
                              &record->cursor)) != YR_OK)
         return err;
     yr_marker_arrived(conv, record, &place);
     if ((err = yr_order_add(chats, conv, record, &weight, &place)) != YR_OK)
         return err;
-    return in->plain->type == YR_PLAIN_TEXT ? acknowledge(chats, in) : YR_OK;
+    return in->plain->type == YR_PLAIN_TEXT && !too_late(in) ? acknowledge(chats, in) : YR_OK;
 }
 
 // ---- operations ----
@@ -218,7 +269,7 @@ enum yr_err yr_chats_apply(struct yr_chats *chats, struct yr_now now, const stru
                    : YR_OK;
 }
 
-static enum yr_err receive_change(struct yr_chats *chats, const struct incoming *in)
+static enum yr_err receive_change(struct yr_chats *chats, struct incoming *in)
 {
     const struct yr_plain *plain = in->plain;
     struct yr_change change = {.type = (enum yr_plain_type)plain->type,
@@ -250,7 +301,7 @@ static enum yr_err receive_change(struct yr_chats *chats, const struct incoming 
 
 // ---- the way in ----
 
-static enum yr_err receive_known(struct yr_chats *chats, const struct incoming *in,
+static enum yr_err receive_known(struct yr_chats *chats, struct incoming *in,
                                  struct yr_chat_aside *aside)
 {
     const struct yr_plain *plain = in->plain;
@@ -279,7 +330,7 @@ static enum yr_err receive_known(struct yr_chats *chats, const struct incoming *
     return malformed(chats);
 }
 
-static enum yr_err receive_unknown(struct yr_chats *chats, const struct incoming *in)
+static enum yr_err receive_unknown(struct yr_chats *chats, struct incoming *in)
 {
     yr_chats_count(chats, YR_CHAT_UNKNOWN);
     return in->plain->incarnation != NULL ? receive_text(chats, in)
@@ -291,10 +342,11 @@ enum yr_err yr_chat_receive(struct yr_chats *chats, struct yr_now now,
                             const uint8_t *bytes, size_t len, struct yr_chat_aside *aside)
 {
     struct yr_plain plain;
-    const struct incoming in = {now, yr_chats_conv(chats, conv), author, &plain};
+    struct incoming in = {now, yr_chats_conv(chats, conv), author, &plain, false};
     enum yr_err err;
 
     aside->type = YR_PLAIN_COUNT;
+    aside->receipted = false;
     if (in.conv == NULL || in.conv->kind == YR_CONV_ROOM ||
         memcmp(author, chats->self, YR_ID_LEN) == 0)
         return malformed(chats);
@@ -307,8 +359,9 @@ enum yr_err yr_chat_receive(struct yr_chats *chats, struct yr_now now,
         return malformed(chats);
     in.conv->hlc = yr_hlc_seen(in.conv->hlc, plain.hlc, now.wall_ms);
     in.conv->dirty = true;
-    err = advance_all(chats, &in, plain.acks, plain.ack_count, YR_STATE_DELIVERED);
-    if (err != YR_OK)
+    if ((err = acknowledged(chats, &in)) != YR_OK)
         return err;
-    return plain.known ? receive_known(chats, &in, aside) : receive_unknown(chats, &in);
+    err = plain.known ? receive_known(chats, &in, aside) : receive_unknown(chats, &in);
+    aside->receipted = in.receipted;
+    return err;
 }

@@ -17,7 +17,10 @@ enum bits {
     READ = 128,
     HERE_ONLY = 256,
     ROOM = 512,
-    MENTION = 1024
+    MENTION = 1024,
+    HELD = 2048,
+    EXPIRES = 4096,
+    FAILED = 8192
 };
 
 static_assert(YR_RECORD_MAX >=
@@ -52,7 +55,9 @@ static unsigned bits_of(const struct yr_record *r)
            (r->seen ? SEEN : 0U) | (r->changed ? CHANGED : 0U) |
            (is_zero(r->reply_to, sizeof r->reply_to) ? 0U : REPLY) |
            (r->delivered_ms != 0 ? DELIVERED : 0U) | (r->read_ms != 0 ? READ : 0U) |
-           (r->here_only ? HERE_ONLY : 0U) | (r->room ? ROOM : 0U) | (r->mention ? MENTION : 0U);
+           (r->here_only ? HERE_ONLY : 0U) | (r->room ? ROOM : 0U) | (r->mention ? MENTION : 0U) |
+           (r->held_ms != 0 ? HELD : 0U) | (r->expires_ms != 0 ? EXPIRES : 0U) |
+           (r->failed_ms != 0 ? FAILED : 0U);
 }
 
 static void write_marks(struct yr_wr *wr, const struct yr_record *r)
@@ -109,6 +114,12 @@ void yr_record_encode(const struct yr_record *r, uint8_t out[YR_RECORD_MAX], siz
         yr_wr_u64(&wr, (uint64_t)r->delivered_ms);
     if ((bits & READ) != 0)
         yr_wr_u64(&wr, (uint64_t)r->read_ms);
+    if ((bits & HELD) != 0)
+        yr_wr_u64(&wr, (uint64_t)r->held_ms);
+    if ((bits & EXPIRES) != 0)
+        yr_wr_u64(&wr, (uint64_t)r->expires_ms);
+    if ((bits & FAILED) != 0)
+        yr_wr_u64(&wr, (uint64_t)r->failed_ms);
     write_marks(&wr, r);
     yr_wr_bytes(&wr, r->text, r->text_len);
     YR_ASSERT(yr_wr_ok(&wr));
@@ -189,6 +200,12 @@ enum yr_err yr_record_decode(struct yr_record *r, const uint8_t *src, size_t len
         r->delivered_ms = (yr_ms)yr_rd_u64(&rd);
     if ((bits & READ) != 0)
         r->read_ms = (yr_ms)yr_rd_u64(&rd);
+    if ((bits & HELD) != 0)
+        r->held_ms = (yr_ms)yr_rd_u64(&rd);
+    if ((bits & EXPIRES) != 0)
+        r->expires_ms = (yr_ms)yr_rd_u64(&rd);
+    if ((bits & FAILED) != 0)
+        r->failed_ms = (yr_ms)yr_rd_u64(&rd);
     if (!read_marks(&rd, r) || rd.bad ||
         yr_rd_left(&rd) > (r->room ? YR_ROOM_TEXT_MAX : YR_TEXT_MAX))
         return YR_ECORRUPT;
@@ -264,6 +281,9 @@ void yr_record_show(const struct yr_record *r, const uint8_t conv[YR_ID_LEN], bo
     out->edited_ms = r->edited ? yr_hlc_time(r->edit_hlc) : 0;
     out->delivered_ms = r->delivered_ms;
     out->read_ms = r->read_ms;
+    out->held_ms = r->held_ms;
+    out->expires_ms = r->expires_ms;
+    out->failed_ms = r->failed_ms;
     show_marks(r, out);
     out->text_len = r->text_len;
     if (r->text_len > 0)

@@ -48,6 +48,9 @@ struct yr_record {
     uint8_t edit_id[YR_MSG_ID_LEN]; /* the operation */
     uint8_t first_text[16];
     yr_ms received_ms, delivered_ms, read_ms;
+    yr_ms held_ms;    /* since when friends keep it for the one it is for; 0: none ever did */
+    yr_ms expires_ms; /* as sent: it is given up then; 0: never */
+    yr_ms failed_ms; /* when that happened; another's: when it came, too late to be shown; else 0 */
     const uint8_t *text; /* lent from the row, or from whoever filled the record */
     size_t text_len;
     const uint8_t *first; /* lent likewise; in a room, if changed and not deleted */

@@ -3,10 +3,11 @@
 
 #include "core/crypto/kdf.h"
 
-#define KEY_MAX        64
-#define KEY_VERSION    1
-#define KEY_LIFE_MS    (24 * 3600 * INT64_C(1000))
-#define KEYS_LOOKED_AT 2 /* old idempotence keys looked at for each new one */
+#define KEY_MAX         64
+#define KEY_VERSION     1
+#define KEY_LIFE_MS     (24 * 3600 * INT64_C(1000))
+#define EXPIRED_AT_ONCE 64 /* texts given up in one go */
+#define KEYS_LOOKED_AT  2  /* old idempotence keys looked at for each new one */
 
 // ---- idempotence keys ----
 
@@ -119,6 +120,7 @@ static void plain_of(const struct yr_record *record, struct yr_plain *out)
     out->parent_count = record->parent_count;
     out->reply_to = yr_msg_id_ok(record->reply_to) ? record->reply_to : NULL;
     out->flags = record->kind == YR_MSG_ACTION ? YR_PLAIN_ACTION : 0;
+    out->expires_s = record->deleted ? 0 : (uint64_t)record->expires_ms / 1000;
     out->text = record->text;
     out->text_len = record->text_len;
 }
@@ -126,7 +128,7 @@ static void plain_of(const struct yr_record *record, struct yr_plain *out)
 // The record of a new message of ours; the conversation's counters are not touched yet.
 static void own_record(struct yr_chats *chats, struct yr_now now, const struct yr_conv *conv,
                        bool action, const void *text, size_t len, const uint8_t *reply_to,
-                       struct yr_record *out)
+                       yr_ms expires_ms, struct yr_record *out)
 {
     yr_record_clear(out);
     yr_chats_fresh_id(chats, out->id);
@@ -142,6 +144,7 @@ static void own_record(struct yr_chats *chats, struct yr_now now, const struct y
     out->received_ms = now.wall_ms;
     out->text = text;
     out->text_len = len;
+    out->expires_ms = expires_ms;
     if (yr_chats_is_self(chats, conv)) { // its only reader's disk is this one
         out->state = YR_STATE_DELIVERED;
         out->delivered_ms = now.wall_ms;
@@ -171,10 +174,37 @@ static enum yr_err check_send(struct yr_chats *chats, const struct yr_conv *conv
     return memcmp(index.conv, conv->id, YR_ID_LEN) == 0 ? YR_OK : YR_ENOENT;
 }
 
+// ---- texts with a time ----
+
+#define EXPIRY_KEY (8 + YR_MSG_ID_LEN)
+
+static enum yr_err put_expiry(struct yr_chats *chats, yr_ms at_ms, const uint8_t id[YR_MSG_ID_LEN])
+{
+    static const uint8_t version = 1;
+    uint8_t key[EXPIRY_KEY];
+    struct yr_wr wr = yr_wr_init(key, sizeof key);
+
+    yr_wr_u64be(&wr, (uint64_t)at_ms);
+    yr_wr_bytes(&wr, id, YR_MSG_ID_LEN);
+    return yr_rows_put(chats->rows, YR_TABLE_EXPIRY, NULL, 0, key, sizeof key, &version, 1);
+}
+
+// In whole seconds, as it is told.
+static enum yr_err check_expiry(struct yr_now now, const struct yr_conv *conv, yr_ms *expires_ms)
+{
+    if (*expires_ms == 0)
+        return YR_OK;
+    if (conv->kind == YR_CONV_ROOM || *expires_ms < 0 ||
+        *expires_ms - now.wall_ms > YR_EXPIRY_S_MAX * INT64_C(1000))
+        return YR_EINVAL;
+    *expires_ms = (*expires_ms + 999) / 1000 * 1000;
+    return *expires_ms > now.wall_ms ? YR_OK : YR_EEXPIRED;
+}
+
 // A new text to a friend or to ourselves.
 static enum yr_err send_direct(struct yr_chats *chats, struct yr_now now, struct yr_conv *conv,
                                bool action, const void *text, size_t len, const uint8_t *reply_to,
-                               uint8_t id[YR_MSG_ID_LEN])
+                               yr_ms expires_ms, uint8_t id[YR_MSG_ID_LEN])
 {
     struct yr_record *record = &chats->record;
     struct yr_weight weight;
@@ -182,7 +212,7 @@ static enum yr_err send_direct(struct yr_chats *chats, struct yr_now now, struct
     struct yr_plain plain;
     enum yr_err err;
 
-    own_record(chats, now, conv, action, text, len, reply_to, record);
+    own_record(chats, now, conv, action, text, len, reply_to, expires_ms, record);
     if ((err = yr_order_weigh(chats, conv, record, &weight)) != YR_OK)
         return err;
     plain_of(record, &plain);
@@ -199,7 +229,9 @@ static enum yr_err send_direct(struct yr_chats *chats, struct yr_now now, struct
         (err = yr_order_add(chats, conv, record, &weight, &place)) != YR_OK)
         return err;
     memcpy(id, record->id, YR_MSG_ID_LEN);
-    return YR_OK;
+    return expires_ms == 0 || record->state != YR_STATE_ACCEPTED
+               ? YR_OK
+               : put_expiry(chats, expires_ms, id);
 }
 
 static enum yr_err send_to_room(struct yr_chats *chats, struct yr_now now,
@@ -220,6 +252,15 @@ enum yr_err yr_chat_send(struct yr_chats *chats, struct yr_now now,
                          size_t len, const uint8_t *reply_to, const void *key, size_t key_len,
                          uint8_t id[YR_MSG_ID_LEN])
 {
+    return yr_chat_send_until(chats, now, conv_id, action, text, len, reply_to, key, key_len, 0,
+                              id);
+}
+
+enum yr_err yr_chat_send_until(struct yr_chats *chats, struct yr_now now,
+                               const uint8_t conv_id[YR_ID_LEN], bool action, const void *text,
+                               size_t len, const uint8_t *reply_to, const void *key, size_t key_len,
+                               yr_ms expires_ms, uint8_t id[YR_MSG_ID_LEN])
+{
     struct yr_conv *conv = yr_chats_conv(chats, conv_id);
     uint8_t hash[YR_HASH16], fresh[YR_MSG_ID_LEN];
     enum yr_err err;
@@ -231,9 +272,11 @@ enum yr_err yr_chat_send(struct yr_chats *chats, struct yr_now now,
         if ((err = check_key(chats, now.wall_ms, hash, id)) != YR_OK)
             return err;
     }
+    if ((err = check_expiry(now, conv, &expires_ms)) != YR_OK)
+        return err;
     err = conv->kind == YR_CONV_ROOM
               ? send_to_room(chats, now, conv, action, text, len, reply_to, fresh)
-              : send_direct(chats, now, conv, action, text, len, reply_to, fresh);
+              : send_direct(chats, now, conv, action, text, len, reply_to, expires_ms, fresh);
     if (err != YR_OK || (key_len > 0 && (err = put_key(chats, now.wall_ms, hash, fresh)) != YR_OK))
         return err;
     memcpy(id, fresh, YR_MSG_ID_LEN);
@@ -393,7 +436,8 @@ enum yr_err yr_chat_edit(struct yr_chats *chats, struct yr_now now, const uint8_
         (err = find_target(chats, id, &index, &conv)) != YR_OK ||
         (err = check_text(text, len, text_max(conv))) != YR_OK)
         return err;
-    if (!record->own || record->deleted || record->kind == YR_MSG_SYSTEM)
+    if (!record->own || record->deleted || record->kind == YR_MSG_SYSTEM ||
+        record->state == YR_STATE_FAILED)
         return YR_EDENIED;
     memcpy(before, record->edit_id, sizeof before);
     change = own_change(chats, now, conv, YR_PLAIN_EDIT, id);
@@ -407,6 +451,16 @@ enum yr_err yr_chat_edit(struct yr_chats *chats, struct yr_now now, const uint8_
     return err;
 }
 
+// Nobody has this text of ours: what else was said of it must not leave either.
+static void recall_all(struct yr_chats *chats, const struct yr_conv *conv,
+                       const struct yr_record *record)
+{
+    (void)recall(chats, conv, record->edit_id);
+    for (size_t i = 0; i < record->mark_count; i++)
+        if (memcmp(record->marks[i].author, chats->self, YR_ID_LEN) == 0)
+            (void)recall(chats, conv, record->marks[i].id);
+}
+
 // Nobody has it.  Its place stays, and only that: what cites it must stand behind it everywhere.
 static enum yr_err cancel(struct yr_chats *chats, struct yr_now now, struct yr_conv *conv,
                           const struct yr_index *index)
@@ -415,10 +469,7 @@ static enum yr_err cancel(struct yr_chats *chats, struct yr_now now, struct yr_c
     struct yr_plain plain;
     enum yr_err err;
 
-    (void)recall(chats, conv, record->edit_id); // its text must not leave either
-    for (size_t i = 0; i < record->mark_count; i++)
-        if (memcmp(record->marks[i].author, chats->self, YR_ID_LEN) == 0)
-            (void)recall(chats, conv, record->marks[i].id);
+    recall_all(chats, conv, record);
     yr_record_erase(record);
     record->state = YR_STATE_CANCELLED;
     record->kind = YR_MSG_TEXT;
@@ -430,6 +481,72 @@ static enum yr_err cancel(struct yr_chats *chats, struct yr_now now, struct yr_c
             YR_OK)
         return err;
     return yr_chats_tell(chats, now, YR_EV_DELETE, conv, record->id, record->state, NULL);
+}
+
+// The time of one of our texts has come.  What nobody has is given up, and its place leaves without
+// it, as of one that was cancelled; of what is sealed already word may still come.
+static enum yr_err give_up(struct yr_chats *chats, struct yr_now now,
+                           const uint8_t id[YR_MSG_ID_LEN], yr_ms at_ms)
+{
+    struct yr_record *record = &chats->record;
+    struct yr_plain plain;
+    struct yr_index index;
+    struct yr_conv *conv;
+    enum yr_err err = find_target(chats, id, &index, &conv);
+    const bool last = err == YR_OK && at_ms >= record->expires_ms + YR_EXPIRY_GRACE_S * 1000;
+
+    if (err != YR_OK) // forgotten, with its friend maybe
+        return err == YR_ENOENT || err == YR_ENOFRIEND ? YR_OK : err;
+    if (!record->own || record->state >= YR_STATE_DELIVERED || record->deleted)
+        return YR_OK;
+    if (record->state == YR_STATE_ACCEPTED && recall(chats, conv, id)) {
+        recall_all(chats, conv, record);
+        plain_of(record, &plain);
+        plain.type = YR_PLAIN_DELETE;
+        plain.target = record->id;
+        plain.reply_to = NULL;
+        plain.flags = plain.expires_s = 0;
+        plain.text = NULL;
+        plain.text_len = 0;
+        err = yr_chats_post(chats, conv, &plain);
+    } else if (!last) {
+        return put_expiry(chats, record->expires_ms + YR_EXPIRY_GRACE_S * 1000, id);
+    }
+    if (err != YR_OK)
+        return err;
+    record->state = YR_STATE_FAILED;
+    record->failed_ms = now.wall_ms;
+    if ((err = yr_record_put(chats, conv->id, &index.place, record)) != YR_OK)
+        return err;
+    return yr_chats_tell(chats, now, YR_EV_STATE, conv, id, record->state, NULL);
+}
+
+enum yr_err yr_chats_expire(struct yr_chats *chats, struct yr_now now, yr_ms *next_ms)
+{
+    for (size_t i = 0;; i++) {
+        struct yr_row at = {.suffix_len = 0};
+        uint8_t value[64], id[YR_MSG_ID_LEN];
+        struct yr_rd rd;
+        yr_ms at_ms;
+        enum yr_err err = yr_rows_seek(chats->rows, YR_TABLE_EXPIRY, NULL, 0, YR_SEEK_GE, &at,
+                                       value, sizeof value);
+
+        *next_ms = INT64_MAX;
+        if (err != YR_OK)
+            return err == YR_ENOENT ? YR_OK : err;
+        rd = yr_rd_init(at.suffix, at.suffix_len);
+        at_ms = (yr_ms)yr_rd_u64be(&rd);
+        yr_rd_copy(&rd, id, sizeof id);
+        if (!yr_rd_done(&rd) || at_ms < 0)
+            return YR_ECORRUPT;
+        *next_ms = at_ms;
+        if (at_ms > now.wall_ms || i == EXPIRED_AT_ONCE)
+            return YR_OK;
+        if ((err = yr_rows_del(chats->rows, YR_TABLE_EXPIRY, NULL, 0, at.suffix, at.suffix_len)) !=
+                YR_OK ||
+            (err = give_up(chats, now, id, at_ms)) != YR_OK)
+            return err;
+    }
 }
 
 enum yr_err yr_chat_delete(struct yr_chats *chats, struct yr_now now,

@@ -145,11 +145,16 @@ static enum yr_err add_cancel(struct yr_node *n, const struct yr_cmd *cmd, struc
 
 static enum yr_err send_text(struct yr_node *n, const struct yr_cmd *cmd, struct yr_event *done)
 {
-    enum yr_err err = yr_chat_send(n->chats, n->now, cmd->conv, (cmd->flags & YR_FLAG_ACTION) != 0,
-                                   cmd->body != NULL ? cmd->body : "", cmd->body_len, cmd->reply_to,
-                                   cmd->name, cmd->name_len, done->msg);
-
+    enum yr_err err = yr_chat_send_until(
+        n->chats, n->now, cmd->conv, (cmd->flags & YR_FLAG_ACTION) != 0, cmd->body, cmd->body_len,
+        cmd->reply_to, cmd->name, cmd->name_len, cmd->expires_ms, done->msg);
+    struct yr_friend *f = friend_of(n, cmd);
     struct yr_room_info room;
+
+    if (err == YR_OK && f != NULL)
+        yr_presence_write(n, f, false);
+    if (err == YR_OK && cmd->expires_ms != 0)
+        yr_expire_at(n, cmd->expires_ms);
 
     memcpy(done->conv, cmd->conv, 32);
     if (err == YR_ENOFRIEND && yr_node_room(n, cmd->conv, &room) == YR_OK)
@@ -213,6 +218,7 @@ static enum yr_err friend_verify(struct yr_node *n, const struct yr_cmd *cmd, st
         return YR_ENOFRIEND;
     f->trust = cmd->flags & YR_FLAG_REMOVE ? YR_TRUST_INVITE : YR_TRUST_VERIFIED;
     yr_friend_store(n, f);
+    yr_presence_due(n, f);
     yr_friend_changed(n, f, false);
     return YR_OK;
 }
@@ -276,8 +282,38 @@ static enum yr_err friend_consent(struct yr_node *n, const struct yr_cmd *cmd,
         return YR_EINVAL;
     *consent_of(f, cmd->kind) = (enum yr_tri)cmd->number;
     yr_friend_store(n, f);
+    yr_presence_due(n, f);
     yr_friend_changed(n, f, false);
     return YR_OK;
+}
+
+static enum yr_err set_presence(struct yr_node *n, const struct yr_cmd *cmd, struct yr_event *done)
+{
+    enum yr_err err = check_text(cmd->text, cmd->text_len, YR_STATUS_MAX);
+
+    (void)done;
+    if (err == YR_OK)
+        yr_presence_set(n, (cmd->flags & YR_FLAG_REMOVE) == 0, cmd->text, cmd->text_len);
+    return err;
+}
+
+static enum yr_err set_typing(struct yr_node *n, const struct yr_cmd *cmd, struct yr_event *done)
+{
+    struct yr_friend *f = friend_of(n, cmd);
+
+    (void)done;
+    if (f == NULL)
+        return YR_ENOFRIEND;
+    yr_presence_write(n, f, (cmd->flags & YR_FLAG_REMOVE) == 0);
+    return YR_OK;
+}
+
+// Commands that somebody gives who is there.
+static bool by_person(enum yr_cmd_kind kind)
+{
+    return kind == YR_CMD_SEND || kind == YR_CMD_EDIT || kind == YR_CMD_DELETE ||
+           kind == YR_CMD_REACT || kind == YR_CMD_READ || kind == YR_CMD_PRESENCE ||
+           kind == YR_CMD_TYPING;
 }
 
 static enum yr_err friend_remove(struct yr_node *n, const struct yr_cmd *cmd, struct yr_event *done)
@@ -331,6 +367,8 @@ static const struct {
     [YR_CMD_FRIEND_PRESENCE] = {friend_consent, false},
     [YR_CMD_FRIEND_TYPING] = {friend_consent, false},
     [YR_CMD_FRIEND_RECEIPTS] = {friend_consent, false},
+    [YR_CMD_PRESENCE] = {set_presence, false},
+    [YR_CMD_TYPING] = {set_typing, false},
     [YR_CMD_PEER_ADD] = {peer_add, true},
     [YR_CMD_PEER_REMOVE] = {peer_remove, true},
     [YR_CMD_ROOM_NEW] = {yr_node_room_command, false},
@@ -416,6 +454,8 @@ enum yr_err yr_node_command(struct yr_node *n, struct yr_now now, const struct y
     if (n->retired_gen != 0 && !concerns_nobody_else(cmd))
         return YR_ERETIRED;
     err = commands[cmd->kind].run(n, cmd, &done);
+    if (err == YR_OK && by_person(cmd->kind))
+        yr_presence_active(n);
     if (err == YR_OK)
         yr_node_event(n, &done);
     yr_node_trip(n, err);

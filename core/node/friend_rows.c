@@ -26,6 +26,10 @@ void yr_friend_store(struct yr_node *n, const struct yr_friend *f)
     yr_wr_u8(&wr, (uint8_t)f->presence);
     yr_wr_u8(&wr, (uint8_t)f->typing);
     yr_wr_u8(&wr, (uint8_t)f->receipts);
+    yr_wr_u8(&wr, (uint8_t)(f->told | f->theirs.away << 1));
+    yr_wr_u64(&wr, (uint64_t)f->theirs.active_ms);
+    yr_wr_u64(&wr, (uint64_t)f->theirs.since_ms);
+    yr_wr_text16(&wr, f->theirs.text);
     YR_ASSERT(yr_wr_ok(&wr));
     yr_rows_put(n->rows, YR_TABLE_FRIEND, NULL, 0, f->id, 32, row, yr_wr_len(&wr));
     yr_wipe(row, sizeof row);
@@ -45,7 +49,7 @@ enum yr_err yr_friend_decode(struct yr_friend *f, const uint8_t *row, size_t len
     struct yr_rd rd = yr_rd_init(row, len);
     const uint8_t version = yr_rd_u8(&rd), flags = yr_rd_u8(&rd);
     const uint8_t *pair;
-    uint8_t trust;
+    uint8_t trust, said;
 
     f->pending = (flags & 1) != 0;
     f->blocked = (flags & 2) != 0;
@@ -65,6 +69,12 @@ enum yr_err yr_friend_decode(struct yr_friend *f, const uint8_t *row, size_t len
         f->presence = read_tri(&rd);
         f->typing = read_tri(&rd);
         f->receipts = read_tri(&rd);
+        said = yr_rd_u8(&rd);
+        f->told = (said & 1) != 0;
+        f->theirs.away = (said & 2) != 0;
+        f->theirs.active_ms = (yr_ms)yr_rd_u64(&rd);
+        f->theirs.since_ms = (yr_ms)yr_rd_u64(&rd);
+        yr_rd_text16(&rd, f->theirs.text, sizeof f->theirs.text);
     }
     if (!yr_rd_done(&rd) || version != ROW_VERSION || trust > YR_TRUST_VERIFIED ||
         yr_pair_decode(&f->pair, pair, YR_PAIR_ROW_LEN) != YR_OK)

@@ -260,6 +260,7 @@ static void link_up(void *ctx, unsigned slot)
     yr_delivery_up(n->delivery, n->now, slot);
     yr_node_trip(n, yr_rooms_up(n->rooms, n->now, slot));
     yr_paths_tell(n->paths, slot, n->now);
+    yr_presence_up(n, f);
     if (!was_online)
         presence(n, f);
 }
@@ -270,6 +271,7 @@ static void link_down(void *ctx, unsigned slot, enum yr_link_end why)
     struct yr_friend *f = &n->friends[slot];
 
     (void)why;
+    yr_presence_down(n, f);
     f->online = f->close_soon = false;
     f->last_seen_ms = n->now.wall_ms;
     yr_friend_store(n, f);
@@ -336,6 +338,8 @@ static void link_frame(void *ctx, unsigned slot, enum yr_channel channel, uint8_
             got_pong(n, slot, body, len);
         else if (type == YR_FRAME_ADDRS)
             err = yr_paths_frame(n->paths, slot, body, len, n->now);
+        else if (type == YR_FRAME_PRESENCE || type == YR_FRAME_TYPING)
+            err = yr_presence_frame(n, slot, type, body, len);
         else
             err = yr_circuit_frame(n, slot, type, body, len);
     } else if (channel == YR_CHANNEL_CHAT) {
@@ -682,6 +686,8 @@ static enum yr_err delivery_plain(void *ctx, struct yr_now now, unsigned slot, c
     yr_node_trip(n, err);
     if (err != YR_OK)
         return err;
+    if (aside.receipted)
+        yr_presence_texted(n, f);
     if (aside.type == YR_PLAIN_PROFILE) {
         take_profile(n, f, &aside.plain);
     } else if (aside.type == YR_PLAIN_PREKEY && aside.plain.prekey != NULL) {

@@ -139,6 +139,7 @@ void yr_node_unload(struct yr_node *n)
     yr_links_identity(n->links, NULL);
     yr_wipe(n->nick, sizeof n->nick);
     yr_wipe(n->status, sizeof n->status);
+    yr_wipe(&n->own, sizeof n->own);
     yr_wipe(n->scratch, sizeof *n->scratch); // a message that was looked at
     n->has_identity = false;
     n->next_order = 0;
@@ -365,6 +366,8 @@ void yr_node_tick(struct yr_node *n, struct yr_now now)
     if (!n->has_identity)
         return;
     yr_node_trip(n, yr_rooms_tick(n->rooms, now));
+    if (n->tripped == YR_OK)
+        yr_expire_tick(n);
     if (!n->opts.online || n->tripped != YR_OK)
         return;
     close_some(n);
@@ -375,6 +378,7 @@ void yr_node_tick(struct yr_node *n, struct yr_now now)
     yr_beacon_tick(n);
     yr_meet_tick(n);
     yr_renew_settle(n); // a record may have brought something
+    yr_presence_tick(n);
     tick_pings(n);
 }
 
@@ -391,7 +395,7 @@ yr_us yr_node_deadline(const struct yr_node *n)
         return due;
     due = YR_MIN(due, yr_node_dht_deadline(n));
     if (n->has_identity)
-        due = YR_MIN(due, yr_rooms_deadline(n->rooms));
+        due = YR_MIN(due, YR_MIN(n->expire_us, yr_rooms_deadline(n->rooms)));
     if (!n->has_identity || !n->opts.online)
         return due;
     due = YR_MIN(due, yr_links_deadline(n->links));
@@ -400,6 +404,7 @@ yr_us yr_node_deadline(const struct yr_node *n)
     due = YR_MIN(due, yr_contacts_deadline(n->contacts));
     due = YR_MIN(due, yr_beacon_deadline(n));
     due = YR_MIN(due, yr_meet_deadline(n));
+    due = YR_MIN(due, n->presence_us);
     for (size_t i = 0; i < YR_PINGS_MAX; i++)
         if (n->pings[i].used)
             due = YR_MIN(due, n->pings[i].sent_us + YR_PING_S * YR_S);

@@ -16,6 +16,9 @@ void yr_node_self(const struct yr_node *n, struct yr_self *out)
     memcpy(out->id, n->self.id, 32);
     memcpy(out->nick, n->nick, sizeof n->nick);
     memcpy(out->status, n->status, sizeof n->status);
+    out->away = n->own.away;
+    memcpy(out->away_text, n->own.text, sizeof out->away_text);
+    out->away_ms = n->own.since_ms;
     out->created_ms = n->self.created_ms;
     out->gen = n->self.gen;
     out->retired_gen = n->retired_gen;
@@ -57,6 +60,7 @@ static void friend_info(const struct yr_node *n, unsigned slot, struct yr_friend
     out->presence = f->presence;
     out->typing = f->typing;
     out->receipts = f->receipts;
+    yr_presence_info(n, f, out);
     out->tells_receipts = yr_friend_tells_receipts(n, f);
     out->queued = yr_delivery_queued(n->delivery, slot);
     yr_delivery_held_all(n->delivery, slot, &out->held, &out->held_at);

@@ -69,7 +69,9 @@ enum yr_err yr_self_start(struct yr_node *n)
     yr_relay_pad(n->relay, pad);
     yr_wipe(pad, sizeof pad);
     yr_relay_allow(n->relay, n->opts.relay, n->now);
-    if ((err = yr_chats_start(n->chats, n->now, n->self.id)) != YR_OK)
+    n->expire_us = 0;
+    if ((err = yr_chats_start(n->chats, n->now, n->self.id)) != YR_OK ||
+        (err = yr_presence_load(n)) != YR_OK)
         return err;
     if ((err = yr_age_load(&n->age, n->rows, n->now)) != YR_OK ||
         (err = yr_friends_load(n)) != YR_OK || (err = yr_rooms_start(n->rooms, n->now)) != YR_OK)

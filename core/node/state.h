@@ -19,6 +19,14 @@
 
 #define YR_STASH_MAX (YR_ADDS_MAX)
 
+/** Whether somebody is away, and what else is told of that. */
+struct yr_presence {
+    bool away;
+    yr_ms active_ms;              /* when somebody was last there; 0: not known */
+    yr_ms since_ms;               /* away since */
+    char text[YR_STATUS_MAX + 1]; /* why */
+};
+
 /** One friend.  Rows FRIEND, CLOCK and ADDR mirror it. */
 struct yr_friend {
     bool used;
@@ -40,7 +48,18 @@ struct yr_friend {
     bool settled; /* a ratchet message of this pair has come since it was made or loaded */
     yr_ms online_ms, failed_ms; /* last link up; last dial that failed */
     struct yr_addr dialled;     /* where */
-    double pings;               /* token bucket of their PINGs */
+    struct yr_presence theirs;  /* as it told us last; has a row */
+    bool told;                  /* it was told something of us; has a row */
+    bool tell_due;              /* it is to be told, at tell_us at the earliest */
+    yr_us tell_us;
+    struct yr_presence heard; /* if heard_waits: to be believed at take_us */
+    bool heard_waits;
+    yr_us take_us;
+    bool wrote; /* it was told that we write to it, last at wrote_us */
+    yr_us wrote_us;
+    bool writes; /* it writes to us, until writes_us unless we hear more */
+    yr_us writes_us, writes_next_us;
+    double pings; /* token bucket of their PINGs */
     yr_us pings_us;
 };
 
@@ -110,6 +129,9 @@ struct yr_node {
     struct yr_identity self;
     uint8_t cert[YR_CERT_LEN];
     char nick[YR_NICK_MAX + 1], status[YR_STATUS_MAX + 1];
+    struct yr_presence own; /* all friends may know of it, or some, or none */
+    yr_us presence_us;      /* when something of it is to be done */
+    yr_us expire_us;        /* when the next text of ours is given up, or looked at */
 
     struct yr_friend friends[YR_FRIENDS_MAX];
     uint32_t next_order;
@@ -186,7 +208,7 @@ YR_MUST_USE enum yr_err yr_daily_load(struct yr_node *n);
 void yr_daily_tick(struct yr_node *n);
 
 /* friend_rows.c */
-#define YR_FRIEND_ROW_MAX 1024
+#define YR_FRIEND_ROW_MAX 1536
 void yr_friend_store(struct yr_node *n, const struct yr_friend *f);
 YR_MUST_USE enum yr_err yr_friend_decode(struct yr_friend *f, const uint8_t *row, size_t len);
 void yr_friend_store_clocks(struct yr_node *n, const struct yr_friend *f);
@@ -218,6 +240,34 @@ extern const struct yr_link_ops yr_friend_link_ops;
 extern const struct yr_contact_ops yr_friend_contact_ops;
 extern const struct yr_delivery_ops yr_friend_delivery_ops;
 extern const struct yr_chat_ops yr_friend_chat_ops;
+
+/* presence.c */
+/** Our own.  Errors: YR_ECORRUPT; of the machine. */
+YR_MUST_USE enum yr_err yr_presence_load(struct yr_node *n);
+/** Away, and why (<= YR_STATUS_MAX bytes of UTF-8, copied), or back. */
+void yr_presence_set(struct yr_node *n, bool away, const char *text, size_t len);
+/** Somebody is here: a command that only a person gives has come. */
+void yr_presence_active(struct yr_node *n);
+/** What this friend may know has changed. */
+void yr_presence_due(struct yr_node *n, struct yr_friend *f);
+/** We write to this friend, or no more. */
+void yr_presence_write(struct yr_node *n, struct yr_friend *f, bool on);
+/** A text of the friend has come: it is written. */
+void yr_presence_texted(struct yr_node *n, struct yr_friend *f);
+void yr_presence_up(struct yr_node *n, struct yr_friend *f);
+void yr_presence_down(struct yr_node *n, struct yr_friend *f);
+/** PRESENCE or TYPING.  Errors: YR_EPROTO. */
+YR_MUST_USE enum yr_err yr_presence_frame(struct yr_node *n, unsigned slot, uint8_t type,
+                                          const uint8_t *body, size_t len);
+void yr_presence_tick(struct yr_node *n);
+/** Fill in what the friend tells. */
+void yr_presence_info(const struct yr_node *n, const struct yr_friend *f,
+                      struct yr_friend_info *out);
+
+/* expire.c */
+/** A text of ours has this time. */
+void yr_expire_at(struct yr_node *n, yr_ms at_ms);
+void yr_expire_tick(struct yr_node *n);
 
 /* ways.c */
 extern const struct yr_path_ops yr_way_path_ops;

@@ -39,6 +39,7 @@
     X(CONV, "conv", MAIN, "- -> conversation id: heads, counters, read marker")                 \
     X(EVENT, "event", MAIN, "- -> cursor: what happened, for replay")                           \
     X(SENDKEY, "sendkey", MAIN, "- -> H16(key): idempotent send")                               \
+    X(EXPIRY, "expiry", MAIN, "- -> ms u64be, message id: a text of ours to be given up then")  \
     X(ROOM_LOG, "roomlog", MAIN, "room -> -: message heads, clock, how many records")           \
     X(RECORD, "record", MAIN, "room -> arrival u64be: a record, where it stands")               \
     X(RECORD_ID, "recid", MAIN, "room, id 16 -> -: where a record is")                          \

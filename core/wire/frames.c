@@ -34,3 +34,38 @@ bool yr_env_ack_next(struct yr_rd *rd, uint8_t *status, const uint8_t **eid)
     *eid = e;
     return true;
 }
+
+/* ---- presence ---- */
+
+#define AWAY        1U
+#define SECONDS_MAX (UINT64_C(1) << 40) /* 34,000 years: milliseconds fit 63 bits */
+
+size_t yr_presence_encode(uint8_t out[YR_PRESENCE_BODY_MAX], bool away, uint64_t active_s,
+                          uint64_t since_s, const char *text, size_t text_len)
+{
+    struct yr_wr wr = yr_wr_init(out, YR_PRESENCE_BODY_MAX);
+
+    yr_wr_u8(&wr, away ? AWAY : 0);
+    yr_wr_u64(&wr, active_s);
+    yr_wr_u64(&wr, away ? since_s : 0);
+    yr_wr_bytes(&wr, text, away ? text_len : 0);
+    YR_ASSERT(yr_wr_ok(&wr));
+    return yr_wr_len(&wr);
+}
+
+enum yr_err yr_presence_decode(struct yr_presence_said *out, const uint8_t *body, size_t len)
+{
+    struct yr_rd rd = yr_rd_init(body, len);
+    struct yr_presence_said said = {.away = (yr_rd_u8(&rd) & AWAY) != 0};
+
+    said.active_s = yr_rd_u64(&rd);
+    said.since_s = yr_rd_u64(&rd);
+    said.text_len = rd.bad ? 0 : yr_rd_left(&rd);
+    said.text = yr_rd_bytes(&rd, said.text_len);
+    if (!yr_rd_done(&rd) || said.text_len > YR_STATUS_MAX || said.active_s > SECONDS_MAX ||
+        said.since_s > SECONDS_MAX || (!said.away && (said.text_len > 0 || said.since_s != 0)) ||
+        (said.text_len > 0 && !yr_utf8_ok(said.text, said.text_len)))
+        return YR_EPROTO;
+    *out = said;
+    return YR_OK;
+}

@@ -7,6 +7,25 @@
 
 #define YR_EID_LEN 16
 
+#define YR_PRESENCE_BODY_MAX (1 + 8 + 8 + YR_STATUS_MAX)
+#define YR_TYPING_ON         1U /* flags of TYPING, bit 0 */
+
+/** A PRESENCE body.  All zero: the sender tells nothing, or no more. */
+struct yr_presence_said {
+    bool away;
+    uint64_t active_s;   /* unix time when somebody was last there; 0: not told */
+    uint64_t since_s;    /* ... since when it is away; 0: it is not */
+    const uint8_t *text; /* why; lent, UTF-8 without NUL */
+    size_t text_len;     /* <= YR_STATUS_MAX; 0 unless away */
+};
+/** Returns how many bytes: text_len <= YR_STATUS_MAX is the caller's word. */
+size_t yr_presence_encode(uint8_t out[YR_PRESENCE_BODY_MAX], bool away, uint64_t active_s,
+                          uint64_t since_s, const char *text, size_t text_len);
+/** Total; *out written only on YR_OK.  Flags this version does not know are ignored.
+ *  Errors: YR_EPROTO. */
+YR_MUST_USE enum yr_err yr_presence_decode(struct yr_presence_said *out, const uint8_t *body,
+                                           size_t len);
+
 /** "ENV_PUT"; "?" for an unknown type. */
 const char *yr_frame_name(uint8_t type);
 
