@@ -178,6 +178,7 @@ static void talk(struct cell *c, unsigned days, bool say, uint64_t seed)
 // One text in a cell: when its sender is there, who is gone five seconds later.
 static void say_and_vanish(struct cell *c, unsigned days, uint64_t seed)
 {
+    c->least = 5 * YR_S;
     cell_run(c, seed % DAY);
     while (!sim_alive(c->sim, CELL_FROM)) // until it comes, and then for a part of its stay
         cell_run(c, c->habits[CELL_FROM].until + YR_S - sim_time(c->sim));

@@ -92,6 +92,7 @@ struct cell *cell_new(const struct sim_opts *opts, unsigned holders)
     char nick[16];
 
     c->seed = opts->seed;
+    c->least = ORACLE_LEAST;
     c->count = CELL_HOLD + holders;
     assert_true(c->count <= CELL_MAX);
     c->texts = calloc(CELL_TEXTS, sizeof *c->texts);
@@ -365,6 +366,7 @@ yr_us cell_oracle(const struct cell *c, const struct cell_text *t, bool direct)
     struct oracle o;
 
     oracle_init(&o, c->contacts, t->from, t->to);
+    o.least = c->least;
     for (unsigned i = CELL_HOLD; !direct && i < c->count; i++)
         if (i != t->from && i != t->to)
             oracle_holder(&o, t->from, i, t->to);

@@ -37,6 +37,7 @@ struct cell {
     bool lives[CELL_MAX]; /* by its habit */
     bool gone[CELL_MAX];  /* never comes back */
     bool sudden;          /* nobody says goodbye; else half do */
+    yr_us least;          /* of a contact, for the oracle */
     struct cell_text *texts;
     size_t text_count;
     const char *wrong; /* what watching events found */
