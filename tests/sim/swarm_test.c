@@ -1,5 +1,5 @@
 /* A few friends, everything that can go wrong, and what must hold when it is over.
- * YAARI_SEED plays one seed again. */
+ * YAARI_SEED plays one seed again, YAARI_SEEDS says how many from there on. */
 #include "tests/support/test.h"
 
 #include <stdio.h>
@@ -7,10 +7,12 @@
 #include "tests/support/seeded.h"
 #include "tests/support/sim/sim.h"
 
-#define MINUTE    (60 * YR_S)
-#define SEEDS     40
-#define STEPS     120
-#define TEXTS_MAX (STEPS + 1)
+#define MINUTE      (60 * YR_S)
+#define HOUR        (60 * MINUTE)
+#define SEEDS       40
+#define YEARS_SEEDS 12
+#define STEPS       120
+#define TEXTS_MAX   (STEPS + 1)
 
 struct text {
     unsigned from, to;
@@ -24,6 +26,8 @@ struct world {
     struct sim *sim;
     uint64_t seed;
     unsigned nodes;
+    bool years;    /* clocks go wrong by years, days pass, and somebody is away for most of it */
+    unsigned away; /* who; `nodes`: nobody */
     struct text texts[TEXTS_MAX];
     size_t count;
 };
@@ -107,6 +111,23 @@ static void operate(struct world *w)
     (void)sim_command(w->sim, who, &cmd, &err);
 }
 
+static yr_ms wrong_clock(struct world *w)
+{
+    if (w->years && draw(w, 2) == 0)
+        return ((yr_ms)draw(w, 7305) - 3652) * YR_DAY_MS;
+    return ((yr_ms)draw(w, 2001) - 1000) * 3600 * 1000;
+}
+
+static void go(struct world *w, unsigned node)
+{
+    if (!sim_alive(w->sim, node))
+        return;
+    if (draw(w, 2) == 0)
+        sim_crash(w->sim, node);
+    else
+        sim_leave(w->sim, node);
+}
+
 static void break_something(struct world *w)
 {
     struct sim *sim = w->sim;
@@ -114,7 +135,7 @@ static void break_something(struct world *w)
     const unsigned other = (unsigned)((node + 1 + draw(w, w->nodes - 1)) % w->nodes);
     struct sim_link link = {.delay_us = 1 * YR_MS + draw(w, 80) * YR_MS, .jitter_us = 20 * YR_MS};
 
-    switch (draw(w, 9)) {
+    switch (draw(w, w->years ? 12 : 9)) {
     case 0: sim_cut(sim, node, other, draw(w, 2)); break;
     case 1: sim_crash_at(sim, node, sim_commits(sim, node) + 1 + draw(w, 20), draw(w, 2)); break;
     case 2:
@@ -123,13 +144,13 @@ static void break_something(struct world *w)
         break;
     case 3:
         sim_refuse_at(sim, node, 0); // a node that cannot even start is another test's
-        if (!sim_alive(sim, node))
+        if (!sim_alive(sim, node) && node != w->away)
             sim_restart(sim, node);
         break;
     case 4:
         yr_memstore_fail(sim_store(sim, node), draw(w, 2) ? YR_ENOSPC : YR_EIO, 1 + draw(w, 3));
         break;
-    case 5: sim_skew(sim, node, ((yr_ms)draw(w, 2001) - 1000) * 3600 * 1000); break;
+    case 5: sim_skew(sim, node, wrong_clock(w)); break;
     case 6: sim_move(sim, node); break;
     case 7:
         link.loss = (unsigned)draw(w, 300);
@@ -138,6 +159,12 @@ static void break_something(struct world *w)
         sim_set_link(sim, &link);
         break;
     case 8: sim_refuse_at(sim, node, sim_allocs(sim, node) + 1 + draw(w, 400)); break;
+    case 9: go(w, node); break;
+    case 10:
+        if (w->away == w->nodes)
+            go(w, w->away = node);
+        break;
+    case 11: sim_run(sim, draw(w, 60) * HOUR); break;
     default: break;
     }
 }
@@ -224,7 +251,7 @@ static void check_end(struct world *w)
         }
 }
 
-static void play(uint64_t seed)
+static void play(uint64_t seed, bool years)
 {
     struct sim_opts opts = sim_opts_default(seed);
     struct world *w = calloc(1, sizeof *w);
@@ -232,7 +259,8 @@ static void play(uint64_t seed)
     w->seed = seed;
     opts.lan = seed % 2 == 0;
     w->sim = sim_new(&opts);
-    w->nodes = 3 + seed % 2;
+    w->nodes = w->away = 3 + seed % 2;
+    w->years = years;
     for (unsigned a = 0; a < w->nodes; a++)
         (void)sim_add(w->sim, "node");
     for (unsigned a = 0; a < w->nodes; a++)
@@ -255,25 +283,40 @@ static void play(uint64_t seed)
     free(w);
 }
 
+static uint64_t seeds(uint64_t fallback)
+{
+    const char *env = getenv("YAARI_SEEDS");
+
+    return env != NULL ? strtoull(env, NULL, 0) : fallback;
+}
+
 static void whatever_breaks_all_accepted_texts_arrive_once(void **state)
 {
-    const uint64_t first = seeded_seed("swarm", 1000);
+    const uint64_t first = seeded_seed("swarm", 1000), end = first + seeds(SEEDS);
 
-    for (uint64_t seed = first; seed < first + SEEDS; seed++)
-        play(seed);
+    for (uint64_t seed = first; seed < end; seed++)
+        play(seed, false);
+}
+
+static void whatever_breaks_for_days_all_accepted_texts_arrive_once(void **state)
+{
+    const uint64_t first = seeded_seed("swarm", 5000), end = first + seeds(YEARS_SEEDS);
+
+    for (uint64_t seed = first; seed < end; seed++)
+        play(seed, true);
 }
 
 // What was found with many more seeds than are played here, once.
 static void what_went_wrong_once_does_not_again(void **state)
 {
-    static const uint64_t seeds[] = {
+    static const uint64_t old[] = {
         3041, // the order after a text taken back, clocks far ahead
         3058, // an allocation refused in the middle of ngtcp2's retransmission
     };
 
     (void)state;
-    for (size_t i = 0; i < YR_COUNT(seeds); i++)
-        play(seeds[i]);
+    for (size_t i = 0; i < YR_COUNT(old); i++)
+        play(old[i], false);
 }
 
 int main(void)
@@ -281,6 +324,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_went_wrong_once_does_not_again),
         cmocka_unit_test(whatever_breaks_all_accepted_texts_arrive_once),
+        cmocka_unit_test(whatever_breaks_for_days_all_accepted_texts_arrive_once),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
