@@ -108,7 +108,7 @@ struct yr_room *yr_room_new(struct yr_rooms *rooms, const uint8_t id[YR_ROOM_ID_
     if (room == NULL)
         return NULL;
     room->owner = rooms;
-    room->unkept = UINT64_MAX;
+    room->unkept = room->unkept_state = UINT64_MAX;
     memcpy(room->id, id, YR_ROOM_ID_LEN);
     room->rekey_us = room->needkey_us = room->answer_us = room->receipt_us = YR_NEVER;
     room->retry_us = room->look_us = room->gone_us = YR_NEVER;

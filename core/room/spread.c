@@ -18,6 +18,7 @@ static bool sync_room(void *ctx, size_t i, struct yr_room_view *out)
     out->self = room->self;
     out->sign_sk = room->sign_sk;
     out->unkept = room->unkept;
+    out->unkept_state = room->unkept_state;
     return true;
 }
 
@@ -145,6 +146,14 @@ void yr_rooms_unfriend(struct yr_rooms *rooms, struct yr_now now, const uint8_t 
 
 /* ---- our own records ---- */
 
+static void add_unkept(struct yr_room *room, const struct yr_unspread *one)
+{
+    if (one->state)
+        room->unkept_state = YR_MIN(room->unkept_state, one->place);
+    else
+        room->unkept = YR_MIN(room->unkept, one->place);
+}
+
 enum yr_err yr_room_remember(struct yr_rooms *rooms, struct yr_room *room,
                              const struct yr_room_record *record, const struct yr_room_entry *entry)
 {
@@ -157,9 +166,10 @@ enum yr_err yr_room_remember(struct yr_rooms *rooms, struct yr_room *room,
     one = &rooms->unspread[rooms->unspread_count++];
     memcpy(one->room, room->id, sizeof one->room);
     memcpy(one->id, record->id, sizeof one->id);
-    one->arrival = entry->arrival != 0 ? entry->arrival : yr_room_log_end(room->log) + 1;
-    room->unkept = YR_MIN(room->unkept, one->arrival);
+    one->state = record->class == YR_CLASS_STATE;
+    one->place = one->state ? record->hlc : entry->arrival;
     one->token = 0; // known once all rows of it are put: yr_rooms_settle
+    add_unkept(room, one);
     return YR_OK;
 }
 
@@ -234,11 +244,11 @@ static enum yr_err spread(struct yr_rooms *rooms, const struct yr_unspread *one)
 static void note_unkept(struct yr_rooms *rooms)
 {
     for (size_t i = 0; i < rooms->count; i++)
-        rooms->list[i]->unkept = UINT64_MAX;
+        rooms->list[i]->unkept = rooms->list[i]->unkept_state = UINT64_MAX;
     for (size_t i = 0; i < rooms->unspread_count; i++) {
         struct yr_room *room = yr_rooms_find(rooms, rooms->unspread[i].room);
         if (room != NULL)
-            room->unkept = YR_MIN(room->unkept, rooms->unspread[i].arrival);
+            add_unkept(room, &rooms->unspread[i]);
     }
 }
 

@@ -109,6 +109,7 @@ struct yr_room {
 
     struct yr_room_log *log;
     uint64_t unkept;          /* arrival of our first record that is not durable; UINT64_MAX */
+    uint64_t unkept_state;    /* the same of states, which have no place: its clock */
     struct yr_epochs *epochs; /* while we are a member, or about to be */
 
     struct yr_mate *mates; /* by mid */
@@ -148,7 +149,8 @@ struct yr_room {
 /** A record of ours that waits to be durable. */
 struct yr_unspread {
     uint8_t room[YR_ROOM_ID_LEN], id[16];
-    uint64_t arrival; /* of a state record that which comes next */
+    bool state;     /* of class STATE: */
+    uint64_t place; /* its clock; else its arrival */
     uint64_t token;
 };
 

@@ -41,7 +41,7 @@ void yr_sync_fail_whole(struct yr_room_sync *sync)
 bool yr_sync_view(struct yr_room_sync *sync, const struct yr_sync_room *room,
                   struct yr_room_view *out)
 {
-    out->unkept = UINT64_MAX;
+    out->unkept = out->unkept_state = UINT64_MAX;
     return !room->gone && sync->ops.room(sync->ops.ctx, room->index, out) && out->log != NULL &&
            memcmp(yr_room_log_id(out->log), room->id, YR_ROOM_ID_LEN) == 0;
 }
@@ -277,8 +277,10 @@ static bool step(struct yr_room_sync *sync, struct yr_now now, struct yr_sync_se
         s->behind = false;
         s->have_due = true;
     }
-    return send_have(sync, now, s) || yr_sync_pull_step(sync, now, s) ||
-           yr_sync_push_step(sync, now, s) || yr_sync_serve_step(sync, now, s);
+    if (send_have(sync, now, s) || yr_sync_pull_step(sync, now, s) ||
+        yr_sync_push_step(sync, now, s) || yr_sync_serve_step(sync, now, s))
+        return true;
+    return s->answer_due && send_have(sync, now, s); // nothing of what he wanted was for him
 }
 
 // Every session says one thing after the other, as long as the channel takes it.

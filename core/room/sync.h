@@ -27,10 +27,10 @@ struct yr_room_view {
     struct yr_room_log *log;
     const uint8_t *self;    /* our mid; NULL: we are no member (yet) and only listen */
     const uint8_t *sign_sk; /* 64 bytes; NULL with self */
-    /* records of ours that arrived from here on are not durable yet: nobody gets them, or we might
-     * give their numbers to others after a crash; UINT64_MAX (as it is when asked): there are none
-     */
-    uint64_t unkept;
+    /* records of ours that arrived from here on, and states of ours with this clock or a later one,
+     * are not durable yet: whoever asks for them waits, or we might give their numbers to others
+     * after a crash; UINT64_MAX (as it is when asked): there are none */
+    uint64_t unkept, unkept_state;
 };
 
 struct yr_room_sync_ops {

@@ -455,6 +455,8 @@ void yr_room_sync_spread(struct yr_room_sync *sync, struct yr_now now, size_t in
 
     if (room == NULL)
         return;
+    if (from == YR_ROOM_OWN)
+        yr_sync_wake(sync, now.mono_us); // who has asked for it waits
     author = author_of(sync, room, record->author, true);
     heard = heard_of(room, record->id);
     for (unsigned slot = 0; slot < YR_FRIENDS_MAX; slot++) {

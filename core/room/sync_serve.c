@@ -440,15 +440,19 @@ static enum yr_err read_front(struct yr_room_sync *sync, struct yr_room_log *log
     return err == YR_OK && !may_have(s, log, entry.id) ? YR_ENOENT : err; // the other of a fork
 }
 
-// Is the record in sync->record one of ours that may yet be lost?  It is spread when it is durable.
+// Is the record in sync->record one of ours that may yet be lost?  He waits until it is durable: if
+// he were told that this was all, he would not ask for it again.
 static bool is_unkept(const struct yr_room_sync *sync, const struct yr_room_view *view,
                       uint64_t arrival, size_t len)
 {
     struct yr_room_record record;
 
-    return view->unkept != UINT64_MAX && arrival >= view->unkept && view->self != NULL &&
-           yr_room_record_decode(&record, sync->record, len) == YR_OK &&
-           memcmp(record.author, view->self, YR_MID_LEN) == 0;
+    if (YR_MIN(view->unkept, view->unkept_state) == UINT64_MAX || view->self == NULL ||
+        yr_room_record_decode(&record, sync->record, len) != YR_OK ||
+        memcmp(record.author, view->self, YR_MID_LEN) != 0)
+        return false;
+    return record.class == YR_CLASS_STATE ? record.hlc >= view->unkept_state
+                                          : arrival >= view->unkept;
 }
 
 static bool send_record(struct yr_room_sync *sync, struct yr_now now, struct yr_sync_session *s,
@@ -471,12 +475,13 @@ static bool send_range(struct yr_room_sync *sync, struct yr_now now, struct yr_s
         size_t len;
         const enum yr_err err = fill(sync, log, r) ? read_front(sync, log, s, &len) : YR_ENOENT;
 
-        if (err == YR_OK && !is_unkept(sync, view, next_arrival(r), len)) {
-            if (!send_record(sync, now, s, YR_FRAME_ROOM_REC, len))
-                return false; // the same again when there is room
+        if (err == YR_OK) {
+            if (is_unkept(sync, view, next_arrival(r), len) ||
+                !send_record(sync, now, s, YR_FRAME_ROOM_REC, len))
+                return false; // the same again when it is durable, or there is room
             yr_sync_count(sync, YR_SYNC_N_SERVED);
             sent = true;
-        } else if (err != YR_OK && err != YR_ENOENT) {
+        } else if (err != YR_ENOENT) {
             yr_sync_fail(sync, err);
             end_ranges(sync, s);
             return false;
@@ -531,9 +536,9 @@ static bool send_get(struct yr_room_sync *sync, struct yr_now now, struct yr_syn
         struct yr_room_record record;
         size_t len;
 
-        if (yr_sync_has(sync, log, get.id, &len, &entry) && may_have(s, log, entry.id) &&
-            !is_unkept(sync, view, entry.arrival > 0 ? entry.arrival : UINT64_MAX, len)) {
-            if (!send_record(sync, now, s, get.graft ? YR_FRAME_ROOM_NEW : YR_FRAME_ROOM_REC, len))
+        if (yr_sync_has(sync, log, get.id, &len, &entry) && may_have(s, log, entry.id)) {
+            if (is_unkept(sync, view, entry.arrival, len) ||
+                !send_record(sync, now, s, get.graft ? YR_FRAME_ROOM_NEW : YR_FRAME_ROOM_REC, len))
                 return false;
             yr_sync_count(sync, YR_SYNC_N_SERVED);
             if (get.graft && yr_room_record_decode(&record, sync->record, len) == YR_OK)

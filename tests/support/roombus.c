@@ -26,6 +26,8 @@ static enum yr_err on_frame(void *ctx, unsigned slot, uint8_t type, const uint8_
 {
     struct bus_person *p = ctx;
 
+    if (p->full)
+        return YR_EFULL;
     p->frames++;
     put(p->w, p->no, slot, false, type, body, len);
     return YR_OK;

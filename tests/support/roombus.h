@@ -34,6 +34,7 @@ struct bus_person {
     struct yr_rooms *rooms;
     bool friend[BUS_PEOPLE];
     size_t frames; /* sent */
+    bool full;     /* his channels take none */
 };
 
 struct bus {

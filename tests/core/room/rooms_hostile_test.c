@@ -1,7 +1,10 @@
 /* Rooms among people of whom some mean harm, or do things at the wrong moment. */
+#include <stdio.h>
+
 #include "tests/support/test.h"
 
 #include "core/crypto/identity.h"
+#include "core/wire/frames.h"
 #include "tests/support/roombus.h"
 
 static struct bus w;
@@ -324,6 +327,73 @@ static void a_record_of_ours_is_not_given_to_who_asks_before_it_is_durable(void 
     bus_clear(&w);
 }
 
+// All is said that can be without 0's disk, until 0 has been asked for records so many times.
+static void talk(unsigned times)
+{
+    for (unsigned turn = 0; turn < 50; turn++) {
+        while (w.first != NULL) {
+            const bool asks =
+                w.first->to == 0 && !w.first->plain && w.first->type == YR_FRAME_ROOM_WANT;
+
+            bus_hand_over(&w);
+            if (asks && --times == 0)
+                return;
+        }
+        for (unsigned i = 0; i < BUS_PEOPLE; i++)
+            if (yr_rooms_deadline(w.people[i].rooms) <= w.now.mono_us)
+                assert_int_equal(yr_rooms_tick(w.people[i].rooms, w.now), YR_OK);
+        for (unsigned i = 1; i < BUS_PEOPLE; i++)
+            bus_commit(&w, i);
+    }
+}
+
+static void a_name_that_is_durable_is_told_although_what_follows_it_is_not(void **state)
+{
+    struct yr_member_info info;
+    uint8_t id[YR_ROOM_ID_LEN], self[YR_MID_LEN];
+
+    bus_init(&w);
+    bus_befriend(&w, 0, 1);
+    bus_found(&w, 0, "garden", id);
+    bus_bring(&w, 0, 1, id);
+    bus_pass(&w, 5);
+    for (unsigned i = 0; i < 2; i++)
+        yr_rooms_down(w.people[i].rooms, w.now, 1 - i);
+    snprintf(w.people[0].nick, sizeof w.people[0].nick, "rose");
+    assert_int_equal(yr_rooms_nick(w.people[0].rooms, w.now), YR_OK);
+    bus_pass(&w, 1);
+    assert_int_equal(bus_say(&w, 0, id, "hello"), YR_OK);
+    bus_befriend(&w, 0, 1); // 1 misses both, and asks for both
+    talk(1);
+    bus_pass(&w, 60);
+    assert_int_equal(bus_texts(&w, 1, id), 1);
+    self_of(0, id, self);
+    assert_int_equal(yr_rooms_member(w.people[1].rooms, w.now, id, self, &info), YR_OK);
+    assert_string_equal(info.nick, "rose");
+    bus_clear(&w);
+}
+
+static void who_asks_before_it_is_durable_waits_for_a_record_of_ours(void **state)
+{
+    uint8_t id[YR_ROOM_ID_LEN];
+
+    bus_init(&w);
+    bus_befriend(&w, 0, 1);
+    bus_found(&w, 0, "garden", id);
+    bus_bring(&w, 0, 1, id);
+    bus_pass(&w, 5);
+    assert_int_equal(bus_say(&w, 0, id, "hello"), YR_OK);
+    bus_befriend(&w, 0, 1); // a new link: logs are compared
+    talk(1);
+    w.people[0].full = true; // it cannot be pushed when it is durable
+    bus_commit(&w, 0);
+    w.people[0].full = false;
+    yr_rooms_space(w.people[0].rooms, w.now, 1);
+    bus_pass(&w, 60);
+    assert_int_equal(bus_texts(&w, 1, id), 1);
+    bus_clear(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -336,6 +406,8 @@ int main(void)
         cmocka_unit_test(a_line_of_the_room_is_one_line),
         cmocka_unit_test(a_room_with_too_many_members_is_not_filled_with_operations),
         cmocka_unit_test(a_record_of_ours_is_not_given_to_who_asks_before_it_is_durable),
+        cmocka_unit_test(a_name_that_is_durable_is_told_although_what_follows_it_is_not),
+        cmocka_unit_test(who_asks_before_it_is_durable_waits_for_a_record_of_ours),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
