@@ -317,8 +317,9 @@ static void judge_room(struct yr_room_sync *sync, struct yr_now now, struct yr_s
         if (s == NULL)
             continue;
         yr_sync_judge(sync, now, s);
-        if (s->futile > 0) { // what was refused may be good now
+        if (s->futile > 0 || s->late_at > 0) { // what was refused may be good now
             memset(s->late, 0, sizeof s->late);
+            s->late_at = 0;
             s->futile = 0;
             yr_sync_pull_want(sync, s, now.mono_us + YR_ROOM_CALM_MS * YR_MS);
         }

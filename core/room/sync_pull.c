@@ -314,6 +314,14 @@ void yr_sync_pull_heard(struct yr_sync_session *s, struct yr_now now, bool progr
     heard(pull, now);
 }
 
+void yr_sync_pull_lost(struct yr_sync_session *s)
+{
+    struct yr_sync_pull *pull = pull_of(s);
+
+    if (pull != NULL)
+        pull->lost = true;
+}
+
 static struct yr_sync_session *next_neighbour(struct yr_room_sync *sync, struct yr_now now,
                                               struct yr_sync_room *room)
 {
@@ -639,7 +647,7 @@ static void after_fetch(struct yr_room_sync *sync, struct yr_now now, struct yr_
     struct yr_sync_session *s = pull->from;
     struct yr_room_view view;
 
-    if (yr_sync_view(sync, s->room, &view) && yr_sync_spots(sync, s, view.log))
+    if (!pull->lost && yr_sync_view(sync, s->room, &view) && yr_sync_spots(sync, s, view.log))
         for (size_t i = 0; i < pull->want_count; i++) {
             const struct yr_sync_wanted *want = &pull->wants[i];
             const struct yr_sync_spot *own = yr_sync_spot(sync, want->hash);
@@ -659,7 +667,7 @@ static void after_fetch(struct yr_room_sync *sync, struct yr_now now, struct yr_
 
 static void after_forks(struct yr_room_sync *sync, struct yr_now now, struct yr_sync_pull *pull)
 {
-    for (size_t i = 0; i < pull->fork_count && !pull->progress; i++)
+    for (size_t i = 0; i < pull->fork_count && !pull->progress && !pull->lost; i++)
         add_late(pull->from, &(struct yr_sync_late){pull->forks[i].hash, pull->forks[i].seq,
                                                     pull->forks[i].digest, pull->forks[i].seq});
     finish(sync, now, pull->from);

@@ -613,6 +613,7 @@ enum yr_err yr_sync_on_record(struct yr_room_sync *sync, struct yr_now now,
     before = was_seen(room, id);
     grafted = was_grafted(heard_of(room, id), slot);
     if (!yr_sync_spend(sync, now, s->link, 1)) { // too many that we could not use
+        yr_sync_pull_lost(s);
         yr_sync_pull_want(sync, s, now.mono_us + YR_S);
         return YR_OK;
     }

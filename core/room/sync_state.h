@@ -188,6 +188,7 @@ struct yr_sync_pull {
     struct yr_sync_session *from;
     enum yr_pull_phase phase;
     bool progress;
+    bool lost;          /* records that came were not looked at: he had used up our time */
     uint8_t before[32]; /* our digest when it began */
     bool ask_due;       /* the frame of this phase has to leave */
     yr_us stall_us, progress_us;
@@ -315,6 +316,8 @@ void yr_sync_pull_drop(struct yr_room_sync *sync, struct yr_sync_room *room,
                        const struct yr_sync_session *s);
 /** A record came from this neighbour (progress: that was new): the round with him goes on. */
 void yr_sync_pull_heard(struct yr_sync_session *s, struct yr_now now, bool progress);
+/** A record came from this neighbour, and was thrown away unread. */
+void yr_sync_pull_lost(struct yr_sync_session *s);
 /** Compare with this neighbour, not before `at`. */
 void yr_sync_pull_want(struct yr_room_sync *sync, struct yr_sync_session *s, yr_us at);
 

@@ -517,6 +517,54 @@ static void what_a_full_channel_did_not_take_is_found_by_comparing(void **state)
     roomnet_clear(&net);
 }
 
+// 0 has answered what 1 wants, and used up all of 1's time before it comes.
+static bool exhaust(void *ctx, size_t from, size_t to, uint8_t type, const uint8_t *body,
+                    size_t len)
+{
+    static const uint8_t id[2 + 16] = {0};
+
+    (void)body;
+    (void)len;
+    if (from != 0 || to != 1 || type != YR_FRAME_ROOM_REC)
+        return true;
+    net.tap = NULL;
+    while (mate_counter(net.mates[1], "room.sync.drop.work") == 0)
+        assert_int_equal(mate_hears(net.mates[1], 0, YR_FRAME_ROOM_IHAVE, id, sizeof id), YR_OK);
+    return true;
+}
+
+static void what_was_thrown_away_unread_is_asked_for_again(void **state)
+{
+    roomnet_init(&net, 2, 4);
+    roomnet_link(&net, 0, 1, 0);
+    roomnet_run(&net, 60000);
+    roomnet_unlink(&net, 0, 1);
+    mate_say(net.mates[0]);
+    net.tap = exhaust;
+    roomnet_link(&net, 0, 1, 0);
+    roomnet_run(&net, 1000);
+    assert_int_equal(mate_counter(net.mates[1], "room.sync.drop.work"), 2);
+    assert_false(roomnet_equal(&net));
+    roomnet_run(&net, 60000);
+    roomnet_assert_equal(&net);
+    roomnet_clear(&net);
+}
+
+static void who_wants_what_is_not_here_is_told_at_once(void **state)
+{
+    uint8_t want[2 + 1 + 3 * 8] = {0};
+    uint64_t before;
+
+    roomnet_init(&net, 2, 4);
+    roomnet_link(&net, 0, 1, 10);
+    roomnet_run(&net, 60000);
+    want[3] = want[11] = want[19] = 1; // some chain, some records of it
+    before = mate_sent(net.mates[0], 1, YR_FRAME_ROOM_HAVE);
+    assert_int_equal(mate_hears(net.mates[0], 1, YR_FRAME_ROOM_WANT, want, sizeof want), YR_OK);
+    assert_int_equal(mate_sent(net.mates[0], 1, YR_FRAME_ROOM_HAVE), before + 1);
+    roomnet_clear(&net);
+}
+
 static void a_quiet_room_says_nothing(void **state)
 {
     uint64_t frames;
@@ -726,6 +774,33 @@ static void what_one_may_not_take_is_not_asked_for_for_ever(void **state)
     mate_say(net.mates[1]); // cites it
     roomnet_run(&net, 60000);
     keeper_assert_equal(&net.mates[0]->keeper, &net.mates[1]->keeper);
+    roomnet_clear(&net);
+}
+
+static void what_was_not_taken_is_asked_for_again_when_members_change(void **state)
+{
+    const uint8_t key[32] = {1};
+    uint64_t asked;
+    struct slip slip;
+
+    roomnet_init(&net, 4, 8);
+    roomnet_link(&net, 0, 1, 10);
+    roomnet_link(&net, 0, 2, 10);
+    roomnet_settle(&net);
+    roomnet_unlink(&net, 0, 1);
+    roomnet_unlink(&net, 0, 2);
+    scribe_text(&net.mates[2]->scribe, &net.mates[2]->keeper, "late", &slip);
+    assert_int_equal(keeper_put_from(&net.mates[1]->keeper, slip.bytes, slip.len, 2), YR_PUT_NEW);
+    slip_clear(&slip);
+    scribe_remove(&net.mates[0]->scribe, &net.mates[0]->keeper, &net.mates[2]->scribe, NULL);
+    scribe_key(&net.mates[1]->scribe, &net.mates[1]->keeper, key, NULL); // that 0 does take
+    roomnet_link(&net, 0, 1, 10);
+    roomnet_run(&net, 100000);
+    asked = mate_sent(net.mates[0], 1, YR_FRAME_ROOM_WANT);
+    scribe_remove(&net.mates[0]->scribe, &net.mates[0]->keeper, &net.mates[3]->scribe, &slip);
+    mate_write(net.mates[0], &slip);
+    roomnet_run(&net, 100000);
+    assert_int_equal(mate_sent(net.mates[0], 1, YR_FRAME_ROOM_WANT), asked + 1);
     roomnet_clear(&net);
 }
 
@@ -968,12 +1043,15 @@ int main(void)
         cmocka_unit_test(two_who_overtake_each_other_are_not_both_refused),
         cmocka_unit_test(missing_ancestors_are_asked_for),
         cmocka_unit_test(what_a_full_channel_did_not_take_is_found_by_comparing),
+        cmocka_unit_test(what_was_thrown_away_unread_is_asked_for_again),
+        cmocka_unit_test(who_wants_what_is_not_here_is_told_at_once),
         cmocka_unit_test(a_quiet_room_says_nothing),
         cmocka_unit_test(the_removed_learns_that_and_nothing_else),
         cmocka_unit_test(the_removed_learns_it_while_connected),
         cmocka_unit_test(a_stranger_who_knows_the_room_learns_nothing_of_it),
         cmocka_unit_test(who_was_added_elsewhere_brings_the_proof_himself),
         cmocka_unit_test(what_one_may_not_take_is_not_asked_for_for_ever),
+        cmocka_unit_test(what_was_not_taken_is_asked_for_again_when_members_change),
         cmocka_unit_test(bad_frames_close_the_link),
         cmocka_unit_test(floods_are_bounded),
         cmocka_unit_test(a_silent_neighbour_does_not_keep_others_from_telling),
