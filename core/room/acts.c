@@ -163,7 +163,7 @@ enum yr_err yr_rooms_nick(struct yr_rooms *rooms, struct yr_now now)
                                      rooms->ops.nick(rooms->ops.ctx))) != YR_OK)
             return err;
         if (room->state == YR_ROOM_ACTIVE || room->state == YR_ROOM_KEYLESS)
-            room->profile = true;
+            room->profile_us = now.mono_us;
     }
     rooms->version++;
     return YR_OK;

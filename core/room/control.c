@@ -152,7 +152,7 @@ static enum yr_err refresh_self(struct yr_rooms *rooms, struct yr_room *room)
         room->state = YR_ROOM_ACTIVE; // KEYLESS if it turns out so
         room->dirty = true;
         if (self == NULL || strcmp(self->nick, rooms->ops.nick(rooms->ops.ctx)) != 0)
-            room->profile = true;
+            room->profile_us = rooms->now.mono_us;
         yr_room_changed(rooms, room, false);
     } else if (!member && (room->state == YR_ROOM_ACTIVE || room->state == YR_ROOM_KEYLESS)) {
         room->removed = true;

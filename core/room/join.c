@@ -79,6 +79,8 @@ enum yr_err yr_room_seal_new(struct yr_rooms *rooms, struct yr_room *room)
 {
     struct yr_room_body body = {.kind = YR_ROOM_KEY, .known = true};
 
+    if (yr_room_log_fast(room->log, rooms->now, room->self, YR_CLASS_STATE))
+        return YR_EAGAIN; // before there is a key that nobody is told of
     add_seal(rooms, room);
     yr_room_store_seals(rooms, room);
     body.seal_pk = room->seals[0].public_key;
@@ -166,7 +168,7 @@ enum yr_err yr_rooms_make(struct yr_rooms *rooms, struct yr_now now, const char 
     }
     if ((err = yr_room_rekey(rooms, room)) != YR_OK)
         return err;
-    room->profile = true;
+    room->profile_us = now.mono_us;
     memcpy(id, room->id, YR_ROOM_ID_LEN);
     yr_room_changed(rooms, room, false);
     return yr_rooms_settle(rooms);

@@ -10,7 +10,8 @@
 #define LOOK_US      (3600 * YR_S) /* epochs grow old without anything happening */
 #define NEEDKEY_US   (2 * YR_S)    /* parts of an epoch may be on their way */
 #define BEHIND_US    (5 * YR_S)    /* time for somebody to answer before we help ourselves */
-#define AGAIN_US     (60 * YR_S)   /* we have made too many; somebody else may, meanwhile */
+#define AGAIN_US     (60 * YR_S)   /* we cannot make one now; somebody else may, meanwhile */
+#define BUSY_US      (5 * YR_S)    /* the log takes no more of ours just now */
 #define SEAL_WEEK_MS (7 * YR_DAY_MS)
 #define SEAL_LOST_MS (YR_DAY_MS / 24) /* a key that seems lost is not replaced more often */
 
@@ -148,10 +149,14 @@ enum yr_err yr_room_needkey(struct yr_rooms *rooms, struct yr_room *room,
 
 /* ---- time ---- */
 
-// What may fail for now.
-static enum yr_err harmless(enum yr_err err)
+// What may fail for now is due again before long.
+static enum yr_err retry(const struct yr_rooms *rooms, enum yr_err err, yr_us wait_us,
+                         yr_us *due_us)
 {
-    return err == YR_EAGAIN || err == YR_EDENIED ? YR_OK : err;
+    if (err != YR_EAGAIN && err != YR_EDENIED)
+        return err;
+    *due_us = YR_MIN(*due_us, rooms->now.mono_us + wait_us);
+    return YR_OK;
 }
 
 // Our keys for epoch secrets.  What is sealed to one stays in the log of every member: it is closed
@@ -165,7 +170,7 @@ static enum yr_err tick_seals(struct yr_rooms *rooms, struct yr_room *room)
     for (size_t i = 0; i < count; i++)
         room->seal_ms[i] = YR_MIN(room->seal_ms[i], now); // our clock was wrong
     if (count > 0 && now - room->seal_ms[0] >= SEAL_WEEK_MS)
-        err = harmless(yr_room_seal_new(rooms, room));
+        err = retry(rooms, yr_room_seal_new(rooms, room), BUSY_US, &room->look_us);
     for (count = room->seal_count; count > 1; count--)
         if (now - room->seal_ms[count - 2] < YR_ROOM_RX_DAYS * YR_DAY_MS)
             break;
@@ -228,7 +233,7 @@ static enum yr_err tick_rekey(struct yr_rooms *rooms, struct yr_room *room)
         room->rekey_us = rooms->now.mono_us + AGAIN_US;
         return YR_OK;
     }
-    return harmless(yr_room_rekey(rooms, room));
+    return retry(rooms, yr_room_rekey(rooms, room), AGAIN_US, &room->look_us); // draws a time anew
 }
 
 static enum yr_err tick_needkey(struct yr_rooms *rooms, struct yr_room *room)
@@ -242,14 +247,17 @@ static enum yr_err tick_needkey(struct yr_rooms *rooms, struct yr_room *room)
     if (choice.state != YR_EPOCH_BEHIND)
         return YR_OK;
     enter(rooms, room, YR_ROOM_KEYLESS);
-    memcpy(room->needed, choice.best, sizeof room->needed);
     body.epoch = choice.best;
     // Perhaps it was sealed to a key we no longer have: the answer shall not be.  But whoever makes
     // such epochs shall not take away the keys that what is on its way was sealed to.
     if (yr_rooms_age(rooms) - room->seal_ms[0] >= SEAL_LOST_MS &&
         room->seal_count < YR_ROOM_SEALS_MAX - 2)
-        err = harmless(yr_room_seal_new(rooms, room));
-    return err == YR_OK ? harmless(yr_room_publish(rooms, room, &body)) : err;
+        err = yr_room_seal_new(rooms, room);
+    if (err == YR_OK)
+        err = yr_room_publish(rooms, room, &body);
+    if (err == YR_OK)
+        memcpy(room->needed, choice.best, sizeof room->needed);
+    return retry(rooms, err, BUSY_US, &room->needkey_us);
 }
 
 static enum yr_err tick_answer(struct yr_rooms *rooms, struct yr_room *room)
@@ -261,7 +269,7 @@ static enum yr_err tick_answer(struct yr_rooms *rooms, struct yr_room *room)
     if (!choice.usable || memcmp(choice.id, room->answer, sizeof room->answer) != 0 ||
         !yr_epochs_may_rekey(room->epochs, yr_rooms_age(rooms)))
         return YR_OK;
-    return harmless(yr_room_rekey(rooms, room));
+    return retry(rooms, yr_room_rekey(rooms, room), AGAIN_US, &room->answer_us);
 }
 
 static enum yr_err tell_profile(struct yr_rooms *rooms, struct yr_room *room)
@@ -273,8 +281,8 @@ static enum yr_err tell_profile(struct yr_rooms *rooms, struct yr_room *room)
                                 .text_len = strlen(nick),
                                 .note = (const uint8_t *)""};
 
-    room->profile = false;
-    return harmless(yr_room_publish(rooms, room, &body));
+    room->profile_us = YR_NEVER;
+    return retry(rooms, yr_room_publish(rooms, room, &body), BUSY_US, &room->profile_us);
 }
 
 enum yr_err yr_room_keys_tick(struct yr_rooms *rooms, struct yr_room *room)
@@ -288,7 +296,7 @@ enum yr_err yr_room_keys_tick(struct yr_rooms *rooms, struct yr_room *room)
         if ((err = look(rooms, room)) == YR_OK)
             err = tick_seals(rooms, room);
     }
-    if (err == YR_OK && room->profile)
+    if (err == YR_OK && now >= room->profile_us)
         err = tell_profile(rooms, room);
     if (err == YR_OK && now >= room->needkey_us)
         err = tick_needkey(rooms, room);
@@ -303,7 +311,8 @@ yr_us yr_room_keys_deadline(const struct yr_room *room)
 {
     yr_us due = YR_MIN(room->look_us, YR_MIN(room->rekey_us, room->needkey_us));
 
+    due = YR_MIN(due, YR_MIN(room->answer_us, room->profile_us));
     if (room->state != YR_ROOM_ACTIVE && room->state != YR_ROOM_KEYLESS)
         return YR_NEVER;
-    return room->look || room->profile ? 0 : YR_MIN(due, room->answer_us);
+    return room->look ? 0 : due;
 }

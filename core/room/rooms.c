@@ -111,7 +111,7 @@ struct yr_room *yr_room_new(struct yr_rooms *rooms, const uint8_t id[YR_ROOM_ID_
     room->unkept = room->unkept_state = UINT64_MAX;
     memcpy(room->id, id, YR_ROOM_ID_LEN);
     room->rekey_us = room->needkey_us = room->answer_us = room->receipt_us = YR_NEVER;
-    room->retry_us = room->look_us = room->gone_us = YR_NEVER;
+    room->retry_us = room->look_us = room->gone_us = room->profile_us = YR_NEVER;
     return room;
 }
 
@@ -158,7 +158,7 @@ static enum yr_err restart(struct yr_rooms *rooms, struct yr_room *room)
         room->mates[i].dirty = true;
     }
     room->mates_dirty = room->dirty = true;
-    room->profile = true;
+    room->profile_us = rooms->now.mono_us;
     room->seal_ms[0] = 0; // a new one, soon: what came before cannot be trusted to be ours
     room->look = true;
     return room->epochs != NULL ? yr_epochs_restart(room->epochs) : YR_OK;
@@ -278,7 +278,8 @@ static enum yr_err open_loaded(struct yr_rooms *rooms, struct yr_room *room)
     if ((err = yr_room_refresh(rooms, room, true)) != YR_OK ||
         (err = yr_room_says_load(rooms, room)) != YR_OK)
         return err;
-    room->profile = profile_due(rooms, room);
+    if (profile_due(rooms, room))
+        room->profile_us = rooms->now.mono_us;
     return yr_room_receipts_load(rooms, room);
 }
 
@@ -351,8 +352,8 @@ static enum yr_err finish(struct yr_rooms *rooms, struct yr_room *room)
         (err = yr_room_delete_rows(rooms, room, YR_TABLE_ROOMWAIT)) != YR_OK)
         return err;
     room->rekey_us = room->needkey_us = room->answer_us = room->receipt_us = YR_NEVER;
-    room->retry_us = room->look_us = YR_NEVER;
-    room->look = room->raise = room->profile = room->heard_dirty = false;
+    room->retry_us = room->look_us = room->profile_us = YR_NEVER;
+    room->look = room->raise = room->heard_dirty = false;
     room->heard_count = room->wait_count = 0;
     if (!room->leaving) {
         close_room(rooms, room);

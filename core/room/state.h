@@ -138,12 +138,12 @@ struct yr_room {
 
     /* what is due; YR_NEVER: not */
     yr_us rekey_us, needkey_us, answer_us, receipt_us, retry_us, look_us, gone_us;
+    yr_us profile_us;                /* our nick must be told */
     uint8_t answer[YR_EPOCH_ID_LEN]; /* the epoch that an answer is about */
     uint8_t needed[YR_EPOCH_ID_LEN]; /* the epoch of our last NEEDKEY */
     yr_us receipt_last_us;
     bool look; /* at the epochs: something changed */
     bool dirty, mates_dirty, heard_dirty;
-    bool profile; /* our nick must be told */
 };
 
 /** A record of ours that waits to be durable. */
@@ -285,6 +285,8 @@ YR_MUST_USE enum yr_err yr_room_guest_add(struct yr_rooms *rooms, struct yr_room
 YR_MUST_USE enum yr_err yr_room_rekey(struct yr_rooms *rooms, struct yr_room *room);
 /** Have an epoch to send in.  Errors: YR_EAGAIN; of the machine. */
 YR_MUST_USE enum yr_err yr_room_keyed(struct yr_rooms *rooms, struct yr_room *room);
+/** A new key of ours for epoch secrets, and a record that tells it.  Errors: YR_EAGAIN: too many
+ *  records at once, there is none; YR_EDENIED; of the machine. */
 YR_MUST_USE enum yr_err yr_room_seal_new(struct yr_rooms *rooms, struct yr_room *room);
 /** An ADD, REKEY or HIST was accepted. */
 YR_MUST_USE enum yr_err yr_room_keys(struct yr_rooms *rooms, struct yr_room *room,

@@ -1,4 +1,6 @@
 /* The rooms of some people on a bus in memory: what comes over it, good and bad. */
+#include <stdio.h>
+
 #include "tests/support/test.h"
 
 #include "core/crypto/identity.h"
@@ -313,6 +315,52 @@ static void who_cannot_open_an_epoch_asks_and_reads_on(void **state)
     bus_clear(&w);
 }
 
+// He writes as many state records as he may, the last with this nick.
+static void tire(struct bus *w, unsigned no, const char *nick)
+{
+    struct bus_person *p = &w->people[no];
+
+    for (unsigned i = 0; i <= YR_ROOM_BURST; i++) {
+        snprintf(p->nick, sizeof p->nick, "p%u", i);
+        assert_int_equal(yr_rooms_nick(p->rooms, w->now), YR_OK);
+        assert_int_equal(yr_rooms_tick(p->rooms, w->now), YR_OK);
+    }
+    snprintf(p->nick, sizeof p->nick, "%s", nick);
+    assert_int_equal(yr_rooms_nick(p->rooms, w->now), YR_OK);
+}
+
+static void what_cannot_be_told_now_is_told_later(void **state)
+{
+    static struct bus w;
+    uint8_t id[YR_ROOM_ID_LEN];
+    const uint8_t *seal_pk;
+    struct yr_member_info info;
+    struct yr_room *room;
+
+    bus_init(&w);
+    bus_befriend(&w, 0, 1);
+    bus_found(&w, 0, "garden", id);
+    bus_bring(&w, 0, 1, id);
+    bus_pass(&w, 5);
+    room = yr_rooms_find(w.people[0].rooms, id);
+    tire(&w, 0, "rose");
+    room->seal_ms[0] -= 7 * YR_DAY_MS;
+    room->look = true;
+    assert_int_equal(yr_rooms_tick(w.people[0].rooms, w.now), YR_OK);
+    assert_int_equal(room->seal_count, 1); // else nobody would know of it for a week
+    assert_in_range(yr_room_keys_deadline(room) - w.now.mono_us, YR_S, 10 * YR_S);
+    bus_pass(&w, 15);
+    assert_int_equal(room->seal_count, 2);
+    room = yr_rooms_find(w.people[1].rooms, id);
+    assert_int_equal(yr_rooms_member(w.people[1].rooms, w.now, id,
+                                     yr_rooms_find(w.people[0].rooms, id)->self, &info),
+                     YR_OK);
+    assert_string_equal(info.nick, "rose");
+    assert_true(yr_room_log_keys(room->log, info.mid, NULL, &seal_pk));
+    assert_memory_equal(seal_pk, yr_rooms_find(w.people[0].rooms, id)->seals[0].public_key, 32);
+    bus_clear(&w);
+}
+
 static void keys_are_new_every_week(void **state)
 {
     static struct bus w;
@@ -390,6 +438,7 @@ int main(void)
         cmocka_unit_test(who_was_not_invited_is_not_added),
         cmocka_unit_test(who_asks_before_it_can_be_added_is_added_later),
         cmocka_unit_test(who_cannot_open_an_epoch_asks_and_reads_on),
+        cmocka_unit_test(what_cannot_be_told_now_is_told_later),
         cmocka_unit_test(keys_are_new_every_week),
         cmocka_unit_test(a_room_where_nothing_is_said_is_silent),
     };
