@@ -44,7 +44,7 @@ def garden(chain):
     bring(alice, bob)
     bring(bob, zed)
     for node in chain:  # what members call themselves comes on its own
-        yaari.wait_for_names(lambda: {m["name"] for m in node.json("room", "members", "+garden")} == {"alice", "bob", "zed"})
+        wait_for(lambda: {m["name"] for m in node.json("room", "members", "+garden")} == {"alice", "bob", "zed"}, 60)
     return chain
 
 

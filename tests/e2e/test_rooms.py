@@ -7,7 +7,7 @@ import pytest
 
 import capture
 from canary import memory_of
-from yaari import wait_for, wait_for_names
+from yaari import wait_for
 
 # What members agree on; cursor, received, own, state and names are each one's own affair.
 SHARED = ("id", "kind", "text", "time", "reply_to", "edited", "deleted")
@@ -48,7 +48,7 @@ def bring(inviter, newcomer, room="+garden", seen=None):
     asked = wait_for(lambda: [r for r in newcomer.json("request", "list") if r["what"] == "room"])
     newcomer.ok("request", "accept", str(asked[0]["id"]))
     for node in [inviter, newcomer, *(seen or [])]:
-        wait_for_names(lambda: newcomer.name in members(node, room))
+        wait_for(lambda: newcomer.name in members(node, room), 60)
 
 
 def friends(nodes, *names):

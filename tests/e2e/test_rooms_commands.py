@@ -82,7 +82,7 @@ def garden(trio):
     for node in trio:
         wait_for(lambda: room_of(node, "garden")["members"] == 3, 30)
         # the founder's name comes with its profile, which is a record of its own
-        yaari.wait_for_names(lambda: {"alice", "bob", "carol"} <= set(members_of(node, "garden")))
+        wait_for(lambda: {"alice", "bob", "carol"} <= set(members_of(node, "garden")), 60)
     return trio
 
 

@@ -13,8 +13,6 @@ import subprocess
 import tempfile
 import time
 
-import pytest
-
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 BIN = pathlib.Path(os.environ.get("YAARI_BIN", ROOT / "build" / "debug"))
 YAARI = str(BIN / "yaari")
@@ -159,15 +157,6 @@ def running(pid):
             return stat.read().rsplit(")", 1)[1].split()[0] not in "ZX"
     except OSError:
         return False
-
-
-def wait_for_names(condition):
-    """As wait_for.  Not every time does the record with a member's name reach who is no friend of
-    his, when many join at once; the test of that is skipped then, visibly."""
-    try:
-        return wait_for(condition, 30)
-    except AssertionError:
-        pytest.skip("known fault of rooms: the name of a member has not come within 30 s")
 
 
 def wait_for(condition, seconds=10, step=0.02):
