@@ -224,12 +224,15 @@
 #define YR_MAIL_DAY_BYTES  4194304   /* that one friend may leave here in a day ... */
 #define YR_MAIL_HOUR       600       /* ... and envelopes in an hour */
 #define YR_MAIL_LIFE_DAYS  15        /* an envelope lives 14, and our clock may be behind */
-#define YR_MAIL_LIFE_S_MIN                                                                    \
-    86400                    /* one that has expired by our clock is kept a day: whose is it? \
-                              */
-#define YR_MAIL_LIST_MAX 256 /* ids in one frame */
-#define YR_MAIL_SEND_MAX 32  /* envelopes on the way to their friend at once */
-#define YR_MAIL_ACKS_MAX 128 /* answers to one depositor that wait for a commit */
+#define YR_MAIL_LIFE_S_MIN 86400 /* one that is over by our clock is kept so long all the same */
+#define YR_MAIL_LIST_MAX   256   /* ids in one frame */
+#define YR_MAIL_LISTED_MAX 32768 /* ids a friend may list over one link: all a keeper has */
+#define YR_MAIL_SEEN_MAX   4096  /* envelopes remembered that came, and that were given out */
+#define YR_MAIL_SEEN_S     60    /* between two receipts for a letter that comes again */
+#define YR_MAIL_REG_S      60    /* between two registrations with one friend */
+#define YR_MAIL_SEND_MAX   32    /* envelopes on the way to their friend at once */
+#define YR_MAIL_STRANGE    512   /* envelopes of a friend for nobody here, then 1 a second */
+#define YR_MAIL_ACKS_MAX   128   /* answers to one depositor that wait for a commit */
 
 #define YR_PWHASH_OPS     3    /* Argon2id passes of a new vault: 0.42 s with 256 MiB */
 #define YR_PWHASH_OPS_MIN 3    /* ... and accepted: fewer is a file made weak */

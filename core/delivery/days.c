@@ -36,13 +36,14 @@ void yr_days_forget(struct yr_box *b)
     b->days_dirty = true;
 }
 
-void yr_days_heard(struct yr_box *b, uint32_t day)
+void yr_days_heard(struct yr_delivery *d, struct yr_box *b, uint32_t day)
 {
     if (day <= b->heard_day)
         return;
     b->heard_day = day;
     b->days_dirty = true;
     yr_days_forget(b);
+    yr_days_stale(d, b);
 }
 
 bool yr_days_use(const struct yr_box *b, struct yr_day_keys *keys, uint8_t dir, uint32_t day)
@@ -84,13 +85,10 @@ static bool may_search(struct yr_box *b, struct yr_now now)
 // An honest one with a wrong clock costs one search a day, for the day found is remembered.
 enum yr_err yr_days_find(struct yr_box *b, struct yr_now now, const uint8_t tag[16])
 {
-    const uint32_t guess =
-        clamp(today(now), b->timekey.day, b->timekey.day + YR_TIMEKEY_REACH);
+    const uint32_t guess = clamp(today(now), b->timekey.day, b->timekey.day + YR_TIMEKEY_REACH);
 
-    if (b->in_keys.valid && yr_equal(b->in_keys.tag, tag, 16))
-        return YR_OK;
     if (!may_search(b, now))
-        return YR_EPROTO;
+        return YR_ENOENT;
     if (try_day(b, guess, tag) || try_day(b, guess + 1, tag) ||
         (guess > 0 && try_day(b, guess - 1, tag)))
         return YR_OK;
@@ -98,4 +96,152 @@ enum yr_err yr_days_find(struct yr_box *b, struct yr_now now, const uint8_t tag[
         if (try_day(b, b->timekey.day + i, tag))
             return YR_OK;
     return YR_ENOENT;
+}
+
+/* ---- the tags of all friends ---- */
+
+// Whoever keeps mail for us chooses what he asks about, a friend chooses nothing of its tags.
+static uint64_t tag_key(const struct yr_delivery *d, const uint8_t tag[16])
+{
+    uint8_t hash[8];
+    struct yr_rd rd;
+    uint64_t key;
+
+    yr_siphash(hash, d->tags_secret, tag, 16);
+    rd = yr_rd_init(hash, sizeof hash);
+    key = yr_rd_u64(&rd);
+    return key != 0 ? key : 1;
+}
+
+void yr_days_stale(struct yr_delivery *d, struct yr_box *b)
+{
+    b->tags_stale = d->tags_stale = true;
+}
+
+void yr_days_clear(struct yr_delivery *d, struct yr_box *b)
+{
+    for (size_t i = 0; i < b->tag_count; i++) {
+        const uint64_t key = tag_key(d, b->tags[i].tag);
+        if (yr_map_get(&d->tags, key) == &b->tags[i])
+            yr_map_del(&d->tags, key);
+    }
+    yr_free(d->mem, b->tags);
+    b->tags = NULL;
+    b->tag_count = 0;
+}
+
+// Which days may what comes be under?  Those of the last fortnight, and those for which tags are
+// registered; the same by the friend's clock if that is another.
+static bool expected(const struct yr_box *b, uint32_t today_, uint32_t day)
+{
+    return (day + YR_TIMEKEY_DAYS >= today_ && day < today_ + YR_MAIL_DAYS) ||
+           (day + YR_TIMEKEY_DAYS >= b->heard_day && day < b->heard_day + YR_MAIL_DAYS);
+}
+
+static void work_out(struct yr_delivery *d, struct yr_box *b, unsigned slot)
+{
+    const uint32_t now_day = d->tags_day;
+    struct yr_timekey at = b->timekey;
+    struct yr_day_tag *tags = yr_alloc(d->mem, YR_MEM_CHAT, YR_DAY_TAGS * sizeof *tags), *fit;
+    uint8_t env[32];
+    size_t count = 0;
+
+    if (tags == NULL)
+        return; // such a friend's mail is searched for, or waits
+    for (uint32_t i = 0; i <= YR_TIMEKEY_REACH && count < YR_DAY_TAGS; i++) {
+        const uint32_t day = b->timekey.day + i;
+        if (!expected(b, now_day, day) || yr_timekey_advance(&at, day) != YR_OK ||
+            yr_envelope_keys(&at, (uint8_t)(1 - b->out_dir), day, env, tags[count].tag) != YR_OK)
+            continue;
+        tags[count].slot = slot;
+        tags[count++].day = day;
+    }
+    yr_wipe(env, sizeof env);
+    yr_wipe(&at, sizeof at);
+    if ((fit = yr_realloc(d->mem, YR_MEM_CHAT, tags, YR_MAX(count, 1) * sizeof *tags)) != NULL)
+        tags = fit;
+    b->tags = tags;
+    b->tag_count = count;
+    for (size_t i = 0; i < count; i++)
+        (void)!yr_map_put(&d->tags, tag_key(d, tags[i].tag), &tags[i]);
+}
+
+void yr_days_refresh(struct yr_delivery *d, struct yr_now now)
+{
+    const uint32_t day = today(now);
+    const bool passed = day != d->tags_day;
+
+    if (!d->tags_stale && !passed)
+        return;
+    d->tags_stale = false;
+    d->tags_day = day;
+    d->tags_version++;
+    for (unsigned slot = 0; slot < YR_FRIENDS_MAX; slot++) {
+        struct yr_box *b = d->boxes[slot];
+        if (b == NULL || (!b->tags_stale && !passed))
+            continue;
+        b->tags_stale = false;
+        yr_days_clear(d, b);
+        work_out(d, b, slot);
+    }
+}
+
+enum yr_err yr_delivery_author(struct yr_delivery *d, struct yr_now now, unsigned link,
+                               const uint8_t tag[16], bool search, unsigned *author)
+{
+    struct yr_box *b = yr_box_of(d, link);
+    const struct yr_day_tag *hit;
+    enum yr_err err;
+
+    if (b != NULL && b->in_keys.valid && yr_equal(b->in_keys.tag, tag, 16)) {
+        *author = link;
+        return YR_OK;
+    }
+    yr_days_refresh(d, now);
+    hit = yr_map_get(&d->tags, tag_key(d, tag));
+    if (hit != NULL && yr_equal(hit->tag, tag, 16) && (b = d->boxes[hit->slot]) != NULL &&
+        yr_days_use(b, &b->in_keys, (uint8_t)(1 - b->out_dir), hit->day)) {
+        *author = hit->slot;
+        return YR_OK;
+    }
+    b = yr_box_of(d, link);
+    if (b == NULL || !search)
+        return YR_ENOENT;
+    if ((err = yr_days_find(b, now, tag)) == YR_OK)
+        *author = link;
+    else
+        d->counters[YR_ENV_N_DROP_TAG]++;
+    return err;
+}
+
+static const struct yr_day_tag *tag_of(const struct yr_box *b, uint32_t day)
+{
+    for (size_t i = 0; i < b->tag_count; i++)
+        if (b->tags[i].day == day)
+            return &b->tags[i];
+    return NULL;
+}
+
+size_t yr_delivery_tags(struct yr_delivery *d, struct yr_now now, unsigned slot, uint32_t day,
+                        uint8_t out[2][16])
+{
+    const struct yr_box *b = yr_box_of(d, slot);
+    const struct yr_day_tag *tag;
+    size_t count = 0;
+
+    if (b == NULL)
+        return 0;
+    yr_days_refresh(d, now);
+    if ((tag = tag_of(b, day)) != NULL)
+        memcpy(out[count++], tag->tag, 16);
+    // As far as its clock was off when it sent last; if it only was silent since, this costs a tag.
+    const uint32_t shifted = day - d->tags_day + b->heard_day;
+    if (shifted - day + 1 > 2 && (tag = tag_of(b, shifted)) != NULL)
+        memcpy(out[count++], tag->tag, 16);
+    return count;
+}
+
+uint64_t yr_delivery_tags_version(const struct yr_delivery *d)
+{
+    return d->tags_version + d->tags_stale;
 }

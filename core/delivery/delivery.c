@@ -4,7 +4,8 @@ static_assert(YR_ENV_ACKS_HELD == 2 * YR_WINDOW_MAX, "twice what an honest frien
 
 static const char *const counter_names[YR_ENV_COUNTERS] = {
     "envelope.received",  "envelope.duplicate",    "envelope.drop.form", "envelope.drop.tag",
-    "envelope.drop.aead", "envelope.drop.session", "envelope.drop.gap",  "envelope.drop.kind"};
+    "envelope.drop.aead", "envelope.drop.session", "envelope.drop.gap",  "envelope.drop.kind",
+    "envelope.mailed",    "envelope.again",        "envelope.refused"};
 
 enum yr_err yr_delivery_new(struct yr_delivery **out, struct yr_mem *mem, struct yr_rows *rows,
                             const struct yr_rng *rng, const struct yr_age *age,
@@ -19,6 +20,9 @@ enum yr_err yr_delivery_new(struct yr_delivery **out, struct yr_mem *mem, struct
     d->rng = rng;
     d->age = age;
     d->ops = *ops;
+    yr_random(rng, d->tags_secret, sizeof d->tags_secret);
+    yr_map_init(&d->tags, mem, YR_MEM_CHAT);
+    yr_eids_init(&d->mailed, mem, rows, rng, YR_EIDS_MAILED);
     *out = d;
     return YR_OK;
 }
@@ -30,6 +34,7 @@ void yr_box_free(struct yr_delivery *d, unsigned slot)
     if (b == NULL)
         return;
     yr_letters_clear(d, b);
+    yr_days_clear(d, b);
     yr_free(d->mem, b->window);
     yr_skipped_clear(&b->skipped);
     yr_free(d->mem, b->acks);
@@ -41,6 +46,7 @@ void yr_delivery_reset(struct yr_delivery *d)
 {
     for (unsigned slot = 0; slot < YR_FRIENDS_MAX; slot++)
         yr_box_free(d, slot);
+    yr_eids_clear(&d->mailed);
     yr_wipe(d->row, sizeof d->row); // texts, and what is left of them
     yr_wipe(d->envelope, sizeof d->envelope);
     yr_wipe(d->opened, sizeof d->opened);
@@ -52,7 +58,13 @@ void yr_delivery_free(struct yr_delivery *d)
     if (d == NULL)
         return;
     yr_delivery_reset(d);
+    yr_map_clear(&d->tags);
     yr_free_secret(d->mem, d);
+}
+
+enum yr_err yr_delivery_start(struct yr_delivery *d)
+{
+    return yr_eids_load(&d->mailed);
 }
 
 struct yr_box *yr_box_new(struct yr_delivery *d, unsigned slot, const uint8_t id[32],
@@ -71,6 +83,7 @@ struct yr_box *yr_box_new(struct yr_delivery *d, unsigned slot, const uint8_t id
     b->searches = YR_TIMEKEY_SEARCHES;
     yr_skipped_init(&b->skipped, d->mem);
     d->boxes[slot] = b;
+    yr_days_stale(d, b);
     return b;
 }
 
@@ -105,6 +118,7 @@ enum yr_err yr_delivery_meet(struct yr_delivery *d, struct yr_now now, unsigned 
     yr_timekey_first(&b->timekey, contact->pair, contact->day);
     b->sent_day = b->heard_day = contact->day;
     b->acked_day = contact->day + YR_TIMEKEY_DAYS; // the day that would leave them where they begin
+    yr_days_stale(d, b);
     yr_box_put_days(d, b);
     yr_session_clear(&session);
     return yr_letters_unseal(d, b);

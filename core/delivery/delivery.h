@@ -12,6 +12,7 @@
 #define YR_DELIVERY_H
 
 #include "core/contact/contacts.h"
+#include "core/delivery/eids.h"
 #include "core/seal/envelope.h"
 #include "core/seal/pair.h"
 #include "core/seal/pkh.h"
@@ -24,9 +25,12 @@ struct yr_delivery_ops {
      *  will be called), others. */
     enum yr_err (*frame)(void *ctx, unsigned slot, uint8_t type, const uint8_t *body, size_t len);
     /** An authenticated plaintext of the friend.  YR_OK and YR_EEXIST, YR_EPROTO: it has been taken
-     *  and is acknowledged once durable; others: it is as if it had never come. */
+     *  and is acknowledged once durable; others: it is as if it had never come.  mailed: it came
+     *  through another friend, so that only a receipt tells its author that it is here. */
     enum yr_err (*plain)(void *ctx, struct yr_now now, unsigned slot, const uint8_t *plain,
-                         size_t len);
+                         size_t len, bool mailed);
+    /** One that came mailed came again: maybe the receipt was lost. */
+    void (*again)(void *ctx, struct yr_now now, unsigned slot, const struct yr_seen *seen);
     /** Whose keys a prekey handshake with this friend is made with; lent for the call. */
     void (*pair)(void *ctx, unsigned slot, struct yr_pkh_pair *out);
     /** A session was begun anew in place of one that was there: for the `today`th time within a
@@ -93,11 +97,34 @@ void yr_delivery_down(struct yr_delivery *delivery, unsigned slot);
 /** The chat channel has room again. */
 void yr_delivery_room(struct yr_delivery *delivery, struct yr_now now, unsigned slot);
 
-/** ENV_PUT.  Errors: YR_EPROTO: the friend sends more than a window without waiting, or again and
- *  again what no day's key opens: close the link; YR_ENOMEM, YR_EIO, YR_ECORRUPT: the store cannot
- * take it. */
+/** Which friend sends under this tag.  search: look also at every day that can be derived with the
+ *  friend `link`, whose clock may be wrong by any amount; only so often.
+ *  Errors: YR_ENOENT: none. */
+YR_MUST_USE enum yr_err yr_delivery_author(struct yr_delivery *delivery, struct yr_now now,
+                                           unsigned link, const uint8_t tag[16], bool search,
+                                           unsigned *author);
+/** ENV_PUT over the link with `link`, under a tag of `author` (yr_delivery_author, just before):
+ *  himself, or a friend whose letter he kept.  Acknowledged over that link once durable; one that
+ *  came through another and does not open is refused.  Errors: YR_EPROTO: more than a window
+ *  without waiting: close the link; YR_ENOMEM, YR_EIO, YR_ECORRUPT: the store cannot take it. */
 YR_MUST_USE enum yr_err yr_delivery_receive(struct yr_delivery *delivery, struct yr_now now,
-                                            unsigned slot, const uint8_t *envelope, size_t len);
+                                            unsigned link, unsigned author, const uint8_t *envelope,
+                                            size_t len);
+/** Refuse an envelope, for good. */
+YR_MUST_USE enum yr_err yr_delivery_refuse(struct yr_delivery *delivery, unsigned link,
+                                           const uint8_t eid[YR_HASH16]);
+/** MBX_LIST of a friend: what came already is acknowledged, the other ids are put into `get` (room
+ *  for `count`) to be asked for; their number. */
+size_t yr_delivery_listed(struct yr_delivery *delivery, struct yr_now now, unsigned link,
+                          const uint8_t *eids, size_t count, uint8_t *get);
+/** The tags under which the friend may send on this day of ours: one, or two if its clock is off;
+ *  as they are registered with those who keep mail for us. */
+size_t yr_delivery_tags(struct yr_delivery *delivery, struct yr_now now, unsigned slot,
+                        uint32_t day, uint8_t out[2][16]);
+/** Changes when those do, other than with the day. */
+uint64_t yr_delivery_tags_version(const struct yr_delivery *delivery);
+/** Read which envelopes came already.  Errors: YR_ECORRUPT, YR_EIO, YR_ENOMEM. */
+YR_MUST_USE enum yr_err yr_delivery_start(struct yr_delivery *delivery);
 /** ENV_ACK.  Errors: YR_EPROTO. */
 YR_MUST_USE enum yr_err yr_delivery_acked(struct yr_delivery *delivery, struct yr_now now,
                                           unsigned slot, const uint8_t *body, size_t len);

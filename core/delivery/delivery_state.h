@@ -5,6 +5,7 @@
  *     open.c           what comes from a friend, and acknowledgements of it
  *     sessions.c       the ratchets that seal and open, prekeys
  *     days.c           whose day's keys an envelope is under
+ *     eids.c           which came already
  *     delivery_rows.c  what of it is on disk
  *
  * Rows: OUTBOX has letters by order, TIMEKEY the days, SESSION and SKIPPED the ratchets, PREKEY our
@@ -12,9 +13,12 @@
 #ifndef YR_DELIVERY_STATE_H
 #define YR_DELIVERY_STATE_H
 
+#include "core/base/map.h"
 #include "core/delivery/delivery.h"
+#include "core/delivery/eids.h"
 
 #define YR_LETTER_HEAD (1 + YR_MSG_ID_LEN + 4)
+#define YR_DAY_TAGS    (YR_TIMEKEY_REACH + 1)
 #define YR_SEALED_MAX  (1 + YR_PLAIN_MAX + YR_RATCHET_OVERHEAD)
 #define YR_LETTER_MAX  (YR_LETTER_HEAD + YR_PLAIN_MAX + YR_SEALED_MAX)
 
@@ -32,8 +36,15 @@ struct yr_letter {
 };
 
 struct yr_ack {
-    uint8_t eid[YR_HASH16];
+    uint8_t status, eid[YR_HASH16];
     uint64_t token;
+};
+
+/** The tag of a day that a friend may send under, as it comes to us. */
+struct yr_day_tag {
+    unsigned slot;
+    uint32_t day;
+    uint8_t tag[16];
 };
 
 /** Envelope keys of one day and direction, as last used. */
@@ -70,6 +81,9 @@ struct yr_box {
     uint64_t received_token; /* of the letter received last */
     double searches;         /* left */
     yr_us searches_us;
+    struct yr_day_tag *tags; /* by day */
+    size_t tag_count;
+    bool tags_stale;
 };
 
 enum yr_delivery_count {
@@ -81,6 +95,9 @@ enum yr_delivery_count {
     YR_ENV_N_DROP_SESSION,
     YR_ENV_N_DROP_GAP,
     YR_ENV_N_DROP_KIND,
+    YR_ENV_N_MAILED,
+    YR_ENV_N_AGAIN,
+    YR_ENV_N_REFUSED,
     YR_ENV_COUNTERS
 };
 
@@ -93,6 +110,12 @@ struct yr_delivery {
     uint64_t durable;
     uint64_t counters[YR_ENV_COUNTERS];
     struct yr_box *boxes[YR_FRIENDS_MAX];
+    struct yr_map tags; /* SipHash of a tag -> struct yr_day_tag */
+    uint8_t tags_secret[16];
+    uint32_t tags_day; /* they were worked out for this one */
+    bool tags_stale;   /* of some friend */
+    uint64_t tags_version;
+    struct yr_eids mailed; /* envelopes that came through others */
     uint8_t row[YR_LETTER_MAX];
     uint8_t envelope[YR_ENVELOPE_MAX];
     uint8_t opened[YR_ENVELOPE_MAX], plain[YR_ENVELOPE_MAX];
@@ -167,11 +190,17 @@ uint32_t yr_days_send(const struct yr_box *b, struct yr_now now);
 /** Days too old for any envelope go. */
 void yr_days_forget(struct yr_box *b);
 /** The friend has sent under this day. */
-void yr_days_heard(struct yr_box *b, uint32_t day);
+void yr_days_heard(struct yr_delivery *d, struct yr_box *b, uint32_t day);
+/** Its tags may be others now. */
+void yr_days_stale(struct yr_delivery *d, struct yr_box *b);
+/** It is gone, and so are its tags. */
+void yr_days_clear(struct yr_delivery *d, struct yr_box *b);
+/** Work out what is stale. */
+void yr_days_refresh(struct yr_delivery *d, struct yr_now now);
 /** Keys of a day and direction into *keys; false: it cannot be derived. */
 bool yr_days_use(const struct yr_box *b, struct yr_day_keys *keys, uint8_t dir, uint32_t day);
-/** The day of a tag of the friend's, into b->in_keys.  Errors: YR_ENOENT: of none; YR_EPROTO: he
- *  has us search more than an honest friend does. */
+/** The day of a tag of the friend's, of all that can be derived, into b->in_keys.  Errors:
+ *  YR_ENOENT: of none, or he has us search more than an honest friend does. */
 YR_MUST_USE enum yr_err yr_days_find(struct yr_box *b, struct yr_now now, const uint8_t tag[16]);
 
 /* ---- delivery_rows.c ---- */

@@ -43,8 +43,8 @@ struct friend_mail {
     uint64_t listed_token; // what came after it is not told yet
     size_t sending;
     // as a depositor
-    double day_bytes, hour;
-    yr_us refilled_us;
+    double day_bytes, hour, strange;
+    yr_us refilled_us, strange_us;
     struct answer *answers;
     size_t answer_count;
 };
@@ -190,6 +190,8 @@ static enum yr_err got_reg(struct yr_mailbox *mb, unsigned slot, const uint8_t *
     if (!f->consent)
         return YR_OK;
     old = f->days[day % YR_MAIL_DAYS];
+    if (old != NULL && old->day == day && old->count == count && memcmp(old->tags, tags, left) == 0)
+        return YR_OK; // as it is told over each new link
     if (old != NULL && old->day != day) {
         day_suffix(suffix, old->day);
         yr_rows_del(mb->rows, YR_TABLE_MAILTAG, f->id, 32, suffix, sizeof suffix);
@@ -357,6 +359,21 @@ static void free_friend(struct yr_mailbox *mb, unsigned slot)
     mb->friends[slot] = NULL;
 }
 
+static void erase(struct yr_mailbox *mb, struct friend_mail *f)
+{
+    uint8_t suffix[4];
+
+    while (f->count > 0)
+        drop_kept(mb, f->kept[f->count - 1]);
+    for (size_t i = 0; i < YR_MAIL_DAYS; i++) {
+        if (f->days[i] == NULL)
+            continue;
+        day_suffix(suffix, f->days[i]->day);
+        yr_rows_del(mb->rows, YR_TABLE_MAILTAG, f->id, 32, suffix, sizeof suffix);
+        forget_day(mb, f, i);
+    }
+}
+
 enum yr_err yr_mailbox_enter(struct yr_mailbox *mb, unsigned slot, const uint8_t id[32],
                              bool consent)
 {
@@ -372,28 +389,16 @@ enum yr_err yr_mailbox_enter(struct yr_mailbox *mb, unsigned slot, const uint8_t
     f->next_order = 1;
     f->day_bytes = (double)mb->quota.day_bytes;
     f->hour = (double)mb->quota.hour;
+    f->strange = YR_MAIL_STRANGE;
     mb->friends[slot] = f;
     err = load_days(mb, slot);
     if (err == YR_OK)
         err = load_mail(mb, slot);
     if (err != YR_OK)
         free_friend(mb, slot);
+    else if (!consent)
+        erase(mb, f); // it was withdrawn while we were not there
     return err;
-}
-
-static void erase(struct yr_mailbox *mb, struct friend_mail *f)
-{
-    uint8_t suffix[4];
-
-    while (f->count > 0)
-        drop_kept(mb, f->kept[f->count - 1]);
-    for (size_t i = 0; i < YR_MAIL_DAYS; i++) {
-        if (f->days[i] == NULL)
-            continue;
-        day_suffix(suffix, f->days[i]->day);
-        yr_rows_del(mb->rows, YR_TABLE_MAILTAG, f->id, 32, suffix, sizeof suffix);
-        forget_day(mb, f, i);
-    }
 }
 
 void yr_mailbox_remove(struct yr_mailbox *mb, unsigned slot)
@@ -537,7 +542,8 @@ void yr_mailbox_up(struct yr_mailbox *mb, unsigned slot)
     f->sending = 0;
     for (size_t i = 0; i < f->count; i++)
         f->kept[i]->listed = f->kept[i]->wanted = f->kept[i]->sent = false;
-    tell_offer(mb, slot);
+    if (f->consent)
+        tell_offer(mb, slot);
     tell_list(mb, slot);
 }
 
@@ -560,6 +566,21 @@ void yr_mailbox_room(struct yr_mailbox *mb, unsigned slot)
     tell_answers(mb, slot);
     tell_list(mb, slot);
     (void)!send_wanted(mb, slot);
+}
+
+void yr_mailbox_limit(struct yr_mailbox *mb, const struct yr_mailbox_quota *quota)
+{
+    const bool told = mb->quota.each_bytes == quota->each_bytes;
+
+    mb->quota = *quota;
+    for (unsigned slot = 0; !told && slot < YR_FRIENDS_MAX; slot++)
+        if (mb->friends[slot] != NULL && mb->friends[slot]->consent)
+            tell_offer(mb, slot);
+}
+
+bool yr_mailbox_waits(const struct yr_mailbox *mb, const uint8_t tag[16])
+{
+    return receiver(mb, tag) != YR_FRIENDS_MAX;
 }
 
 void yr_mailbox_consent(struct yr_mailbox *mb, unsigned slot, bool consent)
@@ -634,6 +655,18 @@ static bool within_rate(struct yr_mailbox *mb, struct friend_mail *f, struct yr_
     return true;
 }
 
+// For whom nobody here waits: an honest friend finds that out and remembers.
+static bool may_err(struct friend_mail *f, struct yr_now now)
+{
+    f->strange =
+        YR_MIN(YR_MAIL_STRANGE, f->strange + (double)(now.mono_us - f->strange_us) / (double)YR_S);
+    f->strange_us = now.mono_us;
+    if (f->strange < 1)
+        return false;
+    f->strange--;
+    return true;
+}
+
 static enum yr_err keep(struct yr_mailbox *mb, uint64_t now_s, unsigned slot,
                         const uint8_t eid[YR_EID_LEN], const uint8_t *envelope, size_t len,
                         uint32_t exp_s)
@@ -680,6 +713,8 @@ enum yr_err yr_mailbox_deposit(struct yr_mailbox *mb, struct yr_now now, uint64_
     at = receiver(mb, tag);
     if (at == YR_FRIENDS_MAX || at == slot) {
         mb->counters[NO_TAG]++;
+        if (!may_err(from, now))
+            return YR_EPROTO;
         return answer(mb, slot, YR_ENV_NO_TAG, eid, 0);
     }
     if (find_kept(mb, eid) != NULL) {

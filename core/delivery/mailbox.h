@@ -41,6 +41,10 @@ YR_MUST_USE enum yr_err yr_mailbox_new(struct yr_mailbox **out, struct yr_mem *m
                                        const struct yr_mailbox_quota *quota,
                                        const struct yr_mailbox_ops *ops);
 void yr_mailbox_free(struct yr_mailbox *mb);
+/** Other quotas from now on; what is kept stays.  Those who are linked are told. */
+void yr_mailbox_limit(struct yr_mailbox *mb, const struct yr_mailbox_quota *quota);
+/** Does a friend wait for what is under this tag? */
+bool yr_mailbox_waits(const struct yr_mailbox *mb, const uint8_t tag[16]);
 /** Forget what is in memory, of all slots. */
 void yr_mailbox_reset(struct yr_mailbox *mb);
 
@@ -63,7 +67,8 @@ void yr_mailbox_room(struct yr_mailbox *mb, unsigned slot);
 YR_MUST_USE enum yr_err yr_mailbox_frame(struct yr_mailbox *mb, unsigned slot, uint8_t type,
                                          const uint8_t *body, size_t len);
 /** An envelope with which `slot` means somebody else: it is kept or not, and its sender told by
- *  ENV_ACK, custody once it is durable.  Errors: YR_EPROTO: more than it may have on its way;
+ *  ENV_ACK, custody once it is durable.  Errors: YR_EPROTO: more than it may have on its way, or
+ *  again and again for nobody here;
  *  YR_ENOMEM; of the store. */
 YR_MUST_USE enum yr_err yr_mailbox_deposit(struct yr_mailbox *mb, struct yr_now now, uint64_t now_s,
                                            unsigned slot, const uint8_t *envelope, size_t len);

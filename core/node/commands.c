@@ -281,6 +281,7 @@ static enum yr_err friend_consent(struct yr_node *n, const struct yr_cmd *cmd,
     if (cmd->number > YR_YES)
         return YR_EINVAL;
     *consent_of(f, cmd->kind) = (enum yr_tri)cmd->number;
+    yr_mail_admit(n, yr_friend_slot(n, f));
     yr_friend_store(n, f);
     yr_presence_due(n, f);
     yr_friend_changed(n, f, false);

@@ -46,6 +46,7 @@ static void admit(struct yr_node *n, const struct yr_friend *f)
 
     yr_links_block(n->links, slot, shut, n->now);
     yr_circuit_admit(n, slot);
+    yr_mail_admit(n, slot);
     yr_paths_block(n->paths, slot, shut, n->now);
 }
 
@@ -76,7 +77,8 @@ static enum yr_err load_friend(struct yr_node *n, struct yr_friend *f)
         (err = yr_renew_load(n, yr_friend_slot(n, f))) != YR_OK ||
         (err = yr_friend_load_addrs(n, f)) != YR_OK ||
         (err = yr_circuit_load(n, yr_friend_slot(n, f))) != YR_OK ||
-        (err = yr_delivery_load(n->delivery, yr_friend_slot(n, f), f->id, f->pair.out)) != YR_OK)
+        (err = yr_delivery_load(n->delivery, yr_friend_slot(n, f), f->id, f->pair.out)) != YR_OK ||
+        (err = yr_mail_enter(n, yr_friend_slot(n, f))) != YR_OK)
         return err;
     return yr_chat_open(n->chats, f->id);
 }
@@ -124,6 +126,7 @@ void yr_friend_remove(struct yr_node *n, struct yr_friend *f, bool history)
     yr_meet_forget(n, slot);
     yr_renew_forget(n, slot);
     yr_delivery_remove(n->delivery, slot);
+    yr_mail_remove(n, slot);
     yr_node_trip(n, yr_chat_drop(n->chats, id, history));
     yr_rows_del(n->rows, YR_TABLE_FRIEND, NULL, 0, id, 32);
     yr_rows_del(n->rows, YR_TABLE_CLOCK, NULL, 0, id, 32);
@@ -258,6 +261,7 @@ static void link_up(void *ctx, unsigned slot)
     yr_circuit_linked(n, slot);
     tell_prekey(n, f);
     yr_delivery_up(n->delivery, n->now, slot);
+    yr_mail_linked(n, slot);
     yr_node_trip(n, yr_rooms_up(n->rooms, n->now, slot));
     yr_paths_tell(n->paths, slot, n->now);
     yr_presence_up(n, f);
@@ -276,6 +280,7 @@ static void link_down(void *ctx, unsigned slot, enum yr_link_end why)
     f->last_seen_ms = n->now.wall_ms;
     yr_friend_store(n, f);
     yr_delivery_down(n->delivery, slot);
+    yr_mail_lost(n, slot);
     yr_rooms_down(n->rooms, n->now, slot);
     yr_paths_linked(n->paths, slot, NULL, n->now);
     yr_circuit_lost(n, slot);
@@ -343,10 +348,7 @@ static void link_frame(void *ctx, unsigned slot, enum yr_channel channel, uint8_
         else
             err = yr_circuit_frame(n, slot, type, body, len);
     } else if (channel == YR_CHANNEL_CHAT) {
-        if (type == YR_FRAME_ENV_PUT)
-            err = yr_delivery_receive(n->delivery, n->now, slot, body, len);
-        else if (type == YR_FRAME_ENV_ACK)
-            err = yr_delivery_acked(n->delivery, n->now, slot, body, len);
+        err = yr_mail_frame(n, slot, type, body, len);
     } else if (channel == YR_CHANNEL_ROOMS) {
         err = yr_rooms_frame(n->rooms, n->now, slot, type, body, len);
         yr_node_trip(n, err);
@@ -360,9 +362,10 @@ static void link_room(void *ctx, unsigned slot, enum yr_channel channel)
 {
     struct yr_node *n = ctx;
 
-    if (channel == YR_CHANNEL_CHAT)
+    if (channel == YR_CHANNEL_CHAT) {
         yr_delivery_room(n->delivery, n->now, slot);
-    else if (channel == YR_CHANNEL_ROOMS)
+        yr_mailbox_room(n->mailbox, slot);
+    } else if (channel == YR_CHANNEL_ROOMS)
         yr_rooms_space(n->rooms, n->now, slot);
 }
 
@@ -570,7 +573,8 @@ static enum yr_err contact_met(void *ctx, struct yr_now now, const struct yr_con
     memset(&f->clock_ours, 0, sizeof f->clock_ours);
     memset(&f->probe_clock, 0, sizeof f->probe_clock);
     if ((err = yr_delivery_meet(n->delivery, now, yr_friend_slot(n, f), c, f->pair.out)) != YR_OK ||
-        (err = enter(n, f)) != YR_OK || (err = yr_chat_open(n->chats, f->id)) != YR_OK) {
+        (err = enter(n, f)) != YR_OK || (err = yr_chat_open(n->chats, f->id)) != YR_OK ||
+        (!known && (err = yr_mail_enter(n, yr_friend_slot(n, f))) != YR_OK)) {
         yr_node_trip(n, err);
         if (!known)
             yr_friend_remove(n, f, false);
@@ -670,12 +674,13 @@ static void take_profile(struct yr_node *n, struct yr_friend *f, const struct yr
 }
 
 static enum yr_err delivery_plain(void *ctx, struct yr_now now, unsigned slot, const uint8_t *plain,
-                                  size_t len)
+                                  size_t len, bool mailed)
 {
     struct yr_node *n = ctx;
     struct yr_friend *f = &n->friends[slot];
     struct yr_chat_aside aside = {.type = YR_PLAIN_COUNT};
     enum yr_err err = yr_chat_receive(n->chats, now, f->id, f->id, plain, len, &aside);
+    struct yr_plain letter;
 
     if (!f->settled) {
         yr_contacts_settled(n->contacts, f->id);
@@ -684,6 +689,9 @@ static enum yr_err delivery_plain(void *ctx, struct yr_now now, unsigned slot, c
     // The session has moved on already: a machine that could not keep what it opened must forget
     // that too, or the friend's second copy would count as a duplicate and be acknowledged.
     yr_node_trip(n, err);
+    if (mailed && (err == YR_OK || err == YR_EEXIST) &&
+        yr_plain_decode(&letter, plain, len) == YR_OK)
+        yr_mail_came(n, slot, &letter);
     if (err != YR_OK)
         return err;
     if (aside.receipted)

@@ -17,7 +17,7 @@ static size_t headers(const struct yr_addr *addr)
 
 struct yr_node_opts yr_node_opts_default(void)
 {
-    return (struct yr_node_opts){.lan = true, .online = true, .relay = true};
+    return (struct yr_node_opts){.lan = true, .online = true, .relay = true, .mail_hold = true};
 }
 
 void yr_node_free(struct yr_node *n)
@@ -27,6 +27,7 @@ void yr_node_free(struct yr_node *n)
     yr_dht_free(n->dht);
     yr_rooms_free(n->rooms);
     yr_chats_free(n->chats);
+    yr_mailbox_free(n->mailbox);
     yr_delivery_free(n->delivery);
     yr_contacts_free(n->contacts);
     yr_paths_free(n->paths);
@@ -65,6 +66,7 @@ static enum yr_err make_parts(struct yr_node *n)
         (err = yr_contacts_new(&n->contacts, n->mem, n->rows, n->rng, &contact_ops)) != YR_OK ||
         (err = yr_delivery_new(&n->delivery, n->mem, n->rows, n->rng, &n->age, &delivery_ops)) !=
             YR_OK ||
+        (err = yr_mail_new(n)) != YR_OK ||
         (err = yr_chats_new(&n->chats, n->mem, n->rows, n->events, n->rng, &n->chat_ops)) != YR_OK)
         return err;
     return yr_rooms_new(&n->rooms, n->mem, n->rows, n->events, n->chats, n->rng, &n->age,
@@ -131,10 +133,12 @@ void yr_node_unload(struct yr_node *n)
     yr_rooms_reset(n->rooms);
     yr_contacts_reset(n->contacts);
     yr_delivery_reset(n->delivery);
+    yr_mail_forget(n);
     yr_chats_reset(n->chats);
     yr_wipe(n->friends, sizeof n->friends);
     yr_wipe(n->stash, sizeof n->stash);
     memset(n->pings, 0, sizeof n->pings);
+    n->owed_count = 0;
     yr_identity_clear(&n->self);
     yr_links_identity(n->links, NULL);
     yr_wipe(n->nick, sizeof n->nick);
@@ -304,6 +308,7 @@ static void release(struct yr_node *n)
     yr_paths_release(n->paths, durable, n->now);
     yr_renew_release(n, durable);
     yr_delivery_release(n->delivery, n->now, durable);
+    yr_mail_release(n, durable);
     yr_node_trip(n, yr_rooms_release(n->rooms, n->now, durable));
 }
 
@@ -374,6 +379,7 @@ void yr_node_tick(struct yr_node *n, struct yr_now now)
     yr_links_tick(n->links, now);
     yr_paths_tick(n->paths, now);
     yr_circuit_tick(n);
+    yr_mail_tick(n);
     yr_contacts_tick(n->contacts, now);
     yr_beacon_tick(n);
     yr_meet_tick(n);
@@ -401,6 +407,7 @@ yr_us yr_node_deadline(const struct yr_node *n)
     due = YR_MIN(due, yr_links_deadline(n->links));
     due = YR_MIN(due, yr_paths_deadline(n->paths));
     due = YR_MIN(due, yr_circuit_deadline(n));
+    due = YR_MIN(due, yr_mail_deadline(n));
     due = YR_MIN(due, yr_contacts_deadline(n->contacts));
     due = YR_MIN(due, yr_beacon_deadline(n));
     due = YR_MIN(due, yr_meet_deadline(n));
@@ -462,6 +469,11 @@ static bool poll_store(struct yr_node *n, struct yr_effect *out)
             err = yr_rooms_flush(n->rooms, n->now);
         if (err != YR_OK) {
             fail(n, err);
+            return false;
+        }
+        yr_mail_flush(n);
+        if (n->tripped != YR_OK) {
+            fail(n, n->tripped);
             return false;
         }
         yr_delivery_flush(n->delivery);

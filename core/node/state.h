@@ -6,6 +6,7 @@
 #include "core/chat/chat.h"
 #include "core/contact/contacts.h"
 #include "core/delivery/delivery.h"
+#include "core/delivery/mailbox.h"
 #include "core/dht/dht.h"
 #include "core/link/links.h"
 #include "core/node/meet.h"
@@ -87,6 +88,23 @@ struct yr_circuit {
     unsigned budget, turn, hint; /* askings left; whose turn it is; who has just come + 1 */
     yr_us due_us; /* a circuit is asked for, if the friend is not linked then; 0: never */
     bool direct;  /* linked, and not through one */
+};
+
+/** Mail that a friend may keep for us, over the present link. */
+struct yr_mail_with {
+    uint32_t bytes; /* so much, as it says; 0: nothing, or it has not said */
+    uint8_t days;
+    uint32_t listed;                           /* ids it has told us of */
+    uint64_t version;                          /* of the tags it knows */
+    yr_us next_us;                             /* not told before */
+    uint8_t told[YR_MAIL_DAYS][YR_HASH16 / 2]; /* by day modulo: hash of what it was told */
+};
+
+/** A receipt for a letter that came through others, before it is written. */
+struct yr_mail_owed {
+    unsigned slot;
+    bool text;
+    uint8_t id[YR_MSG_ID_LEN];
 };
 
 struct yr_peer {
@@ -178,6 +196,13 @@ struct yr_node {
     struct yr_circuit circuits[YR_FRIENDS_MAX];
     struct yr_inbox *inbox, *inbox_tail; /* packets that came out of them */
     size_t inbox_count;
+
+    /* mail: what we keep for friends, and they for us */
+    struct yr_mailbox *mailbox;
+    struct yr_mail_with mail[YR_FRIENDS_MAX];
+    struct yr_mail_owed owed[YR_ACKS_MAX];
+    size_t owed_count;
+    yr_us expire_us;
 
     struct yr_traces *traces;
     struct yr_traffic traffic[YR_PURPOSE_COUNT];
@@ -312,6 +337,34 @@ void yr_circuit_tick(struct yr_node *n);
 yr_us yr_circuit_deadline(const struct yr_node *n);
 /** Fill in what is about relays. */
 void yr_circuit_info(const struct yr_node *n, unsigned slot, struct yr_friend_info *out);
+
+/* mail.c */
+extern const struct yr_mailbox_ops yr_mail_mailbox_ops;
+YR_MUST_USE enum yr_err yr_mail_new(struct yr_node *n);
+/** A friend: read what is kept for it; admitted, shut out or of another consent; gone.  Errors: of
+ *  the machine. */
+YR_MUST_USE enum yr_err yr_mail_enter(struct yr_node *n, unsigned slot);
+void yr_mail_admit(struct yr_node *n, unsigned slot);
+void yr_mail_remove(struct yr_node *n, unsigned slot);
+/** Forget all that was read. */
+void yr_mail_forget(struct yr_node *n);
+void yr_mail_linked(struct yr_node *n, unsigned slot);
+void yr_mail_lost(struct yr_node *n, unsigned slot);
+/** How much a linked friend says that it keeps for us, bytes; a keeper sixteen times as much as
+ *  YR_MAIL_EACH_BYTES; 0: nothing. */
+uint32_t yr_mail_offer(const struct yr_node *n, unsigned slot);
+/** A frame of the chat channel; those of others are ignored.  Errors: YR_EPROTO and others: close
+ *  the link. */
+YR_MUST_USE enum yr_err yr_mail_frame(struct yr_node *n, unsigned slot, uint8_t type,
+                                      const uint8_t *body, size_t len);
+/** A plaintext of a friend came through another one; it came again: it is receipted. */
+void yr_mail_came(struct yr_node *n, unsigned slot, const struct yr_plain *plain);
+void yr_mail_again(void *ctx, struct yr_now now, unsigned slot, const struct yr_seen *seen);
+/** Before a transaction is taken: receipts that are owed go into the outbox. */
+void yr_mail_flush(struct yr_node *n);
+void yr_mail_release(struct yr_node *n, uint64_t durable);
+void yr_mail_tick(struct yr_node *n);
+yr_us yr_mail_deadline(const struct yr_node *n);
 
 /* rooms.c */
 extern const struct yr_rooms_ops yr_node_rooms_ops;

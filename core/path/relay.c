@@ -328,6 +328,11 @@ void yr_relay_list(struct yr_relay *r, unsigned slot, uint8_t out[YR_RELAY_LIST]
     }
 }
 
+bool yr_relay_chosen(const struct yr_relay *r, unsigned slot)
+{
+    return in_set(r, slot);
+}
+
 uint64_t yr_relay_set_version(const struct yr_relay *r)
 {
     return r->set_version;

@@ -63,7 +63,8 @@
     X(ROOMWAIT, "roomwait", MAIN, "room id -> epoch: content waits for its key")                \
     X(ROOMSEAL, "roomseal", SHRED, "- -> room id: our keys for epoch secrets")                  \
     X(MAILTAG, "mailtag", MAIN, "friend id -> day u32be: tags of envelopes to keep")            \
-    X(MAIL, "mail", MAIN, "friend id -> order u64be, eid 16: an envelope kept")
+    X(MAIL, "mail", MAIN, "friend id -> order u64be, eid 16: an envelope kept")                 \
+    X(SEEN, "seen", MAIN, "which u8 -> place u16be: an envelope that came, or was given out")
 
 enum yr_table {
 #define X(name, text, db, meaning) YR_TABLE_##name,

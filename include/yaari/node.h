@@ -36,6 +36,9 @@ struct yr_node_opts {
     bool typing; /* tell friends that we are writing to them */
     enum yr_dht_mode dht;
     bool relay; /* carry sealed packets between two friends of ours who cannot reach each other */
+    bool mail_hold;   /* keep sealed mail for friends who are away, unless said otherwise of one */
+    bool mail_keeper; /* ... much of it: this node is nearly always there */
+    uint64_t mail_bytes; /* ... so much in all; 0: as usual */
 };
 YR_API struct yr_node_opts yr_node_opts_default(void);
 
@@ -81,6 +84,9 @@ YR_API void yr_node_mapped(struct yr_node *node, struct yr_now now, const struct
 /** Change what was given in yr_node_opts. */
 YR_API void yr_node_set_dht(struct yr_node *node, struct yr_now now, enum yr_dht_mode mode);
 YR_API void yr_node_set_relay(struct yr_node *node, struct yr_now now, bool on);
+/** What is kept for friends for whom nothing is to be kept any more is deleted. */
+YR_API void yr_node_set_mail(struct yr_node *node, struct yr_now now, bool hold, bool keeper,
+                             uint64_t bytes);
 
 /** Tell friends from now on what of theirs was read, or no more. */
 YR_API void yr_node_set_read_receipts(struct yr_node *node, bool on);
