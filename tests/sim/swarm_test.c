@@ -19,7 +19,7 @@ struct text {
     uint64_t ticket;
     bool accepted;
     uint8_t id[YR_MSG_ID_LEN];
-    int state;
+    enum yr_state told; /* by events, which leave when what they tell is on disk */
 };
 
 struct world {
@@ -68,11 +68,24 @@ static void check_states(struct world *w)
         if (!t->accepted || !sim_alive(w->sim, t->from) ||
             yr_node_message(sim_node(w->sim, t->from), t->id, m) != YR_OK)
             continue;
-        if ((int)m->state < t->state)
+        if (m->state < t->told)
             give_up(w, "a state went back", t->from, t->to);
-        t->state = (int)m->state;
     }
     free(m);
+}
+
+static void on_event(void *ctx, unsigned node, const struct yr_event *event)
+{
+    struct world *w = ctx;
+
+    for (size_t i = 0; event->kind == YR_EV_STATE && i < w->count; i++) {
+        struct text *t = &w->texts[i];
+        if (!t->accepted || t->from != node || memcmp(t->id, event->msg, YR_MSG_ID_LEN) != 0)
+            continue;
+        if (event->state < t->told)
+            give_up(w, "a state that was told went back", t->from, t->to);
+        t->told = event->state;
+    }
 }
 
 static void say(struct world *w)
@@ -261,6 +274,7 @@ static void play(uint64_t seed, bool years)
     w->sim = sim_new(&opts);
     w->nodes = w->away = 3 + seed % 2;
     w->years = years;
+    sim_watch(w->sim, on_event, w);
     for (unsigned a = 0; a < w->nodes; a++)
         (void)sim_add(w->sim, "node");
     for (unsigned a = 0; a < w->nodes; a++)

@@ -79,8 +79,10 @@ static void ask_store(struct cell *c, struct cell_text *t)
     if (sim_alive(c->sim, t->from) && t->delivered == 0) {
         if (yr_node_message(sim_node(c->sim, t->from), t->id, &m) != YR_OK)
             found_wrong(c, "an accepted text is gone at who said it", t);
-        else if (m.state != t->state)
-            on_state(c, t, m.state);
+        else if (m.state < t->state)
+            found_wrong(c, "a state that was told went back", t);
+        else if (m.state >= YR_STATE_DELIVERED && m.state <= YR_STATE_READ)
+            t->delivered = sim_time(c->sim);
     }
 }
 
