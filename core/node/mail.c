@@ -326,15 +326,15 @@ void yr_mail_tick(struct yr_node *n)
     for (unsigned slot = 0; slot < YR_FRIENDS_MAX; slot++)
         if (n->mail[slot].bytes > 0)
             review(n, slot);
-    if (n->now.mono_us < n->expire_us)
+    if (n->now.mono_us < n->mail_expire_us)
         return;
-    n->expire_us = n->now.mono_us + 3600 * YR_S;
+    n->mail_expire_us = n->now.mono_us + 3600 * YR_S;
     yr_mailbox_expire(n->mailbox, age_s(n));
 }
 
 yr_us yr_mail_deadline(const struct yr_node *n)
 {
-    yr_us due = n->expire_us;
+    yr_us due = n->mail_expire_us;
 
     for (unsigned slot = 0; slot < YR_FRIENDS_MAX; slot++)
         if (n->mail[slot].bytes > 0 && n->friends[slot].online && keeps_for_us(n, slot) &&

@@ -202,7 +202,7 @@ struct yr_node {
     struct yr_mail_with mail[YR_FRIENDS_MAX];
     struct yr_mail_owed owed[YR_ACKS_MAX];
     size_t owed_count;
-    yr_us expire_us;
+    yr_us mail_expire_us;
 
     struct yr_traces *traces;
     struct yr_traffic traffic[YR_PURPOSE_COUNT];
