@@ -234,6 +234,22 @@
 #define YR_MAIL_STRANGE    512   /* envelopes of a friend for nobody here, then 1 a second */
 #define YR_MAIL_ACKS_MAX   128   /* answers to one depositor that wait for a commit */
 
+#define YR_POST_PATIENCE_MS   2000 /* a friend is sought so long before others are given its mail */
+#define YR_POST_RECEIPT_S_MIN 2    /* ... and a receipt waits so long at least, ... */
+#define YR_POST_RECEIPT_S_MAX 60   /* ... so long at most: when it came says little */
+#define YR_POST_OUT_MAX       32   /* questions to one holder that wait for an answer */
+#define YR_POST_ANSWER_S      60   /* ... so long: then somebody else is asked too */
+#define YR_POST_KEEPER       16     /* times as much as others: who offers that is always there */
+#define YR_POST_HOLDERS_SEEN  16   /* friends looked at, best first, who may keep a letter */
+#define YR_POST_SILENT_S      172800 /* who was not linked for so long may have lost what he kept */
+#define YR_POST_AGAIN_S       86400 /* fetched, but no receipt: it is left elsewhere after so long */
+#define YR_POST_FULL_S        600   /* until a full holder is asked for that friend again */
+#define YR_POST_NO_TAG_S      900   /* ... one where nobody waits for it */
+#define YR_POST_NOBODY_S      86400 /* ... one that the friend never named */
+#define YR_POST_DAYS          13 /* an envelope that nobody keeps is not left again when as old */
+#define YR_POST_NOTED_S       21600 /* that a holder still has it is written down so often */
+#define YR_RECEIPT_DAYS       14 /* receipts that nobody confirms: as long as an envelope lives */
+
 #define YR_PWHASH_OPS     3    /* Argon2id passes of a new vault: 0.42 s with 256 MiB */
 #define YR_PWHASH_OPS_MIN 3    /* ... and accepted: fewer is a file made weak */
 #define YR_PWHASH_OPS_MAX 64   /* ... more is a damaged file, not a wish */

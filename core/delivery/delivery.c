@@ -5,7 +5,9 @@ static_assert(YR_ENV_ACKS_HELD == 2 * YR_WINDOW_MAX, "twice what an honest frien
 static const char *const counter_names[YR_ENV_COUNTERS] = {
     "envelope.received",  "envelope.duplicate",    "envelope.drop.form", "envelope.drop.tag",
     "envelope.drop.aead", "envelope.drop.session", "envelope.drop.gap",  "envelope.drop.kind",
-    "envelope.mailed",    "envelope.again",        "envelope.refused"};
+    "envelope.mailed",    "envelope.again",        "envelope.refused",   "post.left",
+    "post.custody",       "post.refused",          "post.taken",         "post.gone",
+    "post.renewed",       "post.receipted"};
 
 enum yr_err yr_delivery_new(struct yr_delivery **out, struct yr_mem *mem, struct yr_rows *rows,
                             const struct yr_rng *rng, const struct yr_age *age,
@@ -23,6 +25,8 @@ enum yr_err yr_delivery_new(struct yr_delivery **out, struct yr_mem *mem, struct
     yr_random(rng, d->tags_secret, sizeof d->tags_secret);
     yr_map_init(&d->tags, mem, YR_MEM_CHAT);
     yr_eids_init(&d->mailed, mem, rows, rng, YR_EIDS_MAILED);
+    d->due_us = YR_NEVER;
+    yr_map_init(&d->posts, mem, YR_MEM_CHAT);
     *out = d;
     return YR_OK;
 }
@@ -38,6 +42,7 @@ void yr_box_free(struct yr_delivery *d, unsigned slot)
     yr_free(d->mem, b->window);
     yr_skipped_clear(&b->skipped);
     yr_free(d->mem, b->acks);
+    yr_free(d->mem, b->wary);
     yr_free_secret(d->mem, b);
     d->boxes[slot] = NULL;
 }
@@ -47,6 +52,10 @@ void yr_delivery_reset(struct yr_delivery *d)
     for (unsigned slot = 0; slot < YR_FRIENDS_MAX; slot++)
         yr_box_free(d, slot);
     yr_eids_clear(&d->mailed);
+    memset(d->out, 0, sizeof d->out);
+    memset(d->asks, 0, sizeof d->asks);
+    memset(d->down_s, 0, sizeof d->down_s);
+    d->due_us = YR_NEVER;
     yr_wipe(d->row, sizeof d->row); // texts, and what is left of them
     yr_wipe(d->envelope, sizeof d->envelope);
     yr_wipe(d->opened, sizeof d->opened);
@@ -59,6 +68,7 @@ void yr_delivery_free(struct yr_delivery *d)
         return;
     yr_delivery_reset(d);
     yr_map_clear(&d->tags);
+    yr_map_clear(&d->posts);
     yr_free_secret(d->mem, d);
 }
 
@@ -80,6 +90,7 @@ struct yr_box *yr_box_new(struct yr_delivery *d, unsigned slot, const uint8_t id
     memcpy(b->id, id, 32);
     b->out_dir = out_dir;
     b->next_order = 1;
+    b->post_us = YR_NEVER;
     b->searches = YR_TIMEKEY_SEARCHES;
     yr_skipped_init(&b->skipped, d->mem);
     d->boxes[slot] = b;
@@ -150,9 +161,14 @@ void yr_delivery_remove(struct yr_delivery *d, unsigned slot)
     if (b == NULL)
         return;
     while (yr_letter_next(d, b, order, &letter) == YR_OK) {
+        uint8_t key[8];
         order = letter.order;
+        yr_letter_key(key, order);
         yr_letter_del(d, b, order);
+        if (letter.sealed_len > 0)
+            yr_rows_del(d->rows, YR_TABLE_POSTED, b->id, 32, key, sizeof key);
     }
+    yr_posts_forget(d, slot);
     yr_rows_del(d->rows, YR_TABLE_TIMEKEY, NULL, 0, b->id, 32);
     yr_rows_del(d->rows, YR_TABLE_SESSION, NULL, 0, b->id, 32);
     yr_rows_del(d->rows, YR_TABLE_PREKEY, NULL, 0, b->id, 32);
@@ -173,10 +189,11 @@ void yr_delivery_up(struct yr_delivery *d, struct yr_now now, unsigned slot)
     b->ack_count = 0; // of letters the last link brought, which come again by this one
     for (size_t i = 0; i < b->count; i++)
         yr_box_at(b, i)->sent = false; // whatever the last link took, this one has not
+    yr_posts_up(d, now, slot);
     yr_letters_pump(d, b, slot, now);
 }
 
-void yr_delivery_down(struct yr_delivery *d, unsigned slot)
+void yr_delivery_down(struct yr_delivery *d, struct yr_now now, unsigned slot)
 {
     struct yr_box *b = yr_box_of(d, slot);
 
@@ -186,24 +203,25 @@ void yr_delivery_down(struct yr_delivery *d, unsigned slot)
     b->ack_count = 0; // the friend sends again what it has no answer for
     yr_free(d->mem, b->acks);
     b->acks = NULL;
-    if (b->count > 0)
-        return;
-    yr_free(d->mem, b->window); // most friends are away most of the time
-    b->window = NULL;
-    b->first = 0;
+    yr_posts_down(d, now, slot);
+    yr_letters_shrink(d, b);
 }
 
 void yr_delivery_room(struct yr_delivery *d, struct yr_now now, unsigned slot)
 {
     struct yr_box *b = yr_box_of(d, slot);
 
-    if (b != NULL)
-        yr_delivery_release(d, now, d->durable);
+    if (b == NULL)
+        return;
+    yr_delivery_release(d, now, d->durable);
+    yr_posts_room(d, slot);
 }
 
 void yr_delivery_release(struct yr_delivery *d, struct yr_now now, uint64_t durable)
 {
+    d->now = now;
     d->durable = durable;
+    yr_posts_release(d);
     for (unsigned slot = 0; slot < YR_FRIENDS_MAX; slot++) {
         struct yr_box *b = d->boxes[slot];
         if (b == NULL || !b->up)
@@ -220,12 +238,14 @@ void yr_delivery_daily(struct yr_delivery *d, struct yr_now now)
 {
     const uint64_t now_s = (uint64_t)YR_MAX(now.wall_ms, 0) / 1000;
 
+    d->now = now;
     for (unsigned slot = 0; slot < YR_FRIENDS_MAX; slot++) {
         struct yr_box *b = d->boxes[slot];
         if (b == NULL)
             continue;
         (void)yr_skipped_expire(&b->skipped, now_s);
         yr_prekeys_expire(d, b, now_s);
+        yr_receipts_expire(d, b);
     }
 }
 
@@ -250,24 +270,4 @@ struct yr_counter yr_delivery_counter(const struct yr_delivery *d, size_t i)
     if (i >= YR_ENV_COUNTERS)
         return (struct yr_counter){NULL, 0};
     return (struct yr_counter){counter_names[i], d->counters[i]};
-}
-
-/* ---- friends who keep letters ---- */
-
-void yr_delivery_held(const struct yr_delivery *d, unsigned slot, const uint8_t id[YR_MSG_ID_LEN],
-                      struct yr_held *out)
-{
-    (void)d; // letters go only where they are for
-    (void)slot;
-    (void)id;
-    memset(out, 0, sizeof *out);
-}
-
-void yr_delivery_held_all(const struct yr_delivery *d, unsigned slot, size_t *letters,
-                          unsigned *holders)
-{
-    (void)d;
-    (void)slot;
-    *letters = 0;
-    *holders = 0;
 }

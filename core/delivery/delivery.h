@@ -3,11 +3,15 @@
  * (B.6) and "Sessions" (B.7).
  *
  *   push -> stored -> link up: sealed, stored -> durable: sent -> acknowledged: gone
- *                ^------------- link down, restart: sent again -------------'
+ *           |      ^------------- link down, restart: sent again -------------'
+ *           '-> no link, a holder is linked: sealed, a post made, stored -> durable: left with
+ *               holders -> custody (HELD) -> the friend's own receipt: gone
  *
- * A text is sealed only while a link is there to take it, so what waits for an absent friend can
- * still be taken back, and the ratchet never runs ahead of what is on the way by more than a
- * window.  Once sealed it is sent again as it is: its ratchet number makes it count once. */
+ * A text is sealed only when it is about to leave, so what waits for an absent friend can still be
+ * taken back, and the ratchet never runs ahead of what is on the way by more than a window.  Once
+ * sealed it is sent again as it is: its ratchet number makes it count once.  A post is the one
+ * envelope in which a letter is left with holders, friends of both, and in which it is sent over a
+ * link as well: docs/protocol.md "Mail". */
 #ifndef YR_DELIVERY_H
 #define YR_DELIVERY_H
 
@@ -19,6 +23,13 @@
 #include "core/seal/ratchet.h"
 #include "core/store/age.h"
 #include "yaari/node.h"
+
+/** One who may keep letters for a friend. */
+struct yr_holder {
+    unsigned slot; /* the friend of ours who would keep them */
+    unsigned via;  /* over whose link it is asked: the same, or one who hands it on (ENV_FWD) */
+    bool named;    /* the friend named it as one whom it asks */
+};
 
 struct yr_delivery_ops {
     /** Queue a frame on the friend's chat channel.  Errors: YR_EAGAIN (link down), YR_EFULL (room()
@@ -36,6 +47,12 @@ struct yr_delivery_ops {
     /** A session was begun anew in place of one that was there: for the `today`th time within a
      *  day.  Errors: those of the machine, after which nothing may be committed. */
     enum yr_err (*reset)(void *ctx, struct yr_now now, unsigned slot, unsigned today);
+    /** Friends who may keep a letter for this one, best first and none twice; how many (<= max).
+     *  NULL: nobody ever. */
+    size_t (*holders)(void *ctx, unsigned slot, struct yr_holder *out, size_t max);
+    /** A holder keeps this letter: that is durable with the present transaction.  May come again.
+     *  NULL: nobody wants to know. */
+    void (*held)(void *ctx, struct yr_now now, unsigned slot, const uint8_t id[YR_MSG_ID_LEN]);
     void *ctx;
 };
 
@@ -84,7 +101,9 @@ YR_MUST_USE enum yr_err yr_delivery_renewed(struct yr_delivery *delivery, unsign
 void yr_delivery_remove(struct yr_delivery *delivery, unsigned slot);
 
 /** Take a plaintext (copied) with its message id into the friend's outbox, in the present
- *  transaction.  Errors: YR_ENOMEM; YR_ESIZE. */
+ *  transaction.  Receipts (DELIVERED, READ, and a NOOP for its acks) wait for each other and some
+ *  time at random before they are left with holders, where one takes the place of several; over a
+ *  link they leave at once.  Errors: YR_ENOMEM; YR_ESIZE. */
 YR_MUST_USE enum yr_err yr_delivery_push(struct yr_delivery *delivery, struct yr_now now,
                                          unsigned slot, const uint8_t id[YR_MSG_ID_LEN],
                                          const uint8_t *plain, size_t len);
@@ -93,7 +112,7 @@ bool yr_delivery_recall(struct yr_delivery *delivery, unsigned slot,
                         const uint8_t id[YR_MSG_ID_LEN]);
 
 void yr_delivery_up(struct yr_delivery *delivery, struct yr_now now, unsigned slot);
-void yr_delivery_down(struct yr_delivery *delivery, unsigned slot);
+void yr_delivery_down(struct yr_delivery *delivery, struct yr_now now, unsigned slot);
 /** The chat channel has room again. */
 void yr_delivery_room(struct yr_delivery *delivery, struct yr_now now, unsigned slot);
 
@@ -125,7 +144,8 @@ size_t yr_delivery_tags(struct yr_delivery *delivery, struct yr_now now, unsigne
 uint64_t yr_delivery_tags_version(const struct yr_delivery *delivery);
 /** Read which envelopes came already.  Errors: YR_ECORRUPT, YR_EIO, YR_ENOMEM. */
 YR_MUST_USE enum yr_err yr_delivery_start(struct yr_delivery *delivery);
-/** ENV_ACK.  Errors: YR_EPROTO. */
+/** ENV_ACK of a friend: about what is for it, and about what it keeps for others or was asked to
+ *  hand on.  Errors: YR_EPROTO. */
 YR_MUST_USE enum yr_err yr_delivery_acked(struct yr_delivery *delivery, struct yr_now now,
                                           unsigned slot, const uint8_t *body, size_t len);
 
@@ -133,6 +153,13 @@ YR_MUST_USE enum yr_err yr_delivery_acked(struct yr_delivery *delivery, struct y
 void yr_delivery_flush(struct yr_delivery *delivery);
 /** Everything up to this token is durable: letters and acknowledgements that waited leave. */
 void yr_delivery_release(struct yr_delivery *delivery, struct yr_now now, uint64_t durable);
+
+/** Leave with holders what is due, ask them what they still keep. */
+void yr_delivery_tick(struct yr_delivery *delivery, struct yr_now now);
+/** When tick has work; YR_NEVER: not before something happens. */
+yr_us yr_delivery_deadline(const struct yr_delivery *delivery);
+/** The holders of this friend may be others than before (a list came, an option was set). */
+void yr_delivery_holders(struct yr_delivery *delivery, unsigned slot);
 
 /** Once a day: skipped keys and prekeys past their time go, for good. */
 void yr_delivery_daily(struct yr_delivery *delivery, struct yr_now now);

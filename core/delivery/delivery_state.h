@@ -2,30 +2,61 @@
  *
  *     delivery.c       the friends' boxes: made, loaded, linked, gone
  *     letters.c        what waits for a friend and is on its way
+ *     post.c           what is left with others while the friend is away
+ *     receipts.c       receipts that wait, and those that came
  *     open.c           what comes from a friend, and acknowledgements of it
  *     sessions.c       the ratchets that seal and open, prekeys
  *     days.c           whose day's keys an envelope is under
  *     eids.c           which came already
  *     delivery_rows.c  what of it is on disk
  *
- * Rows: OUTBOX has letters by order, TIMEKEY the days, SESSION and SKIPPED the ratchets, PREKEY our
- * prekeys and the friend's. */
+ * Rows: OUTBOX has letters by order, POSTED the envelopes that holders have of them, TIMEKEY the
+ * days, SESSION and SKIPPED the ratchets, PREKEY our prekeys and the friend's. */
 #ifndef YR_DELIVERY_STATE_H
 #define YR_DELIVERY_STATE_H
 
 #include "core/base/map.h"
 #include "core/delivery/delivery.h"
 #include "core/delivery/eids.h"
+#include "core/wire/messages.h"
 
-#define YR_LETTER_HEAD (1 + YR_MSG_ID_LEN + 4)
 #define YR_DAY_TAGS    (YR_TIMEKEY_REACH + 1)
+#define YR_LETTER_HEAD (1 + YR_MSG_ID_LEN + 1 + 8 + 8 + 4)
 #define YR_SEALED_MAX  (1 + YR_PLAIN_MAX + YR_RATCHET_OVERHEAD)
 #define YR_LETTER_MAX  (YR_LETTER_HEAD + YR_PLAIN_MAX + YR_SEALED_MAX)
+
+/** A friend that was given a post. */
+struct yr_hold {
+    uint8_t holder[16]; /* the first bytes of its identity */
+    unsigned slot;      /* of it; YR_FRIENDS_MAX: not met since the start */
+    unsigned via;       /* whose link a question went over, which waits; YR_FRIENDS_MAX: none */
+    enum yr_held_status status;
+    uint64_t since_s; /* of the age: last told so; ASKED: when asked */
+    bool handed;      /* through another friend: it is not to know that the letter is ours */
+    bool named;       /* the friend named it */
+    bool ask;         /* does it still have it?  To be asked over the present link */
+};
+
+/** The envelope in which a letter is left with holders.  Row POSTED, but for what is asked. */
+struct yr_post {
+    unsigned slot; /* whose letter */
+    uint64_t order;
+    uint64_t token; /* leaves when this is durable */
+    uint8_t eid[YR_HASH16], nonce[YR_NONCE_LEN];
+    uint32_t day, exp_s;
+    uint64_t made_s; /* of the age */
+    size_t count;
+    struct yr_hold holds[YR_MAIL_HOLDERS_MAX];
+};
 
 /** One message on its way: loaded into the window. */
 struct yr_letter {
     uint64_t order, token; /* token: leaves when this is durable */
     uint8_t id[YR_MSG_ID_LEN];
+    uint8_t type;           /* enum yr_plain_type of a receipt; else 0 */
+    uint64_t made_ms;       /* of the age */
+    uint64_t expires_s;     /* unix time after which it is of no use; 0: never */
+    struct yr_post *post;   /* NULL: not left with anybody */
     uint8_t eid[YR_HASH16]; /* of the envelope sent last */
     uint8_t *sealed;        /* kind of envelope u8 | its body; NULL: not yet sealed */
     size_t sealed_len;
@@ -54,6 +85,8 @@ struct yr_day_keys {
     uint8_t env[32], tag[16];
 };
 
+#define YR_RECEIPT_KINDS 3 /* DELIVERED, READ, NOOP */
+
 /** What one friend is to be sent and has sent, and the keys for it. */
 struct yr_box {
     bool used, up;
@@ -72,8 +105,8 @@ struct yr_box {
     size_t own_count;
     struct yr_prekey theirs;
     bool has_theirs;
-    struct yr_letter *window; /* ring of YR_WINDOW_MAX, in order; made with the first letter */
-    size_t first, count;
+    struct yr_letter *window; /* ring of cap (<= YR_WINDOW_MAX), in order */
+    size_t cap, first, count;
     uint64_t next_order, loaded; /* loaded: highest order that is or was in the window */
     size_t queued;               /* rows in the outbox */
     struct yr_ack *acks;         /* YR_ENV_ACKS_HELD, allocated with the first one */
@@ -84,6 +117,14 @@ struct yr_box {
     struct yr_day_tag *tags; /* by day */
     size_t tag_count;
     bool tags_stale;
+    /* posts */
+    yr_us lost_us;                       /* nothing is left with others before */
+    yr_us post_us;                       /* when to look at them next */
+    uint64_t post_token;                 /* look again when this is durable */
+    uint64_t receipts[YR_RECEIPT_KINDS]; /* orders of those that wait unsealed; 0: none */
+    yr_us *wary;                         /* [slot]: not to be asked before; or NULL */
+    uint8_t proven[YR_FRIENDS_MAX / 8];  /* who took letters for this friend lately */
+    uint8_t trying[YR_FRIENDS_MAX / 8];  /* who was asked for the first time */
 };
 
 enum yr_delivery_count {
@@ -98,6 +139,13 @@ enum yr_delivery_count {
     YR_ENV_N_MAILED,
     YR_ENV_N_AGAIN,
     YR_ENV_N_REFUSED,
+    YR_ENV_N_POSTED,
+    YR_ENV_N_CUSTODY,
+    YR_ENV_N_POST_REFUSED,
+    YR_ENV_N_TAKEN,
+    YR_ENV_N_GONE,
+    YR_ENV_N_RENEWED,
+    YR_ENV_N_RECEIPTED,
     YR_ENV_COUNTERS
 };
 
@@ -116,14 +164,22 @@ struct yr_delivery {
     bool tags_stale;   /* of some friend */
     uint64_t tags_version;
     struct yr_eids mailed; /* envelopes that came through others */
+    /* posts */
+    struct yr_now now;               /* of the last call that said it */
+    yr_us due_us;                    /* when tick has work */
+    struct yr_map posts;             /* beginning of an eid -> its post */
+    unsigned out[YR_FRIENDS_MAX];    /* questions that wait for an answer over this link */
+    bool asks[YR_FRIENDS_MAX];       /* some post is to be asked for there */
+    uint64_t down_s[YR_FRIENDS_MAX]; /* age when the link was lost; 0: never was one */
     uint8_t row[YR_LETTER_MAX];
-    uint8_t envelope[YR_ENVELOPE_MAX];
+    uint8_t envelope[YR_ENVELOPE_MAX], handed[YR_HASH16 + YR_ENVELOPE_MAX];
     uint8_t opened[YR_ENVELOPE_MAX], plain[YR_ENVELOPE_MAX];
 };
 
 /** A stored letter; pointers lent from the row. */
 struct yr_stored {
-    uint64_t order;
+    uint64_t order, made_ms, expires_s;
+    uint8_t type;
     const uint8_t *id, *plain, *sealed;
     size_t plain_len, sealed_len;
 };
@@ -138,7 +194,7 @@ static inline struct yr_box *yr_box_of(const struct yr_delivery *d, unsigned slo
 /** The i-th letter of the window. */
 static inline struct yr_letter *yr_box_at(struct yr_box *b, size_t i)
 {
-    return &b->window[(b->first + i) % YR_WINDOW_MAX];
+    return &b->window[(b->first + i) % b->cap];
 }
 
 /* ---- delivery.c ---- */
@@ -150,7 +206,7 @@ void yr_box_free(struct yr_delivery *d, unsigned slot);
 
 /* ---- letters.c ---- */
 
-/** Take letters out of the window, not out of the outbox. */
+/** Take letters out of the window, not out of the outbox.  Their posts are no more in memory. */
 void yr_letters_clear(struct yr_delivery *d, struct yr_box *b);
 /** What had been sealed can no longer be opened there: back to plain.  Errors: of the store. */
 enum yr_err yr_letters_unseal(struct yr_delivery *d, struct yr_box *b);
@@ -158,9 +214,64 @@ enum yr_err yr_letters_unseal(struct yr_delivery *d, struct yr_box *b);
 void yr_letters_pump(struct yr_delivery *d, struct yr_box *b, unsigned slot, struct yr_now now);
 /** Send what may leave, in order. */
 void yr_letters_send(struct yr_delivery *d, struct yr_box *b, unsigned slot, struct yr_now now);
+/** An empty window of a friend who is away takes no memory. */
+void yr_letters_shrink(struct yr_delivery *d, struct yr_box *b);
+/** Fill the window from the outbox.  Errors: YR_ENOMEM: not all of it; of the store. */
+enum yr_err yr_letters_fill(struct yr_delivery *d, struct yr_box *b);
+/** Seal one and store it sealed; errors as yr_sessions_seal. */
+enum yr_err yr_letter_seal(struct yr_delivery *d, struct yr_box *b, struct yr_letter *l);
+/** The letter of the window that has this order, or NULL. */
+struct yr_letter *yr_letter_of(struct yr_box *b, uint64_t order);
+/** The friend has it: out of window and outbox.  day: under which he opened it; 0: not known. */
+void yr_letter_done(struct yr_delivery *d, struct yr_box *b, struct yr_letter *l, uint32_t day);
+/** The friend itself says that it has this letter, from wherever. */
+void yr_letter_receipted(struct yr_delivery *d, struct yr_box *b, const uint8_t id[YR_MSG_ID_LEN]);
+/** The day to send under; its being so is on its way to the disk: see yr_days_ready. */
+uint32_t yr_days_take(struct yr_delivery *d, struct yr_box *b, struct yr_now now);
 /** Letters that found no memory, or came while one did: they are tried again with the next commit.
  */
 bool yr_letters_wait(struct yr_box *b);
+
+/* ---- post.c ---- */
+
+yr_ms yr_age_ms_of(const struct yr_delivery *d, struct yr_now now);
+uint64_t yr_age_s(const struct yr_delivery *d, struct yr_now now);
+/** Out of memory; the row too. */
+void yr_post_free(struct yr_delivery *d, struct yr_letter *l);
+void yr_post_del(struct yr_delivery *d, const struct yr_box *b, struct yr_letter *l);
+/** A post read from its row goes to its letter.  Errors: YR_ENOMEM. */
+YR_MUST_USE enum yr_err yr_post_enter(struct yr_delivery *d, unsigned slot, struct yr_letter *l,
+                                      const struct yr_post *post);
+/** The envelope again, in d->envelope; false: its day has been forgotten. */
+bool yr_post_envelope(struct yr_delivery *d, struct yr_box *b, const struct yr_letter *l,
+                      size_t *len);
+/** A link is up or lost: whom it may serve as a holder, and who is away now. */
+void yr_posts_up(struct yr_delivery *d, struct yr_now now, unsigned slot);
+void yr_posts_down(struct yr_delivery *d, struct yr_now now, unsigned slot);
+/** A friend is no more: nor is what it keeps. */
+void yr_posts_forget(struct yr_delivery *d, unsigned slot);
+/** A letter has come into the outbox that may be left with others, in a while. */
+void yr_posts_wait(struct yr_delivery *d, struct yr_box *b, const struct yr_stored *s);
+/** Look at the posts of this friend at `at_us`, if not before. */
+void yr_posts_look(struct yr_delivery *d, struct yr_box *b, yr_us at_us);
+/** Everything is durable up to d->durable; a link takes more. */
+void yr_posts_release(struct yr_delivery *d);
+void yr_posts_room(struct yr_delivery *d, unsigned slot);
+/** One entry of an ENV_ACK that is about no letter of who sent it. */
+void yr_posts_acked(struct yr_delivery *d, unsigned from, uint8_t status,
+                    const uint8_t eid[YR_HASH16]);
+
+/* ---- receipts.c ---- */
+
+/** What kind of receipt it is, 0..YR_RECEIPT_KINDS - 1; YR_RECEIPT_KINDS: none. */
+unsigned yr_receipt_kind(const struct yr_plain *plain);
+/** Add its ids to one that waits: true if that has been done. */
+bool yr_receipt_merge(struct yr_delivery *d, struct yr_box *b, unsigned kind,
+                      const struct yr_plain *plain);
+/** What the friend's plaintext says of letters of ours. */
+void yr_receipts_take(struct yr_delivery *d, struct yr_box *b, const uint8_t *plain, size_t len);
+/** Receipts too old go. */
+void yr_receipts_expire(struct yr_delivery *d, struct yr_box *b);
 
 /* ---- open.c ---- */
 
@@ -207,10 +318,16 @@ YR_MUST_USE enum yr_err yr_days_find(struct yr_box *b, struct yr_now now, const 
 
 /** Suffix of a letter's row. */
 void yr_letter_key(uint8_t out[8], uint64_t order);
-/** Errors: YR_ESIZE; of the store. */
-enum yr_err yr_letter_put(struct yr_delivery *d, const struct yr_box *b, uint64_t order,
-                          const uint8_t id[YR_MSG_ID_LEN], const uint8_t *plain, size_t plain_len,
-                          const uint8_t *sealed, size_t sealed_len);
+/** Nothing of it may lie in d->row.  Errors: YR_ESIZE; of the store. */
+enum yr_err yr_letter_put(struct yr_delivery *d, const struct yr_box *b,
+                          const struct yr_stored *letter);
+/** One by its order; lent as yr_letter_next.  Errors: YR_ENOENT; of the store. */
+YR_MUST_USE enum yr_err yr_letter_get(struct yr_delivery *d, const struct yr_box *b, uint64_t order,
+                                      struct yr_stored *out);
+void yr_post_put(struct yr_delivery *d, const struct yr_box *b, struct yr_post *post);
+/** The post of a letter.  Errors: YR_ENOENT; YR_ECORRUPT; of the store. */
+YR_MUST_USE enum yr_err yr_post_get(struct yr_delivery *d, const struct yr_box *b, uint64_t order,
+                                    struct yr_post *out);
 /** The first letter after `order`; lent until the next one is read or put. */
 YR_MUST_USE enum yr_err yr_letter_next(struct yr_delivery *d, const struct yr_box *b,
                                        uint64_t order, struct yr_stored *out);

@@ -139,6 +139,8 @@ static enum yr_err open_message(struct yr_delivery *d, struct yr_box *b, unsigne
     err = d->ops.plain(d->ops.ctx, now, slot, d->plain, n, mailed_eid != NULL);
     if (err == YR_EEXIST || err == YR_EPROTO)
         err = YR_OK;
+    if (err == YR_OK)
+        yr_receipts_take(d, b, d->plain, n);
     if (err == YR_OK && mailed_eid != NULL)
         remember(d, b, mailed_eid, yr_plain_decode(&plain, d->plain, n) == YR_OK ? &plain : NULL);
     yr_wipe(d->plain, n);

@@ -279,7 +279,7 @@ static void link_down(void *ctx, unsigned slot, enum yr_link_end why)
     f->online = f->close_soon = false;
     f->last_seen_ms = n->now.wall_ms;
     yr_friend_store(n, f);
-    yr_delivery_down(n->delivery, slot);
+    yr_delivery_down(n->delivery, n->now, slot);
     yr_mail_lost(n, slot);
     yr_rooms_down(n->rooms, n->now, slot);
     yr_paths_linked(n->paths, slot, NULL, n->now);

@@ -57,6 +57,7 @@ static enum yr_err make_parts(struct yr_node *n)
     n->chat_ops = yr_friend_chat_ops; // borrowed by the chats, the others copy
     link_ops.ctx = path_ops.ctx = contact_ops.ctx = delivery_ops.ctx = n->chat_ops.ctx = n;
     rooms_ops.ctx = relay_ops.ctx = n;
+    yr_post_ops(&delivery_ops);
     if ((err = yr_rows_new(&n->rows, n->mem, n->rng, n->opts.view)) != YR_OK ||
         (err = yr_events_new(&n->events, n->mem, n->rows)) != YR_OK ||
         (err = yr_links_new(&n->links, n->mem, n->rng, &link_ops)) != YR_OK ||
@@ -380,6 +381,7 @@ void yr_node_tick(struct yr_node *n, struct yr_now now)
     yr_paths_tick(n->paths, now);
     yr_circuit_tick(n);
     yr_mail_tick(n);
+    yr_delivery_tick(n->delivery, now);
     yr_contacts_tick(n->contacts, now);
     yr_beacon_tick(n);
     yr_meet_tick(n);
@@ -408,6 +410,7 @@ yr_us yr_node_deadline(const struct yr_node *n)
     due = YR_MIN(due, yr_paths_deadline(n->paths));
     due = YR_MIN(due, yr_circuit_deadline(n));
     due = YR_MIN(due, yr_mail_deadline(n));
+    due = YR_MIN(due, yr_delivery_deadline(n->delivery));
     due = YR_MIN(due, yr_contacts_deadline(n->contacts));
     due = YR_MIN(due, yr_beacon_deadline(n));
     due = YR_MIN(due, yr_meet_deadline(n));

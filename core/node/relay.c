@@ -367,6 +367,7 @@ enum yr_err yr_circuit_told(struct yr_node *n, unsigned slot, const struct yr_pl
     for (size_t i = 0; i < YR_RELAY_LIST; i++)
         memcpy(list[i], plain->ids[i], YR_RELAY_HASH);
     yr_relay_learn(n->relay, slot, list[0], YR_RELAY_LIST);
+    yr_delivery_holders(n->delivery, slot);
     store(n, slot);
     return YR_OK;
 }

@@ -366,6 +366,10 @@ void yr_mail_release(struct yr_node *n, uint64_t durable);
 void yr_mail_tick(struct yr_node *n);
 yr_us yr_mail_deadline(const struct yr_node *n);
 
+/* post.c */
+/** Fill in who keeps letters for friends who are away, and who is told. */
+void yr_post_ops(struct yr_delivery_ops *ops);
+
 /* rooms.c */
 extern const struct yr_rooms_ops yr_node_rooms_ops;
 YR_MUST_USE enum yr_err yr_node_room_say(void *ctx, struct yr_now now,

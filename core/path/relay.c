@@ -392,6 +392,17 @@ static bool refused(const struct yr_relay *r, unsigned slot, unsigned via, struc
     return false;
 }
 
+enum yr_tri yr_relay_named(const struct yr_relay *r, unsigned slot, unsigned who)
+{
+    struct relay_friend *f = relay_friend(r, slot);
+
+    if (f == NULL || !f->told)
+        return YR_UNKNOWN;
+    if (f->common_at != r->friends_at)
+        recognise(r, f);
+    return (f->common[who / 8] >> who % 8 & 1) != 0 ? YR_YES : YR_NO;
+}
+
 bool yr_relay_common(const struct yr_relay *r, unsigned slot, size_t i, unsigned *via,
                      struct yr_now now)
 {

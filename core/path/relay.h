@@ -74,6 +74,8 @@ bool yr_relay_chosen(const struct yr_relay *relay, unsigned slot);
 uint64_t yr_relay_set_version(const struct yr_relay *relay);
 /** What that friend told; replaces what it told before.  count <= YR_RELAY_LIST. */
 void yr_relay_learn(struct yr_relay *relay, unsigned slot, const uint8_t *entries, size_t count);
+/** Has this friend named `who` in its list?  YR_UNKNOWN: it has told none. */
+enum yr_tri yr_relay_named(const struct yr_relay *relay, unsigned slot, unsigned who);
 /** What is known of a friend's list, to be kept; false: it has told none. */
 bool yr_relay_learned(const struct yr_relay *relay, unsigned slot,
                       uint8_t out[YR_RELAY_LIST][YR_RELAY_HASH]);

@@ -20,9 +20,21 @@ enum yr_err yr_envelope_seal(uint8_t *out, size_t cap, size_t *out_len, const ui
                              const uint8_t tag[16], uint32_t exp_s, enum yr_envelope_kind kind,
                              const void *body, size_t body_len, const struct yr_rng *rng)
 {
+    uint8_t nonce[YR_NONCE_LEN];
+
+    yr_random(rng, nonce, sizeof nonce);
+    return yr_envelope_seal_again(out, cap, out_len, env_key, tag, exp_s, kind, body, body_len,
+                                  nonce);
+}
+
+enum yr_err yr_envelope_seal_again(uint8_t *out, size_t cap, size_t *out_len,
+                                   const uint8_t env_key[32], const uint8_t tag[16], uint32_t exp_s,
+                                   enum yr_envelope_kind kind, const void *body, size_t body_len,
+                                   const uint8_t nonce[YR_NONCE_LEN])
+{
     size_t size = YR_ENVELOPE_MIN;
     struct yr_wr wr;
-    uint8_t *nonce, *plain;
+    uint8_t *plain;
 
     YR_ASSERT(exp_s % YR_ENVELOPE_STEP_S == 0);
     if (body_len > YR_ENVELOPE_BODY_MAX)
@@ -37,8 +49,7 @@ enum yr_err yr_envelope_seal(uint8_t *out, size_t cap, size_t *out_len, const ui
     yr_wr_u8(&wr, 0); // flags
     yr_wr_u32(&wr, exp_s);
     yr_wr_bytes(&wr, tag, 16);
-    nonce = yr_wr_room(&wr, YR_NONCE_LEN);
-    yr_random(rng, nonce, YR_NONCE_LEN);
+    yr_wr_bytes(&wr, nonce, YR_NONCE_LEN);
     plain = wr.at;
     yr_wr_u8(&wr, (uint8_t)kind);
     yr_wr_bytes(&wr, body, body_len);
@@ -117,4 +128,14 @@ uint32_t yr_envelope_exp(uint64_t now_s)
                           YR_ENVELOPE_DAYS * YR_DAY_S;
 
     return (uint32_t)(last - last % YR_ENVELOPE_STEP_S);
+}
+
+uint32_t yr_envelope_exp_until(uint64_t now_s, uint64_t until_s)
+{
+    const uint64_t latest = yr_envelope_exp(now_s);
+    const uint64_t rest = until_s % YR_ENVELOPE_STEP_S;
+
+    if (until_s == 0 || until_s >= latest)
+        return (uint32_t)latest;
+    return (uint32_t)(rest == 0 ? until_s : until_s - rest + YR_ENVELOPE_STEP_S);
 }

@@ -29,6 +29,14 @@ YR_MUST_USE enum yr_err yr_envelope_seal(uint8_t *out, size_t cap, size_t *out_l
                                          const void *body, size_t body_len,
                                          const struct yr_rng *rng);
 
+/** The same with this nonce (YR_NONCE_LEN bytes): what is alike comes out alike, byte by byte.  The
+ *  nonce is random and serves for this one body and expiry. */
+YR_MUST_USE enum yr_err yr_envelope_seal_again(uint8_t *out, size_t cap, size_t *out_len,
+                                               const uint8_t env_key[32], const uint8_t tag[16],
+                                               uint32_t exp_s, enum yr_envelope_kind kind,
+                                               const void *body, size_t body_len,
+                                               const uint8_t nonce[YR_NONCE_LEN]);
+
 /** Check the form and read what is in the clear, as a relay does; each out pointer may be NULL.
  *  Total.  Errors: YR_EPROTO; YR_EVERSION: a version or flags of later times. */
 YR_MUST_USE enum yr_err yr_envelope_peek(const void *src, size_t len, uint32_t *exp_s,
@@ -49,5 +57,7 @@ void yr_envelope_id(uint8_t eid[YR_HASH16], const void *src, size_t len);
 /** The expiry of an envelope sealed at `now_s` (unix): the last multiple of YR_ENVELOPE_STEP_S
  * within YR_ENVELOPE_DAYS. */
 uint32_t yr_envelope_exp(uint64_t now_s);
+/** ... that is of no use after until_s (0: for ever): rounded up, and never later than that. */
+uint32_t yr_envelope_exp_until(uint64_t now_s, uint64_t until_s);
 
 #endif

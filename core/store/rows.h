@@ -64,7 +64,8 @@
     X(ROOMSEAL, "roomseal", SHRED, "- -> room id: our keys for epoch secrets")                  \
     X(MAILTAG, "mailtag", MAIN, "friend id -> day u32be: tags of envelopes to keep")            \
     X(MAIL, "mail", MAIN, "friend id -> order u64be, eid 16: an envelope kept")                 \
-    X(SEEN, "seen", MAIN, "which u8 -> place u16be: an envelope that came, or was given out")
+    X(SEEN, "seen", MAIN, "which u8 -> place u16be: an envelope that came, or was given out")   \
+    X(POSTED, "posted", SHRED, "friend id -> order u64be: an envelope others keep for it")
 
 enum yr_table {
 #define X(name, text, db, meaning) YR_TABLE_##name,

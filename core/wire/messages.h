@@ -27,6 +27,7 @@
     X(MBX_LIST, 0x35, CHAT, "n x eid 16: the sender keeps these, oldest first")                \
     X(MBX_GET, 0x36, CHAT, "n x eid 16: send these")                                           \
     X(MBX_ASK, 0x37, CHAT, "n x eid 16: are these still kept?  Answered by ENV_ACK")           \
+    X(ENV_FWD, 0x38, CHAT, "hop 16 | envelope: leave it with this friend of the receiver")     \
     X(ROOM_TAGS, 0x40, ROOMS, "nonce 16 | n x tag 16: the sender's rooms, and padding")        \
     X(ROOM_OPEN, 0x41, ROOMS, "tag 16 | route u16 | mid 16 | sig 64: the sender is a member")  \
     X(ROOM_HAVE, 0x42, ROOMS, "route u16 | flags u8 | count u64 | digest 32: of all chains")   \

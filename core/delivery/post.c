@@ -1,0 +1,807 @@
+/* What is left with friends while the one it is for is away.  docs/protocol.md "Mail" (B.6).
+ *
+ *     sealed --a holder may be asked--> post made, stored --durable--> asked --CUSTODY--> kept
+ *                                        ^                       |--FULL, NO_TAG--> refused
+ *                                        '--nobody keeps it any more: a new envelope, another
+ * day--'
+ *
+ * A holder answers for itself: what it says is kept beside the post, and what that is worth ends
+ * when its link has been away for long.  Only the friend's own receipt ends a letter. */
+#include "core/delivery/delivery_state.h"
+
+#define NOBODY YR_FRIENDS_MAX
+
+yr_ms yr_age_ms_of(const struct yr_delivery *d, struct yr_now now)
+{
+    return YR_MAX(yr_age_ms(d->age, now), (yr_ms)0);
+}
+
+uint64_t yr_age_s(const struct yr_delivery *d, struct yr_now now)
+{
+    return (uint64_t)yr_age_ms_of(d, now) / 1000;
+}
+
+static bool has(const uint8_t *set, unsigned slot)
+{
+    return (set[slot / 8] >> slot % 8 & 1) != 0;
+}
+
+static void put(uint8_t *set, unsigned slot, bool on)
+{
+    const uint8_t bit = (uint8_t)(1U << slot % 8);
+
+    set[slot / 8] = (uint8_t)(on ? set[slot / 8] | bit : set[slot / 8] & ~bit);
+}
+
+void yr_posts_look(struct yr_delivery *d, struct yr_box *b, yr_us at_us)
+{
+    b->post_us = YR_MIN(b->post_us, at_us);
+    d->due_us = YR_MIN(d->due_us, at_us);
+}
+
+static void look_at_all(struct yr_delivery *d)
+{
+    for (unsigned slot = 0; slot < YR_FRIENDS_MAX; slot++)
+        if (d->boxes[slot] != NULL && !d->boxes[slot]->up && d->boxes[slot]->queued > 0)
+            yr_posts_look(d, d->boxes[slot], 0);
+}
+
+/* ---- posts and their ids ---- */
+
+// Ids are hashes of what we made: nobody chooses where they go.
+static uint64_t key_of(const uint8_t eid[YR_HASH16])
+{
+    struct yr_rd rd = yr_rd_init(eid, 8);
+    const uint64_t key = yr_rd_u64(&rd);
+
+    return key != 0 ? key : 1;
+}
+
+static struct yr_post *find_post(const struct yr_delivery *d, const uint8_t eid[YR_HASH16])
+{
+    struct yr_post *post = yr_map_get(&d->posts, key_of(eid));
+
+    return post != NULL && memcmp(post->eid, eid, YR_HASH16) == 0 ? post : NULL;
+}
+
+static void unlist(struct yr_delivery *d, const struct yr_post *post)
+{
+    if (yr_map_get(&d->posts, key_of(post->eid)) == post)
+        yr_map_del(&d->posts, key_of(post->eid));
+}
+
+void yr_post_free(struct yr_delivery *d, struct yr_letter *l)
+{
+    if (l->post == NULL)
+        return;
+    unlist(d, l->post);
+    yr_free(d->mem, l->post); // who was asked will say so all the same: d->out still counts it
+    l->post = NULL;
+}
+
+void yr_post_del(struct yr_delivery *d, const struct yr_box *b, struct yr_letter *l)
+{
+    uint8_t key[8];
+
+    if (l->post == NULL)
+        return;
+    yr_letter_key(key, l->order);
+    yr_rows_del(d->rows, YR_TABLE_POSTED, b->id, 32, key, sizeof key);
+    yr_post_free(d, l);
+}
+
+enum yr_err yr_post_enter(struct yr_delivery *d, unsigned slot, struct yr_letter *l,
+                          const struct yr_post *read)
+{
+    struct yr_post *post = yr_alloc(d->mem, YR_MEM_CHAT, sizeof *post);
+
+    if (post == NULL || yr_map_put(&d->posts, key_of(read->eid), post) != YR_OK) {
+        yr_free(d->mem, post);
+        return YR_ENOMEM;
+    }
+    *post = *read;
+    post->slot = slot;
+    l->post = post;
+    return YR_OK;
+}
+
+bool yr_post_envelope(struct yr_delivery *d, struct yr_box *b, const struct yr_letter *l,
+                      size_t *len)
+{
+    const struct yr_post *post = l->post;
+
+    return yr_days_use(b, &b->out_keys, b->out_dir, post->day) &&
+           yr_envelope_seal_again(d->envelope, sizeof d->envelope, len, b->out_keys.env,
+                                  b->out_keys.tag, post->exp_s, (enum yr_envelope_kind)l->sealed[0],
+                                  l->sealed + 1, l->sealed_len - 1, post->nonce) == YR_OK;
+}
+
+/* ---- what holders are worth ---- */
+
+static bool linked(const struct yr_delivery *d, unsigned slot)
+{
+    return slot < YR_FRIENDS_MAX && d->boxes[slot] != NULL && d->boxes[slot]->up;
+}
+
+// Age at which this holder's custody is worth nothing any more, unless we hear of it.
+static uint64_t silent_s(const struct yr_delivery *d, const struct yr_hold *hold)
+{
+    uint64_t seen_s = hold->since_s;
+
+    if (hold->slot < YR_FRIENDS_MAX && !hold->handed)
+        seen_s = YR_MAX(seen_s, d->down_s[hold->slot]);
+    return seen_s + YR_POST_SILENT_S;
+}
+
+static bool is_live(const struct yr_delivery *d, const struct yr_post *post,
+                    const struct yr_hold *hold, uint64_t now_s)
+{
+    return hold->status == YR_HELD_CUSTODY &&
+           now_s < post->made_s + (uint64_t)YR_ENVELOPE_DAYS * YR_DAY_S &&
+           ((!hold->handed && linked(d, hold->slot)) || now_s < silent_s(d, hold));
+}
+
+static bool is_fresh(const struct yr_hold *hold, uint64_t now_s)
+{
+    return hold->status == YR_HELD_ASKED && now_s < hold->since_s + YR_POST_ANSWER_S;
+}
+
+static bool is_holder(const struct yr_delivery *d, const struct yr_hold *hold, unsigned slot)
+{
+    return memcmp(hold->holder, d->boxes[slot]->id, sizeof hold->holder) == 0;
+}
+
+static void remove_hold(struct yr_post *post, struct yr_hold *hold)
+{
+    const size_t at = (size_t)(hold - post->holds);
+
+    memmove(hold, hold + 1, (post->count - at - 1) * sizeof *hold);
+    post->count--;
+}
+
+/* ---- one look at what a friend is to get ---- */
+
+struct look {
+    struct yr_now now;
+    uint64_t now_s; // of the age
+    yr_ms now_ms;
+    unsigned slot;
+    struct yr_holder holders[YR_POST_HOLDERS_SEEN];
+    size_t count;
+    yr_us next_us;
+};
+
+static void look_again(struct look *k, yr_us at_us)
+{
+    k->next_us = YR_MIN(k->next_us, YR_MAX(at_us, k->now.mono_us + YR_MS));
+}
+
+static void look_at_age(struct look *k, uint64_t at_s)
+{
+    if (at_s > k->now_s)
+        look_again(k, k->now.mono_us + (at_s - k->now_s) * YR_S);
+}
+
+static bool may_ask(const struct yr_delivery *d, const struct yr_box *b, const struct yr_holder *h)
+{
+    return linked(d, h->via) && d->boxes[h->slot] != NULL && d->out[h->via] < YR_POST_OUT_MAX &&
+           !has(b->trying, h->slot);
+}
+
+// Those who can be asked for this friend now stay in k->holders.
+static void choose(struct yr_delivery *d, const struct yr_box *b, struct look *k)
+{
+    size_t kept = 0;
+
+    k->count = d->ops.holders != NULL
+                   ? d->ops.holders(d->ops.ctx, k->slot, k->holders, YR_POST_HOLDERS_SEEN)
+                   : 0;
+    for (size_t i = 0; i < k->count; i++) {
+        const struct yr_holder h = k->holders[i];
+        const yr_us wary_us = b->wary != NULL ? b->wary[h.slot] : 0;
+        if (wary_us > k->now.mono_us)
+            look_again(k, wary_us);
+        else if (may_ask(d, b, &h)) // else its answer will have us look
+            k->holders[kept++] = h;
+    }
+    k->count = kept;
+}
+
+// Receipts wait so that the moment in which they come says little of when the text came.
+static yr_ms due_ms(const struct yr_letter *l)
+{
+    const unsigned spread_s = YR_POST_RECEIPT_S_MAX - YR_POST_RECEIPT_S_MIN;
+    const unsigned dice = (unsigned)l->id[8] << 8 | l->id[9];
+
+    if (l->type == 0)
+        return (yr_ms)l->made_ms + YR_POST_PATIENCE_MS;
+    return (yr_ms)l->made_ms + YR_POST_RECEIPT_S_MIN * 1000 + dice % (spread_s * 1000);
+}
+
+static bool is_over(const struct yr_letter *l, struct yr_now now)
+{
+    const uint64_t now_s = (uint64_t)YR_MAX(now.wall_ms, (yr_ms)0) / 1000;
+
+    return l->expires_s != 0 && now_s > l->expires_s;
+}
+
+static bool seal_due(struct yr_delivery *d, struct yr_box *b, struct look *k)
+{
+    for (size_t i = 0; i < b->count; i++) {
+        struct yr_letter *l = yr_box_at(b, i);
+        if (l->sealed != NULL || is_over(l, k->now))
+            continue;
+        // Made later than now: the age went back in a crash.
+        if (due_ms(l) > k->now_ms && (yr_ms)l->made_ms <= k->now_ms)
+            look_again(k, k->now.mono_us + (yr_us)(due_ms(l) - k->now_ms) * YR_MS);
+        else if (yr_letter_seal(d, b, l) != YR_OK)
+            return false; // no session, or no memory: when something comes of it
+    }
+    return true;
+}
+
+struct tally {
+    size_t live, asked;
+    uint64_t taken_s; // until then it counts as taken; 0: it does not
+};
+
+static struct tally count_holds(const struct yr_delivery *d, const struct yr_letter *l,
+                                uint64_t now_s)
+{
+    struct tally t = {0, 0, 0};
+
+    for (size_t i = 0; i < l->post->count; i++) {
+        const struct yr_hold *hold = &l->post->holds[i];
+        t.live += is_live(d, l->post, hold, now_s);
+        t.asked += is_fresh(hold, now_s);
+        if (hold->status == YR_HELD_TAKEN) // a receipt that may have come is not sent twice
+            t.taken_s =
+                l->type != 0 ? UINT64_MAX : YR_MAX(t.taken_s, hold->since_s + YR_POST_AGAIN_S);
+    }
+    if (t.taken_s <= now_s)
+        t.taken_s = 0;
+    return t;
+}
+
+// A new envelope for a letter; nobody has it yet.
+static enum yr_err renew(struct yr_delivery *d, struct yr_box *b, const struct look *k,
+                         struct yr_letter *l)
+{
+    const uint64_t wall_s = (uint64_t)YR_MAX(k->now.wall_ms, (yr_ms)0) / 1000;
+    const uint32_t day = yr_days_take(d, b, k->now);
+    struct yr_post post = {.order = l->order, .made_s = k->now_s, .day = day};
+    size_t len;
+
+    yr_random(d->rng, post.nonce, sizeof post.nonce);
+    post.exp_s = yr_envelope_exp_until(wall_s, l->expires_s);
+    yr_post_free(d, l);
+    l->post = &post;
+    if (!yr_post_envelope(d, b, l, &len)) {
+        l->post = NULL;
+        return YR_ENOENT;
+    }
+    l->post = NULL;
+    yr_envelope_id(post.eid, d->envelope, len);
+    post.token = yr_rows_pending(d->rows);
+    yr_post_put(d, b, &post);
+    post.token = yr_rows_pending(d->rows);
+    return yr_post_enter(d, k->slot, l, &post);
+}
+
+// Nobody has it, and where it was left before it may not be left again in the same envelope.
+static bool must_renew(const struct yr_delivery *d, const struct yr_box *b, const struct look *k,
+                       const struct yr_letter *l)
+{
+    const struct tally t = count_holds(d, l, k->now_s);
+
+    return t.live == 0 && t.asked == 0 && t.taken_s == 0 &&
+           (l->post->day != yr_days_send(b, k->now) ||
+            k->now_s >= l->post->made_s + (uint64_t)YR_POST_DAYS * YR_DAY_S);
+}
+
+static void make_posts(struct yr_delivery *d, struct yr_box *b, struct look *k)
+{
+    for (size_t i = 0; i < b->count; i++) {
+        struct yr_letter *l = yr_box_at(b, i);
+        if (l->sealed == NULL || is_over(l, k->now) || (l->post != NULL && !must_renew(d, b, k, l)))
+            continue;
+        d->counters[YR_ENV_N_RENEWED] += l->post != NULL;
+        if (renew(d, b, k, l) != YR_OK)
+            return;
+    }
+}
+
+/* ---- leaving it with somebody ---- */
+
+static struct yr_hold *hold_of(const struct yr_delivery *d, struct yr_post *post, unsigned slot)
+{
+    for (size_t i = 0; i < post->count; i++)
+        if (is_holder(d, &post->holds[i], slot))
+            return &post->holds[i];
+    return NULL;
+}
+
+// How little is lost when this one is forgotten; 0: it may not be.
+static unsigned spare(const struct yr_delivery *d, const struct yr_post *post,
+                      const struct yr_hold *hold, uint64_t now_s)
+{
+    switch (hold->status) {
+    case YR_HELD_REFUSED: return 5;
+    case YR_HELD_GONE: return 4;
+    case YR_HELD_TAKEN: return 3;
+    case YR_HELD_ASKED: return is_fresh(hold, now_s) ? 0 : 2;
+    case YR_HELD_CUSTODY: return is_live(d, post, hold, now_s) ? 0 : 1;
+    }
+    return 0;
+}
+
+static struct yr_hold *room_for(const struct yr_delivery *d, struct yr_post *post, uint64_t now_s)
+{
+    struct yr_hold *best = NULL;
+
+    if (post->count < YR_MAIL_HOLDERS_MAX)
+        return &post->holds[post->count++];
+    for (size_t i = 0; i < post->count; i++) {
+        struct yr_hold *hold = &post->holds[i];
+        const unsigned worth = spare(d, post, hold, now_s);
+        if (worth > 0 && (best == NULL || worth > spare(d, post, best, now_s)))
+            best = hold;
+    }
+    return best;
+}
+
+// Is there a question about this post on its way to him?  His answer says only which envelope.
+static bool waits(const struct yr_post *post, unsigned via)
+{
+    for (size_t i = 0; i < post->count; i++)
+        if (post->holds[i].via == via)
+            return true;
+    return false;
+}
+
+static enum yr_err send_post(struct yr_delivery *d, const struct yr_holder *h, size_t len)
+{
+    uint8_t *body = d->handed;
+
+    if (h->via == h->slot)
+        return d->ops.frame(d->ops.ctx, h->via, YR_FRAME_ENV_PUT, d->envelope, len);
+    yr_hash16(body, d->boxes[h->slot]->id, 32);
+    memcpy(body + YR_HASH16, d->envelope, len);
+    return d->ops.frame(d->ops.ctx, h->via, YR_FRAME_ENV_FWD, body, YR_HASH16 + len);
+}
+
+// Errors: of the frame; YR_EEXIST: not this one.
+static enum yr_err ask_holder(struct yr_delivery *d, struct yr_box *b, struct look *k,
+                              struct yr_letter *l, const struct yr_holder *h)
+{
+    struct yr_hold *hold = hold_of(d, l->post, h->slot);
+    enum yr_err err;
+    size_t len;
+
+    if ((hold != NULL && hold->status != YR_HELD_REFUSED) || waits(l->post, h->via))
+        return YR_EEXIST;
+    if (!yr_post_envelope(d, b, l, &len))
+        return YR_EEXIST; // its day is over: when nobody has it, it is made anew
+    if ((err = send_post(d, h, len)) != YR_OK)
+        return err;
+    if (hold == NULL && (hold = room_for(d, l->post, k->now_s)) == NULL)
+        return YR_EEXIST;
+    memset(hold, 0, sizeof *hold);
+    memcpy(hold->holder, d->boxes[h->slot]->id, sizeof hold->holder);
+    hold->slot = h->slot;
+    hold->via = h->via;
+    hold->handed = h->via != h->slot;
+    hold->named = h->named;
+    hold->since_s = k->now_s;
+    d->out[h->via]++;
+    put(b->trying, h->slot, !has(b->proven, h->slot));
+    d->counters[YR_ENV_N_POSTED]++;
+    look_at_age(k, k->now_s + YR_POST_ANSWER_S);
+    return YR_OK;
+}
+
+static void leave_letter(struct yr_delivery *d, struct yr_box *b, struct look *k,
+                         struct yr_letter *l)
+{
+    struct tally t = count_holds(d, l, k->now_s);
+
+    if (t.taken_s != 0) {
+        if (t.taken_s != UINT64_MAX)
+            look_at_age(k, t.taken_s);
+        return;
+    }
+    for (size_t i = 0; i < k->count && t.live + t.asked < YR_MAIL_HOLDERS_MAX; i++) {
+        struct yr_holder *h = &k->holders[i];
+        enum yr_err err;
+        if (!may_ask(d, b, h))
+            continue;
+        err = ask_holder(d, b, k, l, h);
+        if (err == YR_OK)
+            t.asked++;
+        else if (err != YR_EEXIST)
+            h->via = NOBODY; // its link takes no more now
+    }
+    for (size_t i = 0; i < l->post->count; i++)
+        if (is_live(d, l->post, &l->post->holds[i], k->now_s))
+            look_at_age(k, silent_s(d, &l->post->holds[i]));
+}
+
+static void leave_all(struct yr_delivery *d, struct yr_box *b, struct look *k)
+{
+    for (size_t i = 0; i < b->count; i++) {
+        struct yr_letter *l = yr_box_at(b, i);
+        const uint64_t token = l->post != NULL ? YR_MAX(l->token, l->post->token) : 0;
+        if (l->post == NULL || is_over(l, k->now))
+            continue;
+        if (YR_MAX(token, b->day_token) > d->durable)
+            b->post_token = YR_MAX(token, b->day_token);
+        else
+            leave_letter(d, b, k, l);
+    }
+}
+
+static void look_at_box(struct yr_delivery *d, struct yr_box *b, unsigned slot)
+{
+    struct look k = {.now = d->now,
+                     .now_s = yr_age_s(d, d->now),
+                     .now_ms = yr_age_ms_of(d, d->now),
+                     .slot = slot,
+                     .next_us = YR_NEVER};
+
+    b->post_us = YR_NEVER;
+    if (b->up || b->queued == 0)
+        return;
+    if (b->lost_us == 0) // nobody has had time yet to see whether it is there
+        b->lost_us = d->now.mono_us + YR_POST_PATIENCE_MS * YR_MS;
+    choose(d, b, &k);
+    if (k.count > 0 && b->lost_us > d->now.mono_us) {
+        look_again(&k, b->lost_us);
+    } else if (k.count > 0 && yr_letters_fill(d, b) == YR_OK) {
+        (void)seal_due(d, b, &k);
+        make_posts(d, b, &k);
+        leave_all(d, b, &k);
+    }
+    yr_posts_look(d, b, k.next_us);
+}
+
+/* ---- what they still have ---- */
+
+// Ask over this link for what should be there; more of it when this has been answered.
+static void ask_over(struct yr_delivery *d, unsigned slot)
+{
+    uint8_t body[YR_POST_OUT_MAX * YR_HASH16];
+    struct yr_hold *asked[YR_POST_OUT_MAX];
+    struct yr_wr wr = yr_wr_init(body, sizeof body);
+    size_t n = 0;
+
+    d->asks[slot] = false;
+    for (unsigned at = 0; at < YR_FRIENDS_MAX; at++) {
+        struct yr_box *b = d->boxes[at];
+        for (size_t i = 0; b != NULL && i < b->count; i++) {
+            struct yr_post *post = yr_box_at(b, i)->post;
+            struct yr_hold *hold = post != NULL ? hold_of(d, post, slot) : NULL;
+            if (hold == NULL || !hold->ask || waits(post, slot))
+                continue;
+            if (d->out[slot] + n >= YR_POST_OUT_MAX) {
+                d->asks[slot] = true;
+                break;
+            }
+            asked[n++] = hold;
+            yr_wr_bytes(&wr, post->eid, YR_HASH16);
+        }
+    }
+    if (n == 0 || d->ops.frame(d->ops.ctx, slot, YR_FRAME_MBX_ASK, body, yr_wr_len(&wr)) != YR_OK)
+        return; // when there is room
+    for (size_t i = 0; i < n; i++) {
+        asked[i]->ask = false;
+        asked[i]->via = slot;
+    }
+    d->out[slot] += (unsigned)n;
+}
+
+static bool asks_wait(const struct yr_delivery *d, unsigned slot)
+{
+    return d->asks[slot] && d->out[slot] < YR_POST_OUT_MAX && linked(d, slot);
+}
+
+void yr_delivery_tick(struct yr_delivery *d, struct yr_now now)
+{
+    d->now = now;
+    if (now.mono_us < d->due_us)
+        return;
+    d->due_us = YR_NEVER;
+    for (unsigned slot = 0; slot < YR_FRIENDS_MAX; slot++) {
+        struct yr_box *b = d->boxes[slot];
+        if (asks_wait(d, slot))
+            ask_over(d, slot);
+        if (b != NULL && now.mono_us >= b->post_us)
+            look_at_box(d, b, slot);
+        else if (b != NULL)
+            d->due_us = YR_MIN(d->due_us, b->post_us);
+    }
+}
+
+yr_us yr_delivery_deadline(const struct yr_delivery *d)
+{
+    return d->due_us;
+}
+
+void yr_delivery_holders(struct yr_delivery *d, unsigned slot)
+{
+    if (yr_box_of(d, slot) != NULL)
+        yr_posts_look(d, d->boxes[slot], 0);
+}
+
+/* ---- what happens ---- */
+
+void yr_posts_wait(struct yr_delivery *d, struct yr_box *b, const struct yr_stored *s)
+{
+    const struct yr_letter like = {.type = s->type, .made_ms = s->made_ms};
+    struct yr_letter l = like;
+
+    memcpy(l.id, s->id, YR_MSG_ID_LEN);
+    yr_posts_look(d, b, d->now.mono_us + (yr_us)(due_ms(&l) - (yr_ms)l.made_ms) * YR_MS);
+}
+
+// Nothing that was asked over this link is answered over the next one.
+static void forget_questions(struct yr_delivery *d, unsigned slot)
+{
+    for (unsigned at = 0; at < YR_FRIENDS_MAX; at++) {
+        struct yr_box *b = d->boxes[at];
+        if (b == NULL)
+            continue;
+        put(b->trying, slot, false);
+        put(b->proven, slot, false);
+        for (size_t i = 0; i < b->count; i++) {
+            struct yr_post *post = yr_box_at(b, i)->post;
+            for (size_t k = post != NULL ? post->count : 0; k-- > 0;) {
+                struct yr_hold *hold = &post->holds[k];
+                if (hold->via != slot)
+                    continue;
+                hold->via = NOBODY;
+                if (hold->status == YR_HELD_ASKED)
+                    remove_hold(post, hold);
+                yr_posts_look(d, b, 0);
+            }
+        }
+    }
+    d->out[slot] = 0;
+    d->asks[slot] = false;
+}
+
+void yr_posts_up(struct yr_delivery *d, struct yr_now now, unsigned slot)
+{
+    d->now = now;
+    forget_questions(d, slot);
+    for (unsigned at = 0; at < YR_FRIENDS_MAX; at++) {
+        struct yr_box *b = d->boxes[at];
+        for (size_t i = 0; b != NULL && i < b->count; i++) {
+            struct yr_post *post = yr_box_at(b, i)->post;
+            struct yr_hold *hold = post != NULL ? hold_of(d, post, slot) : NULL;
+            if (hold == NULL)
+                continue;
+            hold->slot = slot;
+            hold->ask = hold->status == YR_HELD_CUSTODY && !hold->handed;
+            d->asks[slot] |= hold->ask;
+        }
+    }
+    if (d->asks[slot])
+        d->due_us = 0;
+    look_at_all(d);
+}
+
+void yr_posts_down(struct yr_delivery *d, struct yr_now now, unsigned slot)
+{
+    struct yr_box *b = d->boxes[slot];
+
+    d->now = now;
+    forget_questions(d, slot);
+    d->down_s[slot] = yr_age_s(d, now);
+    b->lost_us = now.mono_us + YR_POST_PATIENCE_MS * YR_MS;
+    if (b->queued > 0)
+        yr_posts_look(d, b, b->lost_us);
+}
+
+void yr_posts_forget(struct yr_delivery *d, unsigned slot)
+{
+    forget_questions(d, slot);
+    d->down_s[slot] = 0;
+    for (unsigned at = 0; at < YR_FRIENDS_MAX; at++) {
+        struct yr_box *b = d->boxes[at];
+        if (b == NULL || at == slot)
+            continue;
+        if (b->wary != NULL)
+            b->wary[slot] = 0;
+        for (size_t i = 0; i < b->count; i++) {
+            struct yr_post *post = yr_box_at(b, i)->post;
+            struct yr_hold *hold = post != NULL ? hold_of(d, post, slot) : NULL;
+            if (hold == NULL)
+                continue;
+            remove_hold(post, hold);
+            yr_post_put(d, b, post);
+            yr_posts_look(d, b, 0);
+        }
+    }
+}
+
+void yr_posts_release(struct yr_delivery *d)
+{
+    for (unsigned slot = 0; slot < YR_FRIENDS_MAX; slot++) {
+        struct yr_box *b = d->boxes[slot];
+        if (b == NULL || b->post_token == 0 || b->post_token > d->durable)
+            continue;
+        b->post_token = 0;
+        yr_posts_look(d, b, 0);
+    }
+}
+
+void yr_posts_room(struct yr_delivery *d, unsigned slot)
+{
+    if (!linked(d, slot))
+        return;
+    d->asks[slot] = true;
+    d->due_us = 0;
+    look_at_all(d);
+}
+
+/* ---- what holders say ---- */
+
+static void beware(struct yr_delivery *d, struct yr_box *b, unsigned slot, uint64_t wait_s)
+{
+    if (b->wary == NULL)
+        b->wary = yr_alloc(d->mem, YR_MEM_CHAT, YR_FRIENDS_MAX * sizeof *b->wary);
+    if (b->wary != NULL)
+        b->wary[slot] = d->now.mono_us + wait_s * YR_S;
+}
+
+// Is this for him to say?  Who was asked may say anything, who keeps it that he does no more.
+static struct yr_hold *answered(const struct yr_delivery *d, struct yr_post *post, unsigned from,
+                                uint8_t status)
+{
+    for (size_t i = 0; i < post->count; i++) {
+        struct yr_hold *hold = &post->holds[i];
+        if (hold->via == from)
+            return hold;
+        if (!hold->handed && hold->status == YR_HELD_CUSTODY && is_holder(d, hold, from) &&
+            (status == YR_ENV_GONE || status == YR_ENV_DONE))
+            return hold;
+    }
+    return NULL;
+}
+
+static void refused(struct yr_delivery *d, struct yr_box *b, const struct yr_post *post,
+                    struct yr_hold *hold, uint8_t status)
+{
+    d->counters[YR_ENV_N_POST_REFUSED]++;
+    hold->status = YR_HELD_REFUSED;
+    if (hold->slot >= YR_FRIENDS_MAX)
+        return;
+    if (status == YR_ENV_FULL)
+        beware(d, b, hold->slot, YR_POST_FULL_S);
+    else if (post->day == yr_days_send(b, d->now)) // an older day may just be forgotten there
+        beware(d, b, hold->slot, hold->named ? YR_POST_NO_TAG_S : YR_POST_NOBODY_S);
+}
+
+// Take an answer in; true: it is worth a row.
+static bool take_answer(struct yr_delivery *d, struct yr_box *b, struct yr_post *post,
+                        struct yr_hold *hold, uint8_t status)
+{
+    const uint64_t now_s = yr_age_s(d, d->now), told_s = hold->since_s;
+    const bool asked = hold->via != NOBODY;
+    const enum yr_held_status before = hold->status;
+
+    hold->via = NOBODY;
+    hold->since_s = now_s;
+    if (hold->slot < YR_FRIENDS_MAX)
+        put(b->trying, hold->slot, false);
+    switch (status) {
+    case YR_ENV_CUSTODY:
+        if (!asked)
+            break;
+        d->counters[YR_ENV_N_CUSTODY] += before != YR_HELD_CUSTODY;
+        hold->status = YR_HELD_CUSTODY;
+        if (hold->slot < YR_FRIENDS_MAX)
+            put(b->proven, hold->slot, true);
+        return before != YR_HELD_CUSTODY || now_s >= told_s + YR_POST_NOTED_S;
+    case YR_ENV_DONE:
+        d->counters[YR_ENV_N_TAKEN]++;
+        hold->status = YR_HELD_TAKEN;
+        return true;
+    case YR_ENV_GONE:
+        d->counters[YR_ENV_N_GONE]++;
+        hold->status = YR_HELD_GONE;
+        return true;
+    case YR_ENV_FULL:
+    case YR_ENV_NO_TAG:
+    case YR_ENV_REFUSED: refused(d, b, post, hold, status); return true;
+    default: break; // of later times: as if it had not been asked
+    }
+    if (before == YR_HELD_ASKED)
+        hold->status = YR_HELD_REFUSED;
+    return false;
+}
+
+void yr_posts_acked(struct yr_delivery *d, unsigned from, uint8_t status,
+                    const uint8_t eid[YR_HASH16])
+{
+    struct yr_post *post = find_post(d, eid);
+    struct yr_hold *hold = post != NULL ? answered(d, post, from, status) : NULL;
+    struct yr_box *b = post != NULL ? d->boxes[post->slot] : NULL;
+    const bool full = d->out[from] == YR_POST_OUT_MAX;
+    struct yr_letter *l;
+
+    if (d->out[from] > 0 && (hold == NULL || hold->via == from))
+        d->out[from]--;
+    if (full)
+        look_at_all(d);
+    if (d->asks[from])
+        d->due_us = 0;
+    if (hold == NULL)
+        return; // of a letter that has got there meanwhile, or nothing of ours
+    if (take_answer(d, b, post, hold, status))
+        yr_post_put(d, b, post);
+    if (hold->status == YR_HELD_CUSTODY && d->ops.held != NULL &&
+        (l = yr_letter_of(b, post->order)) != NULL)
+        d->ops.held(d->ops.ctx, d->now, post->slot, l->id);
+    if (!b->up)
+        yr_posts_look(d, b, 0);
+}
+
+/* ---- what people want to know ---- */
+
+static struct yr_letter *letter_by_id(struct yr_box *b, const uint8_t id[YR_MSG_ID_LEN])
+{
+    for (size_t i = 0; i < b->count; i++)
+        if (memcmp(yr_box_at(b, i)->id, id, YR_MSG_ID_LEN) == 0)
+            return yr_box_at(b, i);
+    return NULL;
+}
+
+void yr_delivery_held(const struct yr_delivery *d, unsigned slot, const uint8_t id[YR_MSG_ID_LEN],
+                      struct yr_held *out)
+{
+    const uint64_t now_s = yr_age_s(d, d->now);
+    struct yr_box *b = yr_box_of(d, slot);
+    const struct yr_letter *l = b != NULL ? letter_by_id(b, id) : NULL;
+
+    memset(out, 0, sizeof *out);
+    if (l == NULL || l->post == NULL)
+        return;
+    for (size_t i = 0; i < l->post->count; i++) {
+        const struct yr_hold *hold = &l->post->holds[i];
+        memcpy(out->holder[i], hold->holder, sizeof out->holder[i]);
+        out->status[i] = hold->status;
+        out->since_ms[i] =
+            d->now.wall_ms - (now_s > hold->since_s ? (yr_ms)(now_s - hold->since_s) * 1000 : 0);
+        out->kept += is_live(d, l->post, hold, now_s);
+    }
+    out->count = (unsigned)l->post->count;
+    if (out->kept > 0)
+        out->until_ms = (yr_ms)l->post->exp_s * 1000;
+}
+
+void yr_delivery_held_all(const struct yr_delivery *d, unsigned slot, size_t *letters,
+                          unsigned *holders)
+{
+    const uint64_t now_s = yr_age_s(d, d->now);
+    struct yr_box *b = yr_box_of(d, slot);
+    uint8_t seen[64][16];
+
+    *letters = 0;
+    *holders = 0;
+    for (size_t i = 0; b != NULL && i < b->count; i++) {
+        const struct yr_post *post = yr_box_at(b, i)->post;
+        bool kept = false;
+        for (size_t k = 0; post != NULL && k < post->count; k++) {
+            size_t at = 0;
+            if (!is_live(d, post, &post->holds[k], now_s))
+                continue;
+            kept = true;
+            while (at < *holders && memcmp(seen[at], post->holds[k].holder, 16) != 0)
+                at++;
+            if (at == *holders && at < YR_COUNT(seen))
+                memcpy(seen[(*holders)++], post->holds[k].holder, 16);
+        }
+        *letters += kept;
+    }
+}
