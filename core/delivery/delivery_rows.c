@@ -65,6 +65,17 @@ enum yr_err yr_letter_get(struct yr_delivery *d, const struct yr_box *b, uint64_
     return err == YR_OK ? read_letter(d->row, len, out) : err;
 }
 
+enum yr_err yr_delivery_letter_plain(const uint8_t *row, size_t *len)
+{
+    const struct yr_row at = {.suffix_len = 8, .value_len = *len};
+    struct yr_stored letter;
+    enum yr_err err = read_letter(&at, row, &letter);
+
+    if (err == YR_OK)
+        *len -= letter.sealed_len;
+    return err;
+}
+
 enum yr_err yr_letter_next(struct yr_delivery *d, const struct yr_box *b, uint64_t order,
                            struct yr_stored *out)
 {
@@ -196,6 +207,34 @@ static enum yr_err decode_timekey(struct yr_box *b, const uint8_t *row, size_t l
     if (!yr_rd_done(&rd) || yr_timekey_decode(&b->timekey, key, YR_TIMEKEY_ROW_LEN) != YR_OK)
         return YR_ECORRUPT;
     return YR_OK;
+}
+
+enum yr_err yr_delivery_days_restored(uint8_t *row, size_t len, uint32_t today)
+{
+    struct yr_box b;
+    struct yr_wr wr = yr_wr_init(row, len);
+    enum yr_err err = YR_EPROTO;
+
+    memset(&b, 0, sizeof b);
+    if (len != TIMEKEY_LEN || decode_timekey(&b, row, len) != YR_OK)
+        goto out;
+    // The friend does not write on days long past any more, nor can days be found out of reach.
+    while (today > YR_TIMEKEY_STEP && b.timekey.day < today - YR_TIMEKEY_STEP &&
+           today - b.timekey.day > YR_TIMEKEY_REACH / 2 &&
+           yr_timekey_advance(&b.timekey, YR_MIN(today - YR_TIMEKEY_STEP,
+                                                 b.timekey.day + YR_TIMEKEY_REACH)) == YR_OK)
+        ;
+    b.sent_day = YR_MAX(b.sent_day, YR_MIN(today, b.timekey.day + YR_TIMEKEY_REACH));
+    b.acked_day = YR_MAX(b.acked_day, b.sent_day);
+    yr_timekey_encode(yr_wr_room(&wr, YR_TIMEKEY_ROW_LEN), &b.timekey);
+    yr_wr_u32(&wr, b.sent_day);
+    yr_wr_u32(&wr, b.acked_day);
+    yr_wr_u32(&wr, b.heard_day);
+    YR_ASSERT(yr_wr_ok(&wr));
+    err = YR_OK;
+out:
+    yr_wipe(&b, sizeof b);
+    return err;
 }
 
 void yr_box_put_prekeys(struct yr_delivery *d, const struct yr_box *b)

@@ -39,6 +39,7 @@ void yr_node_free(struct yr_node *n)
     yr_rows_free(n->rows);
     yr_free_secret(n->mem, n->meet);
     yr_free_secret(n->mem, n->renew);
+    yr_restore_free(n);
     yr_free_secret(n->mem, n->scratch);
     yr_free_secret(n->mem, n);
 }
@@ -131,6 +132,7 @@ void yr_node_unload(struct yr_node *n)
     yr_circuit_forget(n);
     yr_meet_reset(n);
     yr_renew_reset(n);
+    yr_restore_free(n); // what came of it may not be durable
     yr_rooms_reset(n->rooms);
     yr_contacts_reset(n->contacts);
     yr_delivery_reset(n->delivery);

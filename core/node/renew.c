@@ -173,15 +173,13 @@ void yr_renew_stranger(struct yr_node *n, unsigned slot, const struct yr_addr *a
     struct yr_renew_friend *r = of(n, slot);
     bool answer, tell;
 
-    // Each is answered once, or a copy of it, sent from anywhere, would be answered there.
+    // Each counts once, or a copy of it, sent from anywhere, would be answered there.
     if (memcmp(clock->bytes, r->heard_clock, sizeof r->heard_clock) <= 0)
-        return;
-    answer = r->has_cert && minute(n, &r->answered_us); // an old copy, perhaps
-    tell = minute(n, &r->told_us);                      // or we are one, or unknown
-    if (!answer && !tell)
         return;
     memcpy(r->heard_clock, clock->bytes, sizeof r->heard_clock);
     store(n, slot);
+    answer = r->has_cert && minute(n, &r->answered_us); // an old copy, perhaps
+    tell = minute(n, &r->told_us);                      // or we are one, or unknown
     if (answer)
         queue(n, slot, addr, r->cert, yr_rows_pending(n->rows));
     if (tell)
@@ -272,11 +270,12 @@ static void tell_newer(struct yr_node *n, unsigned slot, const struct yr_addr *t
 {
     struct yr_renew_friend *r = of(n, slot);
 
-    if (!r->has_cert || ms <= r->heard_ms || ms > UINT64_MAX / 2 || !minute(n, &r->answered_us))
+    if (ms <= r->heard_ms || ms > UINT64_MAX / 2)
         return;
     r->heard_ms = ms;
     store(n, slot);
-    queue(n, slot, to, r->cert, yr_rows_pending(n->rows));
+    if (r->has_cert && minute(n, &r->answered_us))
+        queue(n, slot, to, r->cert, yr_rows_pending(n->rows));
 }
 
 void yr_renew_recv(struct yr_node *n, const struct yr_addr *from, const uint8_t *bytes, size_t len)

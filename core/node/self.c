@@ -1,8 +1,9 @@
 /* core/node/self.c: our identity and profile, and their row. */
 #include "core/node/state.h"
 
-#define ROW_VERSION 1
-#define ROW_KEY     "identity"
+#define ROW_VERSION  1
+#define ROW_KEY      "identity"
+#define ROW_RESTORED "restored" /* ... and not opened since */
 
 void yr_self_store(struct yr_node *n)
 {
@@ -21,38 +22,63 @@ void yr_self_store(struct yr_node *n)
     yr_wipe(row, sizeof row);
 }
 
-enum yr_err yr_self_load(struct yr_node *n)
+enum yr_err yr_self_read(struct yr_rows *rows, struct yr_self_row *out)
 {
-    uint8_t row[1024], root[32], device[32], version;
+    uint8_t row[1024], version;
     struct yr_rd rd;
-    uint32_t gen;
-    yr_ms created_ms;
     size_t len;
-    enum yr_err err;
+    enum yr_err err = yr_rows_get(rows, YR_TABLE_SELF, NULL, 0, ROW_KEY, sizeof ROW_KEY - 1, row,
+                                  sizeof row, &len);
 
-    n->has_identity = false;
-    err = yr_rows_get(n->rows, YR_TABLE_SELF, NULL, 0, ROW_KEY, sizeof ROW_KEY - 1, row, sizeof row,
-                      &len);
     if (err != YR_OK)
-        return err == YR_ENOENT ? YR_OK : err;
+        return err;
     rd = yr_rd_init(row, len);
     version = yr_rd_u8(&rd);
-    yr_rd_copy(&rd, root, 32);
-    yr_rd_copy(&rd, device, 32);
-    gen = yr_rd_u32(&rd);
-    created_ms = (yr_ms)yr_rd_u64(&rd);
-    yr_rd_text16(&rd, n->nick, sizeof n->nick);
-    yr_rd_text16(&rd, n->status, sizeof n->status);
-    if (!yr_rd_done(&rd) || version != ROW_VERSION) {
-        err = YR_ECORRUPT;
-    } else {
-        yr_identity_from(&n->self, root, device, gen, created_ms);
-        n->has_identity = true;
-    }
+    yr_rd_copy(&rd, out->root, 32);
+    yr_rd_copy(&rd, out->device, 32);
+    out->gen = yr_rd_u32(&rd);
+    out->created_ms = (yr_ms)yr_rd_u64(&rd);
+    yr_rd_text16(&rd, out->nick, sizeof out->nick);
+    yr_rd_text16(&rd, out->status, sizeof out->status);
     yr_wipe(row, sizeof row);
-    yr_wipe(root, sizeof root);
-    yr_wipe(device, sizeof device);
-    return err;
+    return yr_rd_done(&rd) && version == ROW_VERSION ? YR_OK : YR_ECORRUPT;
+}
+
+enum yr_err yr_self_load(struct yr_node *n)
+{
+    struct yr_self_row self;
+    enum yr_err err = yr_self_read(n->rows, &self);
+
+    n->has_identity = false;
+    if (err != YR_OK)
+        return err == YR_ENOENT ? YR_OK : err;
+    yr_identity_from(&n->self, self.root, self.device, self.gen, self.created_ms);
+    memcpy(n->nick, self.nick, sizeof n->nick);
+    memcpy(n->status, self.status, sizeof n->status);
+    n->has_identity = true;
+    yr_wipe(&self, sizeof self);
+    return YR_OK;
+}
+
+void yr_self_restored(struct yr_node *n)
+{
+    static const uint8_t one = 1;
+
+    yr_rows_put(n->rows, YR_TABLE_SELF, NULL, 0, ROW_RESTORED, sizeof ROW_RESTORED - 1, &one, 1);
+}
+
+// The first start after a restore: what was written before was written by another copy.
+static enum yr_err after_restore(struct yr_node *n)
+{
+    uint8_t row[8];
+    size_t len;
+    enum yr_err err = yr_rows_get(n->rows, YR_TABLE_SELF, NULL, 0, ROW_RESTORED,
+                                  sizeof ROW_RESTORED - 1, row, sizeof row, &len);
+
+    if (err != YR_OK)
+        return err == YR_ENOENT ? YR_OK : err;
+    yr_rows_del(n->rows, YR_TABLE_SELF, NULL, 0, ROW_RESTORED, sizeof ROW_RESTORED - 1);
+    return yr_rooms_restored(n->rooms, n->now);
 }
 
 // The identity is known: everything that needs it starts.
@@ -75,7 +101,7 @@ enum yr_err yr_self_start(struct yr_node *n)
         return err;
     if ((err = yr_age_load(&n->age, n->rows, n->now)) != YR_OK ||
         (err = yr_friends_load(n)) != YR_OK || (err = yr_delivery_start(n->delivery)) != YR_OK ||
-        (err = yr_rooms_start(n->rooms, n->now)) != YR_OK)
+        (err = yr_rooms_start(n->rooms, n->now)) != YR_OK || (err = after_restore(n)) != YR_OK)
         return err;
     return yr_contacts_start(n->contacts, n->now, &n->self);
 }

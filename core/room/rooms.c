@@ -164,6 +164,17 @@ static enum yr_err restart(struct yr_rooms *rooms, struct yr_room *room)
     return room->epochs != NULL ? yr_epochs_restart(room->epochs) : YR_OK;
 }
 
+enum yr_err yr_rooms_restored(struct yr_rooms *rooms, struct yr_now now)
+{
+    enum yr_err err = YR_OK;
+
+    rooms->now = now;
+    for (size_t i = 0; i < rooms->count && err == YR_OK; i++)
+        if (rooms->list[i]->epochs != NULL)
+            err = restart(rooms, rooms->list[i]);
+    return err;
+}
+
 static enum yr_err act(struct yr_rooms *rooms, struct yr_room *room,
                        const struct yr_room_record *record, const struct yr_room_body *body,
                        const struct yr_room_entry *entry)

@@ -73,6 +73,9 @@ void yr_rooms_free(struct yr_rooms *rooms);
  *  Errors: YR_ECORRUPT; YR_ENOMEM; YR_EIO. */
 YR_MUST_USE enum yr_err yr_rooms_start(struct yr_rooms *rooms, struct yr_now now);
 /** Forget all that is in memory, keys wiped. */
+/** After start: the store is an old copy of ours, and another one has written since.  What we say
+ *  from now on is under new incarnations and keys.  Errors: of the machine. */
+YR_MUST_USE enum yr_err yr_rooms_restored(struct yr_rooms *rooms, struct yr_now now);
 void yr_rooms_reset(struct yr_rooms *rooms);
 
 /* ---- commands (yaari/node.h); the caller has checked texts to be UTF-8 without NUL ---- */

@@ -470,12 +470,10 @@ static enum yr_err start(struct sim *sim, struct sim_node *sn)
     return YR_OK;
 }
 
-unsigned sim_add(struct sim *sim, const char *nick)
+unsigned sim_add_nobody(struct sim *sim)
 {
     const unsigned i = sim->node_count;
     struct sim_node *sn = calloc(1, sizeof *sn);
-    struct yr_cmd cmd = {.kind = YR_CMD_IDENTITY_NEW, .text = nick, .text_len = strlen(nick)};
-    struct yr_self self;
 
     sim_check(sn != NULL && i < SIM_NODES_MAX, "too many nodes");
     sim->nodes[sim->node_count++] = sn;
@@ -494,6 +492,16 @@ unsigned sim_add(struct sim *sim, const char *nick)
     for (size_t k = 0; k < sizeof sn->vk; k++)
         sn->vk[k] = (uint8_t)sim_prf(sim, STREAM_KEY, i, k);
     sim_check(start(sim, sn) == YR_OK, "a node could not start");
+    return i;
+}
+
+unsigned sim_add(struct sim *sim, const char *nick)
+{
+    const unsigned i = sim_add_nobody(sim);
+    struct sim_node *sn = sim->nodes[i];
+    struct yr_cmd cmd = {.kind = YR_CMD_IDENTITY_NEW, .text = nick, .text_len = strlen(nick)};
+    struct yr_self self;
+
     (void)sim_do(sim, i, &cmd);
     yr_node_self(sn->node, &self);
     memcpy(sn->id, self.id, sizeof sn->id);

@@ -50,6 +50,8 @@ uint64_t sim_draw(struct sim *sim, uint64_t entity);
 /** A node with an identity of this nick; its address is 10.0.0.(n+1):7000, or a public one
  *  (sim_opts.open). */
 unsigned sim_add(struct sim *sim, const char *nick);
+/** One without an identity. */
+unsigned sim_add_nobody(struct sim *sim);
 /** What this node does in the DHT: from now on, and whenever it starts. */
 void sim_set_dht(struct sim *sim, unsigned node, enum yr_dht_mode mode);
 /** It knows that this other one is in the DHT, and the key that it has or had when it was up: from
