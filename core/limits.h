@@ -109,7 +109,8 @@
 #define YR_TELLS_MAX        7    /* ... so often: ten minutes */
 #define YR_RENEWALS_OUT     32   /* packets with certificates that wait to leave */
 #define YR_RENEWAL_S        60   /* who is no more, or not known, is told so often */
-#define YR_RENEWAL_CHECK_MS 200  /* between two certificates of a friend that are looked at */
+#define YR_RENEWAL_BURST    4    /* certificates of a friend looked at at once ... */
+#define YR_RENEWAL_CHECK_MS 200  /* ... then one so often */
 #define YR_OFFER_BURST      8    /* offers of a friend acted on at once: of two who both seek ... */
 #define YR_OFFER_S          5    /* ... then one so often: at most 6 rounds to 16 addresses each */
 #define YR_OFFERS_HELD      8    /* signals that wait for their clocks to be durable */

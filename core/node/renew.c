@@ -278,6 +278,19 @@ static void tell_newer(struct yr_node *n, unsigned slot, const struct yr_addr *t
         queue(n, slot, to, r->cert, yr_rows_pending(n->rows));
 }
 
+// Two come together: what we are, and what he is.
+static bool may_check(const struct yr_node *n, struct yr_renew_friend *r)
+{
+    const yr_us each = YR_RENEWAL_CHECK_MS * YR_MS;
+
+    r->checks_us = YR_MIN(r->checks_us + (n->now.mono_us - r->checked_us), YR_RENEWAL_BURST * each);
+    r->checked_us = n->now.mono_us;
+    if (r->checks_us < each)
+        return false;
+    r->checks_us -= each;
+    return true;
+}
+
 void yr_renew_recv(struct yr_node *n, const struct yr_addr *from, const uint8_t *bytes, size_t len)
 {
     const unsigned slot = find(n, bytes, len);
@@ -291,11 +304,10 @@ void yr_renew_recv(struct yr_node *n, const struct yr_addr *from, const uint8_t 
         return;
     }
     r = of(n, slot);
-    if (r->checked_us != 0 && n->now.mono_us < r->checked_us + YR_RENEWAL_CHECK_MS * YR_MS) {
+    if (!may_check(n, r)) {
         n->renew->dropped++;
         return;
     }
-    r->checked_us = YR_MAX(n->now.mono_us, 1);
     n->renew->in++;
     if (yr_cert_open(&cert, renewal.cert) != YR_OK || yr_cert_open(&own, n->cert) != YR_OK)
         return;

@@ -24,8 +24,9 @@ struct yr_renew_friend {
     uint64_t heard_ms;
     uint8_t heard_clock[12];
     /* not kept */
-    yr_us answered_us, told_us, checked_us; /* 0: never */
-    bool due;                               /* to be taken when nothing else is going on: */
+    yr_us answered_us, told_us;  /* 0: never */
+    yr_us checks_us, checked_us; /* token bucket: time saved up, until when */
+    bool due;                    /* to be taken when nothing else is going on: */
     uint8_t next[YR_CERT_LEN];
     struct yr_addr from;
 };
