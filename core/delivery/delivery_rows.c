@@ -67,9 +67,8 @@ enum yr_err yr_letter_get(struct yr_delivery *d, const struct yr_box *b, uint64_
 
 enum yr_err yr_delivery_letter_plain(const uint8_t *row, size_t *len)
 {
-    const struct yr_row at = {.suffix_len = 8, .value_len = *len};
     struct yr_stored letter;
-    enum yr_err err = read_letter(&at, row, &letter);
+    enum yr_err err = read_letter(row, *len, &letter);
 
     if (err == YR_OK)
         *len -= letter.sealed_len;
