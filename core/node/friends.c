@@ -742,7 +742,8 @@ static enum yr_err delivery_reset(void *ctx, struct yr_now now, unsigned slot, u
 const struct yr_delivery_ops yr_friend_delivery_ops = {.frame = delivery_frame,
                                                        .plain = delivery_plain,
                                                        .pair = delivery_pair,
-                                                       .reset = delivery_reset};
+                                                       .reset = delivery_reset,
+                                                       .again = yr_mail_again};
 
 static enum yr_err chat_deliver(void *ctx, const uint8_t conv[YR_ID_LEN],
                                 const uint8_t id[YR_MSG_ID_LEN], const uint8_t *plain, size_t len)
