@@ -132,6 +132,9 @@ static struct cell *begin(struct run *run, uint64_t seed)
     struct cell *c = cell_new(&opts, run->common + run->keepers);
 
     c->sudden = run->sudden;
+    for (unsigned i = CELL_HOLD + run->common; i < c->count; i++)
+        sim_keeper(c->sim, i);
+    cell_run(c, YR_MIN_US); // what is offered has been told
     for (unsigned i = 0; i < c->count; i++)
         cell_habit(c, i, profile_of(run, i, seed));
     cell_run(c, SETTLE_IN);

@@ -450,6 +450,7 @@ static enum yr_err start(struct sim *sim, struct sim_node *sn)
     opts.lan = sim->opts.lan;
     opts.read_receipts = true;
     opts.dht = sn->dht;
+    opts.mail_keeper = sn->keeper;
     err = yr_node_new(&sn->node, &opts);
     sim_check(err == YR_OK, "a node could not be made");
     sn->life++;
@@ -516,6 +517,15 @@ void sim_set_dht(struct sim *sim, unsigned node, enum yr_dht_mode mode)
     if (sn->node == NULL)
         return;
     yr_node_set_dht(sn->node, sim_now(sim, node), mode);
+    drain(sim, sn);
+}
+
+void sim_keeper(struct sim *sim, unsigned node)
+{
+    struct sim_node *sn = sim->nodes[node];
+
+    sn->keeper = true;
+    yr_node_set_mail(sn->node, sim_now(sim, node), true, true, 0);
     drain(sim, sn);
 }
 

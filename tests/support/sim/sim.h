@@ -54,6 +54,8 @@ unsigned sim_add(struct sim *sim, const char *nick);
 unsigned sim_add_nobody(struct sim *sim);
 /** What this node does in the DHT: from now on, and whenever it starts. */
 void sim_set_dht(struct sim *sim, unsigned node, enum yr_dht_mode mode);
+/** It is a keeper of mail: from now on, and whenever it starts. */
+void sim_keeper(struct sim *sim, unsigned node);
 /** It knows that this other one is in the DHT, and the key that it has or had when it was up: from
  *  now on, and whenever it starts.  Up to four. */
 void sim_bootstrap(struct sim *sim, unsigned node, unsigned from);

@@ -64,6 +64,7 @@ struct sim_node {
     struct sim_traffic traffic;
     unsigned moves;
     enum yr_dht_mode dht;
+    bool keeper;
     uint8_t dht_pk[32];                    // as last told
     unsigned boots[BOOTS_MAX], boot_count; // nodes of the DHT that it starts from
     int drop;                              // first byte of packets that are lost; -1: none
