@@ -438,6 +438,8 @@ static void take_keys(struct yr_talk *chat)
         if (chat->connected)
             take_events(chat); // what was sent is shown before the next line is
     }
+    if (!chat->leave)
+        yr_talk_composing(chat);
 }
 
 static void read_keys(struct yr_talk *chat)

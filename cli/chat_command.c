@@ -528,6 +528,9 @@ const struct yr_talk_command yr_talk_commands[] = {
      YR_TALK_NO_WORDS, yr_talk_run_mute},
     {"nick", "NAME", "change the name your friends see", YR_TALK_PEOPLE, YR_TALK_NO_WORDS,
      yr_talk_run_nick},
+    {"away", "[TEXT]", "say that you are away, and why", YR_TALK_PEOPLE, YR_TALK_NO_WORDS,
+     yr_talk_run_away},
+    {"back", "", "you are there again", YR_TALK_PEOPLE, YR_TALK_NO_WORDS, yr_talk_run_back},
 
     {"join", "[R]", "go into a room you are invited to; without R: all rooms", YR_TALK_ROOMS,
      YR_TALK_ROOM_NAMES, yr_talk_run_join},

@@ -75,7 +75,11 @@ struct yr_talk_conv *yr_talk_conv_update(struct yr_talk *chat, const json_t *fri
     struct yr_talk_conv *conv = yr_talk_conv_of(chat, friend);
 
     conv->verified = strcmp(yr_json_str(friend, "trust", ""), "verified") == 0;
-    conv->online = strcmp(yr_json_str(friend, "state", ""), "online") == 0;
+    conv->online = yr_friend_linked(friend);
+    (void)yr_talk_conv_away(conv, friend);
+    conv->typing = strcmp(yr_json_str(friend, "typing", ""), "yes") == 0  ? YR_TALK_TYPING_YES
+                   : strcmp(yr_json_str(friend, "typing", ""), "no") == 0 ? YR_TALK_TYPING_NO
+                                                                          : YR_TALK_TYPING_DEFAULT;
     conv->blocked = yr_json_bool(friend, "blocked", false);
     conv->muted = yr_json_bool(friend, "muted", false);
     conv->friend = true;
@@ -154,6 +158,7 @@ void yr_talk_convs_clear(struct yr_talk *chat)
         free(conv->name);
         free(conv->shown);
         free(conv->draft);
+        free(conv->away_text);
         yr_talk_room_free(conv->room);
         json_decref(conv->recent);
         yr_edit_history_clear(&conv->history);
@@ -228,11 +233,14 @@ void yr_talk_conv_describe(const struct yr_talk_conv *conv, struct yr_buf *out)
         return;
     }
     yr_buf_addf(out, " (%s%s%s%s)",
-                conv->gone     ? "no friend any more"
-                : conv->online ? "online"
-                               : "offline",
+                conv->gone                   ? "no friend any more"
+                : conv->online && conv->away ? "away"
+                : conv->online               ? "online"
+                                             : "offline",
                 conv->verified ? ", verified" : "", conv->blocked ? ", blocked" : "",
                 conv->muted ? ", muted" : "");
+    if (conv->away_text != NULL)
+        yr_buf_addf(out, ": %s", conv->away_text);
 }
 
 const char *yr_talk_conv_self(const struct yr_talk *chat, const struct yr_talk_conv *conv)

@@ -155,6 +155,11 @@ static void on_message(struct yr_talk *chat, struct yr_talk_conv *conv, json_t *
     json_t *old = yr_talk_conv_remember(conv, message);
 
     json_decref(old);
+    if (others && conv->writes) { // it is written
+        conv->writes = false;
+        if (conv == chat->current)
+            yr_talk_conv_prompt(chat);
+    }
     if (old != NULL) // shown with the history
         return;
     if (conv == chat->current) {
@@ -171,6 +176,21 @@ static void on_message(struct yr_talk *chat, struct yr_talk_conv *conv, json_t *
         yr_talk_ring(chat);
 }
 
+/** Friends keep a text for somebody who is away: said once while that lasts. */
+static void tell_held(struct yr_talk *chat, struct yr_talk_conv *conv, const json_t *message)
+{
+    const long long by = yr_json_int(message, "held_by", 0);
+    struct yr_buf until = {0};
+
+    if (conv != chat->current || conv->told_held || by == 0)
+        return;
+    conv->told_held = true;
+    yr_add_time(&chat->cli->out, &until, yr_json_str(message, "held_until", NULL));
+    yr_talk_say(chat, "%lld %s it for %s, sealed, until %s; /why says who", by,
+                by == 1 ? "friend keeps" : "friends keep", conv->shown, yr_buf_str(&until));
+    yr_buf_clear(&until);
+}
+
 static void on_state(struct yr_talk *chat, struct yr_talk_conv *conv, json_t *message)
 {
     struct yr_buf snippet = {0};
@@ -178,10 +198,14 @@ static void on_state(struct yr_talk *chat, struct yr_talk_conv *conv, json_t *me
     json_decref(yr_talk_conv_remember(conv, message));
     if (yr_json_bool(message, "own", false) && !waits(message))
         arrived(conv);
+    if (strcmp(yr_json_str(message, "state", ""), "held") == 0)
+        tell_held(chat, conv, message);
     if (strcmp(yr_json_str(message, "state", ""), "failed") == 0) {
         yr_talk_snippet(&snippet, yr_json_str(message, "text", ""), SNIPPET);
-        yr_talk_say(chat, "not delivered to %s: \"%s\"; /why says more", conv->shown,
-                    yr_buf_str(&snippet));
+        yr_talk_say(chat, "%s %s: \"%s\"; /why says more",
+                    yr_json_str(message, "reason", NULL) != NULL ? "given up, not in time for"
+                                                                 : "not delivered to",
+                    conv->shown, yr_buf_str(&snippet));
         yr_buf_clear(&snippet);
     }
 }
@@ -317,20 +341,6 @@ static void on_friend(struct yr_talk *chat, const json_t *data)
     yr_talk_rooms_renamed(chat);
 }
 
-static void on_presence(struct yr_talk *chat, const json_t *data)
-{
-    struct yr_talk_conv *conv = yr_talk_conv_of(chat, json_object_get(data, "friend"));
-    const bool online = strcmp(yr_json_str(data, "state", ""), "online") == 0;
-
-    if (conv->online == online)
-        return;
-    conv->online = online;
-    conv->told = conv->told && !online;
-    conv->due_at = 0;
-    if (conv == chat->current)
-        yr_talk_say(chat, "%s is %s", conv->shown, online ? "online" : "offline");
-}
-
 static void on_read(struct yr_talk *chat, const json_t *data)
 {
     struct yr_talk_conv *conv = yr_talk_conv_of(chat, json_object_get(data, "target"));
@@ -397,7 +407,9 @@ void yr_talk_event(struct yr_talk *chat, const json_t *event)
     if (strcmp(name, "friend") == 0)
         on_friend(chat, data);
     else if (strcmp(name, "presence") == 0)
-        on_presence(chat, data);
+        yr_talk_presence_event(chat, data);
+    else if (strcmp(name, "typing") == 0)
+        yr_talk_typing_event(chat, data);
     else if (strcmp(name, "read") == 0)
         on_read(chat, data);
     else if (strcmp(name, "room") == 0)

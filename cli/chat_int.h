@@ -44,6 +44,8 @@ struct yr_talk_room {
     char due_id[32]; /* the message that due_at is about */
 };
 
+enum yr_talk_typing { YR_TALK_TYPING_DEFAULT, YR_TALK_TYPING_NO, YR_TALK_TYPING_YES };
+
 /** A friend, a room, or the note to self. */
 struct yr_talk_conv {
     char id[64];               /* full id */
@@ -51,8 +53,15 @@ struct yr_talk_conv {
     char *shown;               /* safe; with '~' until renamed or verified; a room's with '#' */
     struct yr_talk_room *room; /* owned; NULL: no room */
     bool self, friend, gone, online, verified, blocked, muted;
-    bool opened; /* its history was shown */
-    bool told;   /* it was said that texts to it wait */
+    bool opened;    /* its history was shown */
+    bool told;      /* it was said that texts to it wait */
+    bool told_held; /* ... and that friends keep them */
+    bool away;      /* so the friend says, and why: */
+    char *away_text;
+    bool writes;                /* to us, now */
+    enum yr_talk_typing typing; /* may it know that we write? */
+    bool wrote;                 /* the node was told that we do, or no more ... */
+    yr_ms wrote_at;             /* ... then; monotonic */
     yr_ms
         due_at; /* monotonic: a text to it that is not delivered by then is talked about; 0: none */
     bool to_mark; /* messages were shown that the node does not know to be read */
@@ -228,6 +237,16 @@ int yr_talk_unread_line(struct yr_talk *chat, bool now);
  */
 int yr_talk_overdue(struct yr_talk *chat);
 
+/* ---- chat_presence.c ---- */
+
+/** Take over how a friend says to be, from a record or event; true: that has changed. */
+bool yr_talk_conv_away(struct yr_talk_conv *conv, const json_t *record);
+/** Events "presence" and "typing"; borrowed. */
+void yr_talk_presence_event(struct yr_talk *chat, const json_t *data);
+void yr_talk_typing_event(struct yr_talk *chat, const json_t *data);
+/** Keys were pressed: a friend who may know it is told that we are writing. */
+void yr_talk_composing(struct yr_talk *chat);
+
 /* ---- chat_command.c, chat_people.c, chat_member.c, chat_request.c ---- */
 
 enum yr_talk_group {
@@ -301,6 +320,8 @@ YR_TALK_RUN(block);
 YR_TALK_RUN(unblock);
 YR_TALK_RUN(mute);
 YR_TALK_RUN(nick);
+YR_TALK_RUN(away);
+YR_TALK_RUN(back);
 YR_TALK_RUN(status);
 YR_TALK_RUN(set);
 YR_TALK_RUN(raw);

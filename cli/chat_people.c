@@ -91,7 +91,7 @@ static void say_steps(struct yr_talk *chat, const json_t *record)
     if (yr_json_str(record, "next", NULL) != NULL) {
         yr_buf_cut(&line, 0);
         yr_add_time(&chat->cli->out, &line, yr_json_str(record, "next", NULL));
-        yr_talk_say(chat, "next try %s", yr_buf_str(&line));
+        yr_talk_say(chat, "next direct try %s, or at once when they appear", yr_buf_str(&line));
     }
     yr_buf_clear(&line);
 }

@@ -167,6 +167,8 @@ void yr_talk_conv_prompt(struct yr_talk *chat)
 
     if (chat->current != NULL)
         yr_buf_adds(&prompt, chat->current->shown);
+    if (chat->current != NULL && chat->current->writes)
+        yr_buf_adds(&prompt, " is typing");
     yr_buf_adds(&prompt, "> ");
     yr_edit_prompt(chat->edit, yr_buf_str(&prompt), &chat->screen);
     yr_buf_clear(&prompt);

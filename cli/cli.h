@@ -107,6 +107,8 @@ void yr_show_inbox(struct yr_cli *cli, const json_t *list);
 void yr_add_uptime(struct yr_buf *text, const json_t *status);
 /** "direct", "lan" or "relay(carol)" of a record with path and via; "-" without. */
 void yr_add_path(struct yr_buf *text, const json_t *record);
+/** Is the link up, of a record with a friend's state? */
+bool yr_friend_linked(const json_t *record);
 /** Print a status record for people. */
 void yr_show_status(struct yr_cli *cli, const json_t *status);
 

@@ -16,7 +16,7 @@ static void add_friend_name(struct yr_buf *cell, const json_t *friend)
 
 static void add_last_seen(const json_t *friend, struct yr_buf *cell)
 {
-    if (strcmp(yr_json_str(friend, "state", ""), "online") == 0)
+    if (yr_friend_linked(friend))
         yr_buf_adds(cell, "now");
     else
         yr_add_ago(cell, yr_json_str(friend, "last_seen", NULL));
@@ -63,6 +63,27 @@ enum yr_exit yr_cmd_friend_list(struct yr_cli *cli)
     return exit;
 }
 
+/** What may differ for one friend: yes, no, or as configured. */
+static const char *const settings[] = {"relay", "mail", "presence", "typing", "receipts"};
+
+static void add_away(struct yr_cli *cli, struct yr_buf *text, const json_t *friend)
+{
+    const char *why = yr_json_str(friend, "away_text", NULL);
+    const char *since = yr_json_str(friend, "away_since", NULL);
+
+    if (since == NULL && why == NULL)
+        return;
+    yr_buf_adds(text, "\naway         ");
+    if (since != NULL) {
+        yr_buf_adds(text, "since ");
+        yr_add_time(&cli->out, text, since);
+    }
+    if (why != NULL) {
+        yr_buf_adds(text, since != NULL ? ": " : "");
+        yr_add_flat(text, why);
+    }
+}
+
 enum yr_exit yr_cmd_friend_show(struct yr_cli *cli)
 {
     enum yr_exit exit;
@@ -91,10 +112,16 @@ enum yr_exit yr_cmd_friend_show(struct yr_cli *cli)
         yr_buf_adds(&text, ", blocked");
     if (yr_json_bool(friend, "muted", false))
         yr_buf_adds(&text, ", muted");
+    add_away(cli, &text, friend);
     yr_buf_adds(&text, "\nlast seen    ");
     add_last_seen(friend, &text);
+    if (json_object_get(friend, "last_active") != NULL) {
+        yr_buf_adds(&text, "\nlast active  ");
+        yr_add_ago(&text, yr_json_str(friend, "last_active", NULL));
+    }
     yr_buf_addf(&text, "\nunread       %lld", (long long)yr_json_int(friend, "unread", 0));
-    yr_buf_addf(&text, "\nrelay        %s", yr_json_str(friend, "relay", "default"));
+    for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++)
+        yr_buf_addf(&text, "\n%-12s %s", settings[i], yr_json_str(friend, settings[i], "default"));
     yr_buf_adds(&text, "\nfriends since ");
     yr_add_time(&cli->out, &text, yr_json_str(friend, "created", NULL));
     yr_buf_adds(&text, "\nfingerprint\n");
@@ -187,8 +214,11 @@ enum yr_exit yr_cmd_friend_mute(struct yr_cli *cli)
 enum yr_exit yr_cmd_friend_set(struct yr_cli *cli)
 {
     const char *key = yr_operand(cli, 1), *value = yr_operand(cli, 2);
+    bool known = false;
 
-    if (strcmp(key, "relay") != 0)
+    for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++)
+        known = known || strcmp(key, settings[i]) == 0;
+    if (!known)
         return yr_cli_fail(cli, YR_EXIT_USAGE, "usage", "yaari friend set --help",
                            "friend set: no setting '%s'", key);
     if (strcmp(value, "yes") != 0 && strcmp(value, "no") != 0 && strcmp(value, "default") != 0)

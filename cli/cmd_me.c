@@ -7,6 +7,20 @@
 
 /* ---- me ---- */
 
+static void add_away(struct yr_cli *cli, struct yr_buf *text, const json_t *me)
+{
+    const char *why = yr_json_str(me, "away_text", NULL);
+
+    if (!yr_json_bool(me, "away", false))
+        return;
+    yr_buf_adds(text, "\naway     since ");
+    yr_add_time(&cli->out, text, yr_json_str(me, "away_since", NULL));
+    if (why != NULL) {
+        yr_buf_adds(text, ": ");
+        yr_add_flat(text, why);
+    }
+}
+
 enum yr_exit yr_cmd_me_show(struct yr_cli *cli)
 {
     enum yr_exit exit;
@@ -22,6 +36,7 @@ enum yr_exit yr_cmd_me_show(struct yr_cli *cli)
         yr_buf_adds(&line, "\nstatus   ");
         yr_add_flat(&line, status);
     }
+    add_away(cli, &line, me);
     yr_buf_addf(&line, "\nid       %s\ncreated  ", yr_json_str(me, "id", ""));
     yr_add_time(&cli->out, &line, yr_json_str(me, "created", NULL));
     yr_out_say(&cli->out, "%s", yr_buf_str(&line));
@@ -44,6 +59,24 @@ enum yr_exit yr_cmd_me_set(struct yr_cli *cli)
     exit = yr_cli_do(cli, "identity.set", json_pack("{s:s}", what, yr_buf_str(&value)));
     yr_buf_clear(&value);
     return exit;
+}
+
+enum yr_exit yr_cmd_away(struct yr_cli *cli)
+{
+    struct yr_buf text = {0};
+    json_t *params = json_pack("{s:b}", "away", 1);
+
+    for (int i = 0; i < cli->line.operand_count; i++)
+        yr_buf_addf(&text, "%s%s", i > 0 ? " " : "", yr_operand(cli, i));
+    if (text.len > 0)
+        json_object_set_new(params, "text", json_string(yr_buf_str(&text)));
+    yr_buf_clear(&text);
+    return yr_cli_do(cli, "presence.set", params);
+}
+
+enum yr_exit yr_cmd_back(struct yr_cli *cli)
+{
+    return yr_cli_do(cli, "presence.set", json_pack("{s:b}", "away", 0));
 }
 
 enum yr_exit yr_cmd_me_id(struct yr_cli *cli)

@@ -125,6 +125,26 @@ static void add_ladder(const struct yr_out *out, struct yr_buf *text, const json
     }
 }
 
+/** "held by 2 friends until 2026-12-06 15:46", "given up unless delivered by 15:46" */
+static void add_holders(struct yr_cli *cli, struct yr_buf *text, const json_t *message)
+{
+    const long long by = yr_json_int(message, "held_by", 0);
+    const char *state = yr_json_str(message, "state", "");
+
+    if (by > 0) {
+        yr_buf_addf(text, "\nheld by %lld %s until ", by, by == 1 ? "friend" : "friends");
+        yr_add_time(&cli->out, text, yr_json_str(message, "held_until", NULL));
+    }
+    if (json_object_get(message, "reason") != NULL) {
+        yr_buf_adds(text, "\ngiven up: not delivered by ");
+        yr_add_time(&cli->out, text, yr_json_str(message, "expires", NULL));
+    } else if (json_object_get(message, "expires") != NULL &&
+               (strcmp(state, "accepted") == 0 || strcmp(state, "held") == 0)) {
+        yr_buf_adds(text, "\ngiven up unless delivered by ");
+        yr_add_time(&cli->out, text, yr_json_str(message, "expires", NULL));
+    }
+}
+
 /** "3 of 4 members have it, 2 have read it": an own message in a room. */
 static void add_members(struct yr_buf *text, const json_t *message)
 {
@@ -167,6 +187,7 @@ enum yr_exit yr_cmd_show(struct yr_cli *cli)
         yr_message_add(&cli->out, &text, message, &style);
         yr_buf_addf(&text, "id  %s", yr_json_str(message, "id", ""));
         add_ladder(&cli->out, &text, json_object_get(message, "steps"));
+        add_holders(cli, &text, message);
         add_members(&text, message);
         yr_out_say(&cli->out, "%s", yr_buf_str(&text));
     }
@@ -241,7 +262,7 @@ static void add_subject(struct yr_cli *cli, struct yr_buf *text, const json_t *w
     else
         yr_add_ref(text, named);
     yr_buf_addf(text, ": %s", state);
-    if (message && strcmp(state, "accepted") == 0)
+    if (message && (strcmp(state, "accepted") == 0 || strcmp(state, "held") == 0))
         yr_buf_adds(text, ", not yet delivered");
     json_decref(record);
     yr_client_error_clear(&err);
@@ -268,9 +289,12 @@ static void show_why(struct yr_cli *cli, const json_t *why)
     if (yr_rfc3339_read(yr_json_str(why, "next", ""), &next_ms)) {
         const yr_ms left = next_ms - yr_wall_ms();
 
-        yr_buf_adds(&text, left < 1000 ? "\n  next try at once" : "\n  next try in ");
+        yr_buf_adds(&text, left < 1000 ? "\n  next direct try at once" : "\n  next direct try in ");
         if (left >= 1000)
             yr_span_add(&text, left);
+        yr_buf_adds(&text, ", or at once when ");
+        yr_add_ref(&text, json_object_get(why, "target"));
+        yr_buf_adds(&text, " appears");
     }
     json_array_foreach(json_object_get(why, "hints"), i, step)
     {
@@ -298,7 +322,8 @@ static char *last_waiting(struct yr_cli *cli, enum yr_exit *exit)
         if (members != NULL && yr_json_int(members, "of", 0) == 0)
             continue; // nobody else was there
         if (strcmp(kind, "self") != 0 &&
-            (strcmp(state, "accepted") == 0 || strcmp(state, "failed") == 0))
+            (strcmp(state, "accepted") == 0 || strcmp(state, "held") == 0 ||
+             strcmp(state, "failed") == 0))
             id = yr_strdup(yr_json_str(message, "id", ""));
     }
     json_decref(answer);

@@ -7,6 +7,13 @@
 #include "cli/common/json.h"
 #include "cli/common/times.h"
 
+bool yr_friend_linked(const json_t *record)
+{
+    const char *state = yr_json_str(record, "state", "");
+
+    return strcmp(state, "online") == 0 || strcmp(state, "away") == 0;
+}
+
 void yr_add_path(struct yr_buf *text, const json_t *record)
 {
     const char *via = yr_json_str(record, "via", NULL);

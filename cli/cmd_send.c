@@ -9,33 +9,56 @@
 #include "cli/common/json.h"
 #include "cli/common/utf8.h"
 
-#define TEXT_MAX    YR_CLI_TEXT_MAX
-#define WAIT_MS_MAX 604800000 /* the node waits for 7 days at most */
-#define SLACK_MS    5000      /* how much longer than the node's own wait we wait for its answer */
+#define TEXT_MAX       YR_CLI_TEXT_MAX
+#define WAIT_MS_MAX    604800000 /* the node waits for 7 days at most */
+#define EXPIRES_MS_MAX INT64_C(31622400000)
+#define SLACK_MS       5000 /* how much longer than the node's own wait we wait for its answer */
 
 /** What all messages of one command share. */
 struct sending {
     const char *target, *wait;
-    int64_t wait_ms;
+    int64_t wait_ms, expires_ms; /* expires_ms: 0: never */
 };
 
-static enum yr_exit refuse_wait(struct yr_cli *cli, const char *wait)
+/** Will we hear what this friend, or who is in this room, has read?  It is mutual. */
+static bool tells_read(struct yr_cli *cli, const char *target, enum yr_exit *exit)
 {
-    enum yr_exit exit;
-    json_t *config;
+    struct yr_client_error err = {0};
+    json_t *record;
     bool on;
 
-    if (strcmp(wait, "accepted") == 0 || strcmp(wait, "delivered") == 0)
+    *exit = yr_cli_connect(cli);
+    if (*exit != YR_EXIT_OK)
+        return false;
+    record = yr_client_call(cli->client, "friend.get", json_pack("{s:s}", "friend", target), &err);
+    yr_client_error_clear(&err); // a room, or nobody: message.send says so
+    if (strcmp(yr_json_str(record, "receipts", "default"), "default") != 0) {
+        on = strcmp(yr_json_str(record, "receipts", ""), "yes") == 0;
+        json_decref(record);
+        return on;
+    }
+    json_decref(record);
+    record =
+        yr_cli_call(cli, "config.get", json_pack("{s:s}", "key", "privacy.read_receipts"), exit);
+    on = strcmp(yr_json_str(record, "value", "no"), "yes") == 0;
+    json_decref(record);
+    return on;
+}
+
+static enum yr_exit refuse_wait(struct yr_cli *cli, const char *target, const char *wait)
+{
+    enum yr_exit exit = YR_EXIT_OK;
+    bool on;
+
+    if (strcmp(wait, "accepted") == 0 || strcmp(wait, "held") == 0 ||
+        strcmp(wait, "delivered") == 0)
         return YR_EXIT_OK;
     if (strcmp(wait, "read") != 0)
         return yr_cli_fail(cli, YR_EXIT_USAGE, "usage", NULL,
-                           "--wait: '%s' is none of accepted, delivered, read", wait);
-    config =
-        yr_cli_call(cli, "config.get", json_pack("{s:s}", "key", "privacy.read_receipts"), &exit);
-    if (config == NULL)
+                           "--wait: '%s' is none of accepted, held, delivered, read", wait);
+    on = tells_read(cli, target, &exit);
+    if (exit != YR_EXIT_OK)
         return exit;
-    on = strcmp(yr_json_str(config, "value", "no"), "yes") == 0;
-    json_decref(config);
     if (!on)
         return yr_cli_fail(cli, YR_EXIT_USAGE, "usage",
                            "yaari config set privacy.read_receipts yes",
@@ -65,8 +88,7 @@ static enum yr_exit refuse_absent(struct yr_cli *cli, const char *target)
     }
     if (friend == NULL && room == NULL)
         return yr_cli_error(cli, &err);
-    online = room != NULL ? yr_json_int(room, "online", 0) > 1
-                          : strcmp(yr_json_str(friend, "state", ""), "online") == 0;
+    online = room != NULL ? yr_json_int(room, "online", 0) > 1 : yr_friend_linked(friend);
     json_decref(friend);
     json_decref(room);
     if (!online)
@@ -87,6 +109,8 @@ static int64_t start(struct yr_cli *cli, const struct sending *how, const char *
         json_object_set_new(params, "kind", json_string("action"));
     if (YR_ARG(cli, send_reply) != NULL)
         json_object_set_new(params, "reply_to", json_string(YR_ARG(cli, send_reply)));
+    if (how->expires_ms > 0)
+        json_object_set_new(params, "expires_s", json_integer((how->expires_ms + 999) / 1000));
     if (strcmp(how->wait, "accepted") != 0) {
         json_object_set_new(params, "wait", json_string(how->wait));
         json_object_set_new(params, "timeout_ms", json_integer(how->wait_ms));
@@ -236,6 +260,12 @@ enum yr_exit yr_cmd_send(struct yr_cli *cli)
     char *text = NULL;
     enum yr_exit exit;
 
+    exit = yr_cli_duration(cli, YR_F_send_expires, 0, &how.expires_ms);
+    if (exit != YR_EXIT_OK)
+        return exit;
+    if (YR_ARG(cli, send_expires) != NULL &&
+        (how.expires_ms < 1000 || how.expires_ms > EXPIRES_MS_MAX))
+        return yr_cli_fail(cli, YR_EXIT_USAGE, "usage", NULL, "--expires: one second to 366 days");
     if (each_line && cli->line.operand_count > 1 && strcmp(yr_operand(cli, 1), "-") != 0)
         return yr_cli_fail(cli, YR_EXIT_USAGE, "usage", NULL,
                            "send: --each-line reads stdin, it takes no text");
@@ -244,7 +274,7 @@ enum yr_exit yr_cmd_send(struct yr_cli *cli)
         if (exit != YR_EXIT_OK)
             return exit;
     }
-    exit = refuse_wait(cli, how.wait);
+    exit = refuse_wait(cli, how.target, how.wait);
     if (exit == YR_EXIT_OK)
         exit = yr_cli_connect(cli);
     if (exit == YR_EXIT_OK && YR_ARG(cli, send_fail_fast) != NULL)

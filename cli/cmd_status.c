@@ -6,6 +6,8 @@
 #include "cli/cli.h"
 #include "cli/common/json.h"
 
+#define QUEUES_SHOWN 8 /* friends for whom messages wait */
+
 /* ---- status ---- */
 
 void yr_add_uptime(struct yr_buf *text, const json_t *status)
@@ -33,6 +35,8 @@ static void add_head(struct yr_buf *text, const json_t *status)
     }
     yr_buf_addf(text, "   %s", strcmp(state, "offline") == 0 ? "offline, " : "");
     yr_add_uptime(text, status);
+    if (yr_json_bool(me, "away", false))
+        yr_buf_adds(text, "   away");
     yr_buf_addf(text, "   profile %s\n", yr_json_str(status, "profile", "?"));
 }
 
@@ -85,9 +89,55 @@ static bool nobody_answers(const json_t *status)
            yr_json_int(dht, "nodes", 0) == 0 && yr_json_int(status, "uptime_s", 0) >= 3;
 }
 
-void yr_show_status(struct yr_cli *cli, const json_t *status)
+/** "2 messages held for carol (at 1 friend), oldest 14 min" */
+static void add_queued(struct yr_buf *text, const json_t *entry)
+{
+    const long long messages = yr_json_int(entry, "messages", 0),
+                    held = yr_json_int(entry, "held", 0);
+    const long long at = yr_json_int(entry, "held_at", 0);
+    yr_ms oldest_ms;
+
+    yr_buf_addf(text, "%lld %s ", messages, messages == 1 ? "message" : "messages");
+    yr_buf_adds(text, held > 0 && held == messages ? "held for " : "for ");
+    yr_add_ref(text, json_object_get(entry, "friend"));
+    if (held > 0 && held < messages)
+        yr_buf_addf(text, ", %lld held", held);
+    if (held > 0)
+        yr_buf_addf(text, " (at %lld %s)", at, at == 1 ? "friend" : "friends");
+    if (yr_rfc3339_read(yr_json_str(entry, "oldest", ""), &oldest_ms) &&
+        yr_wall_ms() - oldest_ms >= 1000) {
+        yr_buf_adds(text, ", oldest ");
+        yr_span_add(text, yr_wall_ms() - oldest_ms);
+    }
+    yr_buf_addc(text, '\n');
+}
+
+static void add_queue(struct yr_buf *text, const json_t *status)
 {
     const long long queue = yr_json_int(status, "queue", 0);
+    const json_t *queued = json_object_get(status, "queued"), *entry;
+    size_t i;
+
+    yr_buf_adds(text, "queue       ");
+    if (json_array_size(queued) == 1) {
+        add_queued(text, json_array_get(queued, 0));
+        return;
+    }
+    yr_buf_addf(text, "%lld %s not yet delivered\n", queue, queue == 1 ? "message" : "messages");
+    json_array_foreach(queued, i, entry)
+    {
+        if (i == QUEUES_SHOWN)
+            break;
+        yr_buf_adds(text, "            ");
+        add_queued(text, entry);
+    }
+    if (json_array_size(queued) > QUEUES_SHOWN)
+        yr_buf_addf(text, "            and for %zu others\n",
+                    json_array_size(queued) - QUEUES_SHOWN);
+}
+
+void yr_show_status(struct yr_cli *cli, const json_t *status)
+{
     const char *state = yr_json_str(status, "state", "ok");
     struct yr_buf text = {0};
 
@@ -98,8 +148,7 @@ void yr_show_status(struct yr_cli *cli, const json_t *status)
                 (long long)yr_json_int(status, "friends_online", 0),
                 (long long)yr_json_int(status, "friends", 0));
     yr_buf_addf(&text, "rooms       %lld\n", (long long)yr_json_int(status, "rooms", 0));
-    yr_buf_addf(&text, "queue       %lld %s not yet delivered\n", queue,
-                queue == 1 ? "message" : "messages");
+    add_queue(&text, status);
     yr_buf_adds(&text, "unread      ");
     yr_add_unread(&text, status);
     yr_out_say(&cli->out, "%s", yr_buf_str(&text));

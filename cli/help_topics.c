@@ -105,7 +105,9 @@ static void privacy(struct yr_buf *out)
              "common friend may carry your sealed packets, and then knows that you two talk.\n"
              "An invite link makes whoever has it your friend, once: give it to one person, and\n"
              "compare fingerprints later (yaari friend verify). --no-hints keeps your addresses\n"
-             "out of it. Read receipts are off unless privacy.read_receipts = yes, and mutual.\n"
+             "out of it. That you are away and when you were last here, that you are writing, and\n"
+             "what you have read is told only to friends you allow: privacy.presence, typing and\n"
+             "read_receipts (mutual), or yaari friend set F for one of them.\n"
              "At rest everything is sealed; with a passphrase (yaari init --passphrase-fd) the\n"
              "key is, too. What you delete is asked of your friend to be deleted there, which\n"
              "nobody can enforce.\n");

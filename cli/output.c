@@ -306,14 +306,17 @@ enum yr_exit yr_out_finish(struct yr_out *out)
 
 static const struct {
     const char *type;
-    const char *fields[20];
+    const char *fields[28];
 } records[] = {
     {"friend",
-     {"id", "short", "name", "nick", "petname", "trust", "state", "status", "last_seen", "path",
-      "unread", "queue", "muted", "muted_until", "blocked", "created", "via", "relay"}},
+     {"id",       "short",     "name",       "nick",       "petname", "trust",    "state",
+      "status",   "last_seen", "path",       "unread",     "queue",   "muted",    "muted_until",
+      "blocked",  "created",   "via",        "relay",      "mail",    "presence", "typing",
+      "receipts", "away_text", "away_since", "last_active"}},
     {"message",
-     {"id", "cursor", "target", "from", "kind", "text", "time", "received", "late", "reply_to",
-      "edited", "deleted", "own", "state", "unread", "reactions", "mention", "per_member"}},
+     {"id",      "cursor",     "target",  "from",       "kind",    "text",  "time",   "received",
+      "late",    "reply_to",   "edited",  "deleted",    "own",     "state", "unread", "reactions",
+      "mention", "per_member", "held_by", "held_until", "expires", "reason"}},
     {"invite", {"id", "link", "expires", "uses_left", "state", "used_by", "name", "created"}},
     {"request",
      {"id", "what", "dir", "state", "from", "invite", "reason", "text", "tried", "time", "room",
@@ -385,8 +388,9 @@ void yr_tsv_field(struct yr_buf *out, const json_t *value, bool raw)
 static bool add_as_time(const struct yr_out *out, struct yr_buf *line, const char *field,
                         const json_t *value)
 {
-    static const char *const fields[] = {"time",    "received", "edited",      "last_seen",
-                                         "created", "expires",  "muted_until", "since"};
+    static const char *const fields[] = {"time",       "received",   "edited",      "last_seen",
+                                         "created",    "expires",    "muted_until", "since",
+                                         "held_until", "away_since", "last_active"};
     struct yr_time_style style = out->time;
     yr_ms time_ms;
 

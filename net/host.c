@@ -338,6 +338,8 @@ static enum yr_err open_parts(struct yr_host *host, const struct yr_host_opts *o
     node.read_receipts = opts->read_receipts;
     node.dht = opts->dht;
     node.relay = opts->relay;
+    node.presence = opts->presence;
+    node.typing = opts->typing;
     err = yr_node_new(&host->node, &node);
     if (host->mem.unlocked > 0)
         yr_host_say(host, YR_LOG_WARN, "store",
@@ -420,6 +422,14 @@ void yr_host_set_dht(struct yr_host *host, enum yr_dht_mode mode)
     host->opts.dht = mode;
     yr_node_set_dht(host->node, yr_clock_now(), mode);
     yr_host_network_up(host); // a server needs nobody to be on it
+    yr_host_drain(host);
+}
+
+void yr_host_set_presence(struct yr_host *host, enum yr_presence_mode presence, bool typing)
+{
+    host->opts.presence = presence;
+    host->opts.typing = typing;
+    yr_node_set_presence(host->node, yr_clock_now(), presence, typing);
     yr_host_drain(host);
 }
 

@@ -113,6 +113,13 @@ static bool check_relay(const char *text)
     return one_of(text, words);
 }
 
+static bool check_presence(const char *text)
+{
+    static const char *const words[] = {"off", "friends", "verified", NULL};
+
+    return one_of(text, words);
+}
+
 static bool check_time(const char *text)
 {
     static const char *const words[] = {"short", "iso", "unix", "rel", NULL};

@@ -18,45 +18,49 @@
 enum yr_config_type { YR_CONFIG_BOOL, YR_CONFIG_WORD, YR_CONFIG_TEXT, YR_CONFIG_LIST };
 
 /*    X(NAME, section, key, type, default, check, what a good value looks like, meaning) */
-#define YR_CONFIG_MAP(X)                                                                       \
-    X(NET_LISTEN, "net", "listen", LIST, "0.0.0.0:0, [::]:0", listen,                          \
-      "ADDRESS[:PORT], such as 0.0.0.0:0 or [::1]:7722",                                       \
-      "addresses and UDP ports to listen on; port 0 is chosen once and kept")                  \
-    X(NET_BOOTSTRAP, "net", "bootstrap", LIST, "", peer, "HOST:PORT or HOST:PORT/KEY",         \
-      "nodes of the DHT to start from; friends and open invites are tried there too")          \
-    X(NET_DHT, "net", "dht", WORD, "auto", dht, "auto, server, client or off",                 \
-      "what this node does in the DHT, by which friends find each other anywhere")             \
-    X(NET_LAN, "net", "lan", BOOL, "yes", bool, "yes or no",                                   \
-      "find friends in the local network by a beacon only they can recognise")                 \
-    X(NET_PORT_MAPPING, "net", "port_mapping", BOOL, "no", bool, "yes or no",                  \
-      "ask the router to let others in (PCP, NAT-PMP, UPnP)")                                  \
-    X(NET_RELAY, "net", "relay", WORD, "friends", relay, "friends or off",                     \
-      "carry sealed packets between two friends of mine who cannot reach each other")          \
-    X(PRIVACY_READ_RECEIPTS, "privacy", "read_receipts", BOOL, "no", bool, "yes or no",        \
-      "tell friends which of their messages were read, and see which of mine were")            \
-    X(UI_TIME, "ui", "time", WORD, "short", time, "short, iso, unix, rel or +FORMAT",          \
-      "how times are shown to people")                                                         \
-    X(UI_BELL, "ui", "bell", BOOL, "yes", bool, "yes or no",                                   \
-      "chat rings the terminal's bell for a message to me")                                    \
-    X(UI_COLOR, "ui", "color", WORD, "auto", when, "auto, always or never",                    \
-      "when output is coloured")                                                               \
-    X(UI_COLOR_NICK, "ui", "color.nick", LIST, "cyan", color, YR_CONFIG_COLORS,                \
-      "colour of friends' names")                                                              \
-    X(UI_COLOR_SELF, "ui", "color.self", LIST, "green", color, YR_CONFIG_COLORS,               \
-      "colour of my own name")                                                                 \
-    X(UI_COLOR_SYSTEM, "ui", "color.system", LIST, "blue", color, YR_CONFIG_COLORS,            \
-      "colour of yaari's own lines")                                                           \
-    X(UI_COLOR_TIME, "ui", "color.time", LIST, "", color, YR_CONFIG_COLORS, "colour of times") \
-    X(UI_COLOR_UNREAD, "ui", "color.unread", LIST, "yellow, bold", color, YR_CONFIG_COLORS,    \
-      "colour of what is unread")                                                              \
-    X(UI_COLOR_MENTION, "ui", "color.mention", LIST, "yellow, bold", color, YR_CONFIG_COLORS,  \
-      "colour of what mentions me")                                                            \
-    X(UI_COLOR_ERROR, "ui", "color.error", LIST, "red", color, YR_CONFIG_COLORS,               \
-      "colour of errors")                                                                      \
-    X(LOG_LEVEL, "log", "level", LIST, "info", log,                                            \
-      "error, warn, info, debug or trace, and ROOM=LEVEL, such as info, net=debug",            \
-      "how much the daemon logs")                                                              \
-    X(RPC_ALLOW_UID, "rpc", "allow_uid", LIST, "", uid, "a number",                            \
+#define YR_CONFIG_MAP(X)                                                                          \
+    X(NET_LISTEN, "net", "listen", LIST, "0.0.0.0:0, [::]:0", listen,                             \
+      "ADDRESS[:PORT], such as 0.0.0.0:0 or [::1]:7722",                                          \
+      "addresses and UDP ports to listen on; port 0 is chosen once and kept")                     \
+    X(NET_BOOTSTRAP, "net", "bootstrap", LIST, "", peer, "HOST:PORT or HOST:PORT/KEY",            \
+      "nodes of the DHT to start from; friends and open invites are tried there too")             \
+    X(NET_DHT, "net", "dht", WORD, "auto", dht, "auto, server, client or off",                    \
+      "what this node does in the DHT, by which friends find each other anywhere")                \
+    X(NET_LAN, "net", "lan", BOOL, "yes", bool, "yes or no",                                      \
+      "find friends in the local network by a beacon only they can recognise")                    \
+    X(NET_PORT_MAPPING, "net", "port_mapping", BOOL, "no", bool, "yes or no",                     \
+      "ask the router to let others in (PCP, NAT-PMP, UPnP)")                                     \
+    X(NET_RELAY, "net", "relay", WORD, "friends", relay, "friends or off",                        \
+      "carry sealed packets between two friends of mine who cannot reach each other")             \
+    X(PRIVACY_PRESENCE, "privacy", "presence", WORD, "off", presence, "off, friends or verified", \
+      "whom to tell that I am away and why, and when I was last here")                            \
+    X(PRIVACY_TYPING, "privacy", "typing", BOOL, "no", bool, "yes or no",                         \
+      "tell a friend that I am writing to them")                                                  \
+    X(PRIVACY_READ_RECEIPTS, "privacy", "read_receipts", BOOL, "no", bool, "yes or no",           \
+      "tell friends which of their messages were read, and see which of mine were")               \
+    X(UI_TIME, "ui", "time", WORD, "short", time, "short, iso, unix, rel or +FORMAT",             \
+      "how times are shown to people")                                                            \
+    X(UI_BELL, "ui", "bell", BOOL, "yes", bool, "yes or no",                                      \
+      "chat rings the terminal's bell for a message to me")                                       \
+    X(UI_COLOR, "ui", "color", WORD, "auto", when, "auto, always or never",                       \
+      "when output is coloured")                                                                  \
+    X(UI_COLOR_NICK, "ui", "color.nick", LIST, "cyan", color, YR_CONFIG_COLORS,                   \
+      "colour of friends' names")                                                                 \
+    X(UI_COLOR_SELF, "ui", "color.self", LIST, "green", color, YR_CONFIG_COLORS,                  \
+      "colour of my own name")                                                                    \
+    X(UI_COLOR_SYSTEM, "ui", "color.system", LIST, "blue", color, YR_CONFIG_COLORS,               \
+      "colour of yaari's own lines")                                                              \
+    X(UI_COLOR_TIME, "ui", "color.time", LIST, "", color, YR_CONFIG_COLORS, "colour of times")    \
+    X(UI_COLOR_UNREAD, "ui", "color.unread", LIST, "yellow, bold", color, YR_CONFIG_COLORS,       \
+      "colour of what is unread")                                                                 \
+    X(UI_COLOR_MENTION, "ui", "color.mention", LIST, "yellow, bold", color, YR_CONFIG_COLORS,     \
+      "colour of what mentions me")                                                               \
+    X(UI_COLOR_ERROR, "ui", "color.error", LIST, "red", color, YR_CONFIG_COLORS,                  \
+      "colour of errors")                                                                         \
+    X(LOG_LEVEL, "log", "level", LIST, "info", log,                                               \
+      "error, warn, info, debug or trace, and ROOM=LEVEL, such as info, net=debug",               \
+      "how much the daemon logs")                                                                 \
+    X(RPC_ALLOW_UID, "rpc", "allow_uid", LIST, "", uid, "a number",                               \
       "other users who may use the control socket, by uid")
 
 #define YR_CONFIG_COLORS \

@@ -474,6 +474,8 @@ static enum yr_exit open_host(struct yr_daemon *daemon)
     opts.lan = yr_config_bool(&daemon->config, YR_CFG_NET_LAN);
     opts.dht = yr_settings_dht(&daemon->config);
     opts.relay = yr_settings_relay(&daemon->config);
+    opts.presence = yr_settings_presence(&daemon->config);
+    opts.typing = yr_config_bool(&daemon->config, YR_CFG_PRIVACY_TYPING);
     opts.port_mapping = yr_config_bool(&daemon->config, YR_CFG_NET_PORT_MAPPING);
     opts.offline = daemon->args.offline;
     opts.passphrase = given ? passphrase : NULL;

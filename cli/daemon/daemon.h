@@ -73,6 +73,7 @@ YR_MUST_USE enum yr_exit yr_settings_load(struct yr_config *out, const struct yr
                                           const struct yr_args *args, struct yr_buf *errors);
 /** What the node is told of net.dht and net.relay. */
 enum yr_dht_mode yr_settings_dht(const struct yr_config *config);
+enum yr_presence_mode yr_settings_presence(const struct yr_config *config);
 bool yr_settings_relay(const struct yr_config *config);
 /** Read it again and apply what may change while running; what is wrong leaves all as it was. */
 enum yr_exit yr_daemon_reload(struct yr_daemon *daemon, struct yr_fail *fail);

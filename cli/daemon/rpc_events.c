@@ -51,14 +51,16 @@ bool yr_event_kind_of(const char *name, enum yr_event_kind *out)
 
 static json_t *message_data(struct yr_rpc *rpc, const struct yr_event *event)
 {
-    if (event->kind == YR_EV_STATE && event->state == YR_STATE_READ && !rpc->read_receipts)
+    if (event->kind == YR_EV_STATE && event->state == YR_STATE_READ &&
+        !yr_shows_read(rpc, event->conv))
         return NULL;
     if (yr_node_message(rpc->node, event->msg, &rpc->msg) != YR_OK)
         return NULL; // its conversation was forgotten since
     json_t *message = yr_record_message(rpc, &rpc->msg);
     if (event->kind == YR_EV_STATE) // as it was then: a replay shows each step
-        json_object_set_new(message, "state",
-                            json_string(yr_state_name(rpc, event->state, rpc->msg.own)));
+        json_object_set_new(
+            message, "state",
+            json_string(yr_state_name(rpc, event->conv, event->state, rpc->msg.own)));
     return message;
 }
 
@@ -69,6 +71,21 @@ static json_t *friend_data(struct yr_rpc *rpc, const struct yr_event *event)
     if (!event->gone && yr_node_friend(rpc->node, event->conv, &info) == YR_OK)
         return yr_record_friend(rpc, &info, false);
     return json_pack("{s:o, s:b}", "friend", yr_record_ref(rpc, event->conv), "gone", 1);
+}
+
+/* How a friend is now: it is not kept. */
+static json_t *presence_data(struct yr_rpc *rpc, const struct yr_event *event)
+{
+    struct yr_friend_info info = {.online = event->online};
+    json_t *data = json_object();
+
+    if (yr_node_friend(rpc->node, event->conv, &info) == YR_OK)
+        info.online = event->online;
+    json_object_set_new(data, "friend", yr_record_ref(rpc, event->conv));
+    json_object_set_new(data, "state", json_string_nocheck(yr_friend_state(&info)));
+    if (info.away && info.away_text[0] != '\0')
+        yr_json_put_str(data, "away_text", info.away_text);
+    return data;
 }
 
 static json_t *request_data(struct yr_rpc *rpc, const struct yr_event *event)
@@ -112,9 +129,7 @@ static json_t *event_data(struct yr_rpc *rpc, const struct yr_event *event)
     case YR_EV_REACTION: return message_data(rpc, event);
     case YR_EV_READ: return yr_record_unread(rpc, event->conv);
     case YR_EV_FRIEND: return friend_data(rpc, event);
-    case YR_EV_PRESENCE:
-        return json_pack("{s:o, s:s}", "friend", yr_record_ref(rpc, event->conv), "state",
-                         event->online ? "online" : "offline");
+    case YR_EV_PRESENCE: return presence_data(rpc, event);
     case YR_EV_REQUEST: return request_data(rpc, event);
     case YR_EV_TYPING:
         return json_pack("{s:o, s:b}", "friend", yr_record_ref(rpc, event->conv), "typing",

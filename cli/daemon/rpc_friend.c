@@ -397,30 +397,57 @@ static bool name_taken(struct yr_call *call, const char *petname)
 }
 
 /* "yes", "no" or "default"; false: call->fail says so. */
-static bool tri_of(struct yr_call *call, const char *word, enum yr_tri *out)
+static bool tri_of(struct yr_call *call, const char *key, enum yr_tri *out)
 {
+    const char *word = yr_call_str(call, key);
     const bool yes = strcmp(word, "yes") == 0, no = strcmp(word, "no") == 0;
 
     *out = yes ? YR_YES : no ? YR_NO : YR_UNKNOWN;
     if (!yes && !no && strcmp(word, "default") != 0) {
-        yr_call_fail(call, YR_RPC_INVALID_PARAMS, "relay must be yes, no or default");
+        yr_call_fail(call, YR_RPC_INVALID_PARAMS, "%s must be yes, no or default", key);
         return false;
+    }
+    return true;
+}
+
+/* Settings of this friend, each yes, no or default. */
+static const struct {
+    const char *key;
+    enum yr_cmd_kind kind;
+} consents[] = {{"relay", YR_CMD_FRIEND_RELAY},
+                {"mail", YR_CMD_FRIEND_MAIL},
+                {"presence", YR_CMD_FRIEND_PRESENCE},
+                {"typing", YR_CMD_FRIEND_TYPING},
+                {"receipts", YR_CMD_FRIEND_RECEIPTS}};
+
+/* Which are given; false: call->fail says what is wrong with one. */
+static bool read_consents(struct yr_call *call, enum yr_tri *out, size_t *count)
+{
+    *count = 0;
+    for (size_t i = 0; i < YR_COUNT_OF(consents); i++) {
+        if (!yr_call_has(call, consents[i].key))
+            continue;
+        if (!tri_of(call, consents[i].key, &out[i]))
+            return false;
+        ++*count;
     }
     return true;
 }
 
 enum yr_end yr_rpc_friend_set(struct yr_call *call)
 {
-    const char *name = yr_call_str(call, "name"), *relay = yr_call_str(call, "relay");
+    const char *name = yr_call_str(call, "name");
     const int64_t muted_s = yr_call_int(call, "muted_s", 0);
     struct yr_cmd cmd = {.kind = YR_CMD_FRIEND_RENAME};
     struct yr_pending *pending;
-    enum yr_tri carry = YR_UNKNOWN;
+    enum yr_tri values[YR_COUNT_OF(consents)];
+    size_t count;
 
-    if (name == NULL && relay == NULL && !yr_call_has(call, "muted_s"))
-        return yr_call_fail(call, YR_RPC_INVALID_PARAMS, "friend.set needs name, muted_s or relay");
-    if (!name_shows(call) || (relay != NULL && !tri_of(call, relay, &carry)))
+    if (!name_shows(call) || !read_consents(call, values, &count))
         return YR_END_FAILED;
+    if (name == NULL && count == 0 && !yr_call_has(call, "muted_s"))
+        return yr_call_fail(call, YR_RPC_INVALID_PARAMS,
+                            "friend.set needs name, muted_s or a setting");
     if (name != NULL && name[0] != '\0' && name_taken(call, name))
         return yr_call_fail(call, YR_RPC_EXISTS, "another friend is called '%s'", name);
     if ((pending = friend_defer(call, &cmd, finish_friend)) == NULL)
@@ -437,10 +464,12 @@ enum yr_end yr_rpc_friend_set(struct yr_call *call)
                                         : call->now.wall_ms + muted_s * 1000;
         yr_pending_command(call, pending, &cmd);
     }
-    if (relay != NULL) {
-        cmd.kind = YR_CMD_FRIEND_RELAY;
+    for (size_t i = 0; i < YR_COUNT_OF(consents); i++) {
+        if (!yr_call_has(call, consents[i].key))
+            continue;
+        cmd.kind = consents[i].kind;
         set_text(&cmd, NULL);
-        cmd.number = (unsigned)carry;
+        cmd.number = (unsigned)values[i];
         yr_pending_command(call, pending, &cmd);
     }
     return yr_call_release(call, pending);
@@ -475,6 +504,36 @@ enum yr_end yr_rpc_friend_remove(struct yr_call *call)
     cmd.flags = yr_call_bool(call, "forget", false) ? YR_FLAG_FORGET : 0;
     if ((pending = friend_defer(call, &cmd, finish_empty)) == NULL)
         return YR_END_FAILED;
+    yr_pending_command(call, pending, &cmd);
+    return yr_call_release(call, pending);
+}
+
+/* ---- being away, writing ---- */
+
+enum yr_end yr_rpc_presence_set(struct yr_call *call)
+{
+    struct yr_cmd cmd = {.kind = YR_CMD_PRESENCE};
+    struct yr_pending *pending;
+
+    if (!yr_call_bool(call, "away", true))
+        cmd.flags = YR_FLAG_REMOVE;
+    if (cmd.flags != 0 && yr_call_has(call, "text"))
+        return yr_call_fail(call, YR_RPC_INVALID_PARAMS, "who is not away needs no text");
+    set_text(&cmd, yr_call_str(call, "text"));
+    if ((pending = yr_call_defer(call, finish_identity)) == NULL)
+        return YR_END_FAILED;
+    yr_pending_command(call, pending, &cmd);
+    return yr_call_release(call, pending);
+}
+
+enum yr_end yr_rpc_typing_set(struct yr_call *call)
+{
+    struct yr_cmd cmd = {.kind = YR_CMD_TYPING};
+    struct yr_pending *pending = friend_defer(call, &cmd, finish_empty);
+
+    if (pending == NULL)
+        return YR_END_FAILED;
+    cmd.flags = yr_call_bool(call, "typing", true) ? 0 : YR_FLAG_REMOVE;
     yr_pending_command(call, pending, &cmd);
     return yr_call_release(call, pending);
 }

@@ -250,6 +250,8 @@ const char *yr_rank_name(unsigned rank);
 /** What a room is called, without its `#`; lent until the next call about names. */
 const char *yr_rpc_room_name(struct yr_rpc *rpc, const uint8_t id[YR_ID_LEN], char short_id[9]);
 json_t *yr_record_identity(struct yr_rpc *rpc);
+/** "online", "away" or "offline". */
+const char *yr_friend_state(const struct yr_friend_info *info);
 json_t *yr_record_friend(struct yr_rpc *rpc, const struct yr_friend_info *info, bool fingerprint);
 json_t *yr_record_invite(struct yr_rpc *rpc, const struct yr_invite_info *info);
 json_t *yr_record_request(struct yr_rpc *rpc, const struct yr_add_info *info);
@@ -258,7 +260,10 @@ json_t *yr_record_unread(struct yr_rpc *rpc, const uint8_t conv[YR_ID_LEN]);
 json_t *yr_record_status(struct yr_rpc *rpc);
 json_t *yr_record_event(struct yr_rpc *rpc,
                         const struct yr_event *event); /* NULL: nothing to tell */
-const char *yr_state_name(const struct yr_rpc *rpc, enum yr_state state, bool own);
+const char *yr_state_name(const struct yr_rpc *rpc, const uint8_t conv[YR_ID_LEN],
+                          enum yr_state state, bool own);
+/** Is what was read in this conversation told, and shown? */
+bool yr_shows_read(const struct yr_rpc *rpc, const uint8_t conv[YR_ID_LEN]);
 const char *yr_rpc_state(struct yr_rpc *rpc);
 
 /** Find an invite or a link being added by its id. */
@@ -334,7 +339,7 @@ void yr_rpc_unsubscribe_all(struct yr_rpc *rpc, struct yr_rpc_client *client);
       "friends in order of addition")                                                              \
     X(friend_get, "friend.get", true, false, "friend",                                             \
       "one friend, with the fingerprint to compare")                                               \
-    X(friend_set, "friend.set", true, false, "friend", "rename, mute, or a setting")               \
+    X(friend_set, "friend.set", true, false, "friend", "rename, mute, or settings of its own")     \
     X(friend_verify, "friend.verify", true, false, "friend", "the fingerprints were compared")     \
     X(friend_block, "friend.block", true, false, "friend",                                         \
       "no link with this friend until unblocked")                                                  \
@@ -371,6 +376,8 @@ void yr_rpc_unsubscribe_all(struct yr_rpc *rpc, struct yr_rpc_client *client);
     X(message_why, "message.why", true, false, "why", "why a message or a friend is where it is")  \
     X(read_get, "read.get", true, false, "{unread: [unread]}", "what is unread")                   \
     X(read_set, "read.set", true, false, "unread", "move the read marker")                         \
+    X(presence_set, "presence.set", true, false, "identity", "away, and why, or back")             \
+    X(typing_set, "typing.set", true, false, "{}", "writing to a friend, or no more")              \
     X(net_status, "net.status", false, false, "status", "the state of this node")                  \
     X(net_check, "net.check", false, true, "{reachable, settled, checks: [check]}",                \
       "what works between this node and others, and what to do next")                              \

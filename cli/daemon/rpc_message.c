@@ -39,10 +39,14 @@ enum yr_end yr_rpc_message_get(struct yr_call *call)
         return end;
     json_t *steps = json_array();
     put_step(steps, msg->own ? "accepted" : "delivered", msg->received_ms);
+    if (msg->own && msg->held_ms > 0)
+        put_step(steps, "held", msg->held_ms);
     if (msg->own && msg->delivered_ms > 0)
         put_step(steps, "delivered", msg->delivered_ms);
-    if (msg->own && msg->read_ms > 0 && rpc->read_receipts)
+    if (msg->own && msg->read_ms > 0 && yr_shows_read(rpc, msg->conv))
         put_step(steps, "read", msg->read_ms);
+    if (msg->own && msg->failed_ms > 0)
+        put_step(steps, "failed", msg->failed_ms);
     json_object_set_new(call->result, "steps", steps);
     return YR_END_OK;
 }
@@ -95,8 +99,10 @@ static enum yr_end send_wait_over(struct yr_call *call, struct yr_pending *pendi
 {
     struct yr_buf text = {0};
 
-    yr_buf_addf(&text, "not %s %s ", yr_state_name(call->rpc, pending->wait, true),
-                pending->wait == YR_STATE_READ ? "by" : "to");
+    yr_buf_addf(&text, "not %s %s ", yr_state_name(call->rpc, pending->conv, pending->wait, true),
+                pending->wait == YR_STATE_READ   ? "by"
+                : pending->wait == YR_STATE_HELD ? "for"
+                                                 : "to");
     if (yr_node_message(call->rpc->node, pending->msg, &call->rpc->msg) == YR_OK)
         say_where(call, pending, &text);
     yr_buf_adds(&text, " within ");
@@ -128,26 +134,45 @@ static enum yr_end finish_send(struct yr_call *call, struct yr_pending *pending)
 /* `wait` as a state; false: there is no such state to wait for. */
 static bool wait_of(struct yr_call *call, enum yr_state *out)
 {
+    static const struct {
+        const char *word;
+        enum yr_state state;
+    } words[] = {{"accepted", YR_STATE_ACCEPTED},
+                 {"held", YR_STATE_HELD},
+                 {"delivered", YR_STATE_DELIVERED},
+                 {"read", YR_STATE_READ}};
     const char *wait = yr_call_str(call, "wait");
 
-    *out = YR_STATE_ACCEPTED;
-    if (wait == NULL || strcmp(wait, "accepted") == 0)
+    for (size_t i = 0; i < YR_COUNT_OF(words); i++)
+        if (wait == NULL || strcmp(wait, words[i].word) == 0) {
+            *out = words[i].state;
+            return true;
+        }
+    yr_call_fail(call, YR_RPC_INVALID_PARAMS, "wait must be accepted, held, delivered or read");
+    return false;
+}
+
+/* Will this state ever be told of this conversation? */
+static bool may_wait(struct yr_call *call, const uint8_t conv[YR_ID_LEN], enum yr_state wait)
+{
+    if (wait != YR_STATE_READ || yr_shows_read(call->rpc, conv))
         return true;
-    if (strcmp(wait, "delivered") == 0) {
-        *out = YR_STATE_DELIVERED;
-        return true;
-    }
-    if (strcmp(wait, "read") != 0) {
-        yr_call_fail(call, YR_RPC_INVALID_PARAMS, "wait must be accepted, delivered or read");
+    yr_call_fail(call, YR_RPC_INVALID_PARAMS, "read receipts are off: 'read' would never come");
+    call->fail.exit = YR_EXIT_USAGE;
+    yr_call_hint(call, "yaari config set privacy.read_receipts yes");
+    return false;
+}
+
+/* When a text is given up; a room's log keeps what was said. */
+static bool expiry_of(struct yr_call *call, struct yr_cmd *cmd)
+{
+    const int64_t expires_s = yr_call_int(call, "expires_s", 0);
+
+    if (expires_s > 0 && yr_names_room(&call->rpc->names, cmd->conv) != NULL) {
+        yr_call_fail(call, YR_RPC_INVALID_PARAMS, "what is said in a room stays: no expires_s");
         return false;
     }
-    *out = YR_STATE_READ;
-    if (!call->rpc->read_receipts) {
-        yr_call_fail(call, YR_RPC_INVALID_PARAMS, "read receipts are off: `read` never comes");
-        call->fail.exit = YR_EXIT_USAGE;
-        yr_call_hint(call, "yaari config set privacy.read_receipts yes");
-        return false;
-    }
+    cmd->expires_ms = expires_s > 0 ? call->now.wall_ms + expires_s * 1000 : 0;
     return true;
 }
 
@@ -169,7 +194,8 @@ enum yr_end yr_rpc_message_send(struct yr_call *call)
     if ((cmd.name = yr_call_str(call, "key")) != NULL)
         cmd.name_len = strlen(cmd.name);
     if (!yr_call_target(call, yr_call_str(call, "target"), YR_NAMES_ANY, cmd.conv) ||
-        !conv_ok(call, cmd.conv, cmd.body) ||
+        !conv_ok(call, cmd.conv, cmd.body) || !may_wait(call, cmd.conv, wait) ||
+        !expiry_of(call, &cmd) ||
         (reply_to != NULL && !yr_call_message(call, reply_to, cmd.reply_to)) ||
         (pending = yr_call_defer(call, finish_send)) == NULL)
         return YR_END_FAILED;

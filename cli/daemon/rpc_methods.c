@@ -60,7 +60,15 @@ PARAMS(friend_set, FRIEND(true),
        STR("name", false, 0, 64, "what to call this friend; empty: as it calls itself"),
        INT("muted_s", false, -1, 3153600000,
            "seconds without notifications; 0: none; -1: for ever"),
-       STR("relay", false, 0, 0, "carry for this friend: yes, no, or default, as net.relay says"));
+       STR("relay", false, 0, 0, "carry for this friend: yes, no, or default, as net.relay says"),
+       STR("mail", false, 0, 0, "keep sealed mail for this friend: yes, no, or default"),
+       STR("presence", false, 0, 0,
+           "tell this friend that we are away, and when we were here: yes, no, or default, as "
+           "privacy.presence says"),
+       STR("typing", false, 0, 0,
+           "tell this friend that we are writing: yes, no, or default, as privacy.typing says"),
+       STR("receipts", false, 0, 0,
+           "tell this friend what we read: yes, no, or default, as privacy.read_receipts says"));
 PARAMS(friend_verify, FRIEND(true), BOOL("clear", false, "take it back; default false"));
 PARAMS(friend_block, FRIEND(true), BOOL("blocked", true, "true or false"));
 PARAMS(friend_remove, FRIEND(true), BOOL("forget", false, "delete the history too; default false"));
@@ -90,7 +98,9 @@ PARAMS(room_set, ROOM, STR("key", true, 1, 64, "mentions"),
 PARAMS(message_send, TARGET(true), STR("text", true, 0, 0, "1 to 16,384 bytes; in a room 4,096"),
        STR("kind", false, 0, 0, "text (default) or action"), MSG("reply_to", false),
        STR("key", false, 1, 64, "the same key within 24 h returns the first result"),
-       STR("wait", false, 0, 0, "accepted (default), delivered or read"),
+       STR("wait", false, 0, 0, "accepted (default), held, delivered or read"),
+       INT("expires_s", false, 1, 31622400,
+           "seconds until it is given up unless it is delivered; not in a room"),
        INT("timeout_ms", false, 0, 7 * (int64_t)DAY_MS, "of wait; default: none"));
 PARAMS(message_list, TARGET(false), INT("limit", false, 1, 1000, "at most so many; default 1000"),
        STR("since", false, 0, 64, "RFC 3339: not sent before"),
@@ -108,6 +118,9 @@ PARAMS(message_react, MSG("id", true), STR("emoji", true, 1, 16, "the reaction")
 PARAMS(message_why, MSG("id", false), FRIEND(false));
 PARAMS(read_get, TARGET(false));
 PARAMS(read_set, TARGET(true), MSG("message", false));
+PARAMS(presence_set, BOOL("away", true, "true or false"),
+       STR("text", false, 0, 256, "why; told to those who may know"));
+PARAMS(typing_set, FRIEND(true), BOOL("typing", true, "true or false"));
 NO_PARAMS(net_status);
 NO_PARAMS(net_check);
 NO_PARAMS(net_addrs);

@@ -304,8 +304,25 @@ json_t *yr_record_identity(struct yr_rpc *rpc)
     yr_json_put_str(identity, "name", self.nick);
     if (self.status[0] != '\0')
         yr_json_put_str(identity, "status", self.status);
+    put_bool(identity, "away", self.away);
+    if (self.away && self.away_text[0] != '\0')
+        yr_json_put_str(identity, "away_text", self.away_text);
+    if (self.away && self.away_ms > 0)
+        yr_json_put_time(identity, "away_since", self.away_ms);
     yr_json_put_time(identity, "created", self.created_ms);
     return identity;
+}
+
+const char *yr_friend_state(const struct yr_friend_info *info)
+{
+    return !info->online ? "offline" : info->away ? "away" : "online";
+}
+
+static void put_tri(json_t *object, const char *key, enum yr_tri value)
+{
+    static const char *const words[] = {[YR_UNKNOWN] = "default", [YR_NO] = "no", [YR_YES] = "yes"};
+
+    json_object_set_new(object, key, json_string_nocheck(words[value]));
 }
 
 json_t *yr_record_friend(struct yr_rpc *rpc, const struct yr_friend_info *info, bool fingerprint)
@@ -314,8 +331,6 @@ json_t *yr_record_friend(struct yr_rpc *rpc, const struct yr_friend_info *info, 
                                          [YR_TRUST_INVITE] = "invite",
                                          [YR_TRUST_INTRODUCED] = "introduced",
                                          [YR_TRUST_VERIFIED] = "verified"};
-    static const char *const relays[] = {
-        [YR_UNKNOWN] = "default", [YR_NO] = "no", [YR_YES] = "yes"};
     const struct yr_now now = rpc->env.now(rpc->env.ctx);
     char short_id[9];
     json_t *record_ = record("friend");
@@ -326,7 +341,13 @@ json_t *yr_record_friend(struct yr_rpc *rpc, const struct yr_friend_info *info, 
     if (info->petname[0] != '\0')
         yr_json_put_str(record_, "petname", info->petname);
     json_object_set_new(record_, "trust", json_string_nocheck(trusts[info->trust]));
-    json_object_set_new(record_, "state", json_string_nocheck(info->online ? "online" : "offline"));
+    json_object_set_new(record_, "state", json_string_nocheck(yr_friend_state(info)));
+    if (info->away && info->away_text[0] != '\0')
+        yr_json_put_str(record_, "away_text", info->away_text);
+    if (info->away && info->away_ms > 0)
+        yr_json_put_time(record_, "away_since", info->away_ms);
+    if (info->active_ms > 0)
+        yr_json_put_time(record_, "last_active", info->active_ms);
     if (info->status[0] != '\0')
         yr_json_put_str(record_, "status", info->status);
     if (info->last_seen_ms > 0)
@@ -339,7 +360,11 @@ json_t *yr_record_friend(struct yr_rpc *rpc, const struct yr_friend_info *info, 
         yr_json_put_time(record_, "muted_until", info->muted_until_ms);
     put_bool(record_, "blocked", info->blocked);
     yr_json_put_time(record_, "created", info->created_ms);
-    json_object_set_new(record_, "relay", json_string_nocheck(relays[info->relay]));
+    put_tri(record_, "relay", info->relay);
+    put_tri(record_, "mail", info->mail);
+    put_tri(record_, "presence", info->presence);
+    put_tri(record_, "typing", info->typing);
+    put_tri(record_, "receipts", info->receipts);
     if (fingerprint)
         yr_json_put_str(record_, "fingerprint", info->fingerprint);
     return record_;
@@ -416,13 +441,21 @@ json_t *yr_record_request(struct yr_rpc *rpc, const struct yr_add_info *info)
 
 /* ---- what was said ---- */
 
-const char *yr_state_name(const struct yr_rpc *rpc, enum yr_state state, bool own)
+bool yr_shows_read(const struct yr_rpc *rpc, const uint8_t conv[YR_ID_LEN])
+{
+    const enum yr_tri receipts = yr_node_receipts(rpc->node, conv);
+
+    return receipts == YR_UNKNOWN ? rpc->read_receipts : receipts == YR_YES;
+}
+
+const char *yr_state_name(const struct yr_rpc *rpc, const uint8_t conv[YR_ID_LEN],
+                          enum yr_state state, bool own)
 {
     static const char *const states[] = {
         [YR_STATE_ACCEPTED] = "accepted",   [YR_STATE_HELD] = "held",
         [YR_STATE_DELIVERED] = "delivered", [YR_STATE_READ] = "read",
         [YR_STATE_FAILED] = "failed",       [YR_STATE_CANCELLED] = "cancelled"};
-    if (!own || (state == YR_STATE_READ && !rpc->read_receipts))
+    if (!own || (state == YR_STATE_READ && !yr_shows_read(rpc, conv)))
         return states[YR_STATE_DELIVERED]; // what we received was; `read` is mutual
     return states[state];
 }
@@ -479,7 +512,7 @@ static json_t *per_member(const struct yr_rpc *rpc, const struct yr_message *msg
     json_t *counts = json_object();
 
     put_int(counts, "delivered", msg->delivered_to);
-    put_int(counts, "read", rpc->read_receipts ? msg->read_by : 0);
+    put_int(counts, "read", yr_shows_read(rpc, msg->conv) ? msg->read_by : 0);
     put_int(counts, "of", msg->of);
     return counts;
 }
@@ -512,7 +545,15 @@ json_t *yr_record_message(struct yr_rpc *rpc, const struct yr_message *msg)
         put_bool(message, "mention", true);
     put_bool(message, "own", msg->own);
     json_object_set_new(message, "state",
-                        json_string_nocheck(yr_state_name(rpc, msg->state, msg->own)));
+                        json_string_nocheck(yr_state_name(rpc, msg->conv, msg->state, msg->own)));
+    if (msg->held_by > 0)
+        put_int(message, "held_by", msg->held_by);
+    if (msg->held_until_ms > 0)
+        yr_json_put_time(message, "held_until", msg->held_until_ms);
+    if (msg->own && msg->expires_ms > 0)
+        yr_json_put_time(message, "expires", msg->expires_ms);
+    if (msg->state == YR_STATE_FAILED && msg->expires_ms > 0)
+        json_object_set_new(message, "reason", json_string_nocheck("expired"));
     if (msg->room && msg->own)
         json_object_set_new(message, "per_member", per_member(rpc, msg));
     if (msg->unread)
@@ -589,6 +630,25 @@ static struct totals count_all(struct yr_rpc *rpc, const struct yr_self *self)
     return totals;
 }
 
+/* For whom texts wait, and at how many friends. */
+static json_t *queued(struct yr_rpc *rpc)
+{
+    json_t *list = json_array();
+    struct yr_queue_info info;
+
+    for (size_t i = 0; yr_node_queue_at(rpc->node, i, &info); i++) {
+        json_t *entry = json_object();
+        json_object_set_new(entry, "friend", yr_record_ref(rpc, info.id));
+        put_int(entry, "messages", info.texts);
+        put_int(entry, "held", info.held);
+        put_int(entry, "held_at", info.held_at);
+        if (info.oldest_ms > 0)
+            yr_json_put_time(entry, "oldest", info.oldest_ms);
+        json_array_append_new(list, entry);
+    }
+    return list;
+}
+
 json_t *yr_record_status(struct yr_rpc *rpc)
 {
     struct yr_rpc_status status;
@@ -615,6 +675,8 @@ json_t *yr_record_status(struct yr_rpc *rpc)
     put_int(record_, "rooms", totals.rooms);
     put_int(record_, "requests", totals.requests);
     put_int(record_, "queue", self.queued);
+    if (open && self.queued > 0)
+        json_object_set_new(record_, "queued", queued(rpc));
     put_int(record_, "unread", totals.unread);
     put_int(record_, "mentions", totals.mentions);
     if (self.store_failing)

@@ -6,22 +6,90 @@
 
 #include "cli/common/json.h"
 #include "cli/common/text_safe.h"
+#include "cli/common/times.h"
 #include "cli/daemon/rpc_internal.h"
 
 #define WHY_STEPS_MAX 64
 #define TRIES_MAX     64
+#define DAY_MS        86400000
+
+static const struct yr_time_style day_style = {.format = "+%e %b", .utc = false};
 
 /* ---- what was tried, in words ---- */
+
+/* Steps stand in order of time, behind those before them that always hold. */
+static size_t place_of(const json_t *steps, yr_ms time_ms)
+{
+    size_t at = json_array_size(steps);
+    yr_ms before_ms;
+
+    while (time_ms > 0 && at > 0) {
+        const char *time = yr_json_str(json_array_get(steps, at - 1), "time", NULL);
+        if (time == NULL || !yr_rfc3339_read(time, &before_ms) || before_ms <= time_ms)
+            break;
+        at--;
+    }
+    return at;
+}
 
 static void put_step(json_t *steps, yr_ms time_ms, const char *code, const char *text)
 {
     json_t *step = json_object();
+    const size_t at = place_of(steps, time_ms);
 
     if (time_ms > 0)
         yr_json_put_time(step, "time", time_ms);
     yr_json_put_str(step, "text", text);
     yr_json_put_str(step, "code", code);
-    json_array_append_new(steps, step);
+    json_array_insert_new(steps, at, step);
+}
+
+static void add_when(struct yr_buf *text, const char *word, yr_ms until_ms, yr_ms now_ms)
+{
+    static const struct yr_time_style style = {.format = "short", .utc = false};
+
+    if (until_ms == 0)
+        return;
+    yr_buf_addf(text, " %s ", word);
+    if (until_ms - now_ms >= 2 * DAY_MS) // the day is enough
+        yr_time_add(text, until_ms, now_ms, &day_style);
+    else
+        yr_time_add(text, until_ms, now_ms, &style);
+}
+
+/* A step about a friend: "held by bob until 6 Dec (custody acknowledged)". */
+static void add_holder(struct yr_rpc *rpc, json_t *steps, const struct yr_why *why, yr_ms now_ms)
+{
+    json_t *who = json_object();
+    struct yr_buf text = {0};
+    const char *name;
+
+    yr_put_name(rpc, who, "who", why->who);
+    name = yr_json_str(who, "who", "");
+    if (strcmp(why->code, "held") == 0) {
+        yr_buf_addf(&text, "held by %s", name);
+        add_when(&text, "until", why->until_ms, now_ms);
+        yr_buf_addf(&text, " (%s)", why->text);
+    } else {
+        yr_buf_addf(&text, "%s %s", name, why->text);
+    }
+    put_step(steps, why->time_ms, why->code, yr_buf_str(&text));
+    yr_buf_clear(&text);
+    json_decref(who);
+}
+
+static void add_why(struct yr_rpc *rpc, json_t *steps, const struct yr_why *why, yr_ms now_ms)
+{
+    struct yr_buf text = {0};
+
+    if (!yr_is_zero(why->who, sizeof why->who)) {
+        add_holder(rpc, steps, why, now_ms);
+        return;
+    }
+    yr_buf_adds(&text, why->text);
+    add_when(&text, "by", why->until_ms, now_ms);
+    put_step(steps, why->time_ms, why->code, yr_buf_str(&text));
+    yr_buf_clear(&text);
 }
 
 /* What a way is about; the address or friend follows. */
@@ -238,7 +306,7 @@ static json_t *steps_of(struct yr_rpc *rpc, const struct yr_friend_info *info,
 
     for (size_t i = 0; i < count; i++)
         if (try_count == 0 || !told_by_tries(&whys[i]))
-            put_step(steps, whys[i].time_ms, whys[i].code, whys[i].text);
+            add_why(rpc, steps, &whys[i], rpc->env.now(rpc->env.ctx).wall_ms);
     if (info->online && info->relayed)
         add_relay(rpc, steps, info);
     for (size_t i = try_count; i-- > 0;) // newest first; told oldest first
@@ -292,9 +360,8 @@ enum yr_end yr_rpc_message_why(struct yr_call *call)
     try_count = tries_of(rpc, &info, tries);
 
     const struct tried tried = look_over(tries, try_count);
-    const char *state = id != NULL    ? yr_state_name(rpc, rpc->msg.state, rpc->msg.own)
-                        : info.online ? "online"
-                                      : "offline";
+    const char *state = id != NULL ? yr_state_name(rpc, rpc->msg.conv, rpc->msg.state, rpc->msg.own)
+                                   : yr_friend_state(&info);
     json_t *why =
         json_pack("{s:s, s:o, s:s, s:o, s:o}", "type", "why", "subject",
                   id != NULL ? yr_json_id(msg, YR_MSG_ID_LEN) : yr_json_id(conv, YR_ID_LEN),

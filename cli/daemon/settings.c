@@ -90,6 +90,15 @@ bool yr_settings_relay(const struct yr_config *config)
     return strcmp(yr_config_str(config, YR_CFG_NET_RELAY), "off") != 0;
 }
 
+enum yr_presence_mode yr_settings_presence(const struct yr_config *config)
+{
+    const char *word = yr_config_str(config, YR_CFG_PRIVACY_PRESENCE);
+
+    return strcmp(word, "friends") == 0    ? YR_PRESENCE_FRIENDS
+           : strcmp(word, "verified") == 0 ? YR_PRESENCE_VERIFIED
+                                           : YR_PRESENCE_OFF;
+}
+
 static void apply(struct yr_daemon *daemon, struct yr_config *next)
 {
     const bool receipts = yr_config_bool(next, YR_CFG_PRIVACY_READ_RECEIPTS);
@@ -104,6 +113,8 @@ static void apply(struct yr_daemon *daemon, struct yr_config *next)
     yr_rpc_set_read_receipts(daemon->rpc, receipts);
     yr_host_set_dht(daemon->host, yr_settings_dht(&daemon->config));
     yr_host_set_relay(daemon->host, yr_settings_relay(&daemon->config));
+    yr_host_set_presence(daemon->host, yr_settings_presence(&daemon->config),
+                         yr_config_bool(&daemon->config, YR_CFG_PRIVACY_TYPING));
     yr_host_set_port_mapping(daemon->host,
                              yr_config_bool(&daemon->config, YR_CFG_NET_PORT_MAPPING));
     yr_peers_apply_config(daemon);

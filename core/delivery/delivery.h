@@ -183,6 +183,10 @@ void yr_delivery_held(const struct yr_delivery *delivery, unsigned slot,
 void yr_delivery_held_all(const struct yr_delivery *delivery, unsigned slot, size_t *letters,
                           unsigned *holders);
 
+/** The letter after *order (0: the first), in order: its message id; false: that was the last. */
+bool yr_delivery_letter(struct yr_delivery *delivery, unsigned slot, uint64_t *order,
+                        uint8_t id[YR_MSG_ID_LEN]);
+
 /** Our newest prekey for the friend, made if there is none younger than a week; *fresh: it was made
  *  now and must be told. */
 YR_MUST_USE enum yr_err yr_delivery_prekey(struct yr_delivery *delivery, struct yr_now now,

@@ -447,3 +447,16 @@ bool yr_letters_wait(struct yr_box *b)
         return true;
     return b->count > 0 && yr_box_at(b, b->count - 1)->sealed == NULL && yr_sessions_can(b);
 }
+
+bool yr_delivery_letter(struct yr_delivery *d, unsigned slot, uint64_t *order,
+                        uint8_t id[YR_MSG_ID_LEN])
+{
+    const struct yr_box *b = yr_box_of(d, slot);
+    struct yr_stored letter;
+
+    if (b == NULL || yr_letter_next(d, b, *order, &letter) != YR_OK)
+        return false;
+    *order = letter.order;
+    memcpy(id, letter.id, YR_MSG_ID_LEN);
+    return true;
+}

@@ -117,6 +117,14 @@ enum yr_err yr_node_friend(const struct yr_node *n, const uint8_t id[YR_ID_LEN],
     return YR_ENOFRIEND;
 }
 
+enum yr_tri yr_node_receipts(const struct yr_node *n, const uint8_t id[YR_ID_LEN])
+{
+    for (unsigned slot = 0; slot < YR_FRIENDS_MAX; slot++)
+        if (n->friends[slot].used && memcmp(n->friends[slot].id, id, YR_ID_LEN) == 0)
+            return n->friends[slot].receipts;
+    return YR_UNKNOWN;
+}
+
 bool yr_node_invite_at(const struct yr_node *n, size_t i, struct yr_invite_info *out)
 {
     if (!yr_contacts_invite_at(n->contacts, i, out))
@@ -148,16 +156,106 @@ bool yr_node_peer_at(const struct yr_node *n, size_t i, struct yr_peer_info *out
     return false;
 }
 
+/* ---- messages ---- */
+
+// Who keeps a text of ours that is not there yet.
+static bool held_of(struct yr_node *n, const struct yr_message *m, struct yr_held *out)
+{
+    const struct yr_friend *f;
+
+    if (!m->own || m->room || m->kind == YR_MSG_SYSTEM || m->state > YR_STATE_HELD ||
+        (f = yr_friend_find(n, m->conv)) == NULL)
+        return false;
+    yr_delivery_held(n->delivery, yr_friend_slot(n, f), m->id, out);
+    return true;
+}
+
+static void add_held(struct yr_node *n, struct yr_message *m)
+{
+    struct yr_held held;
+
+    if (!held_of(n, m, &held))
+        return;
+    m->held_by = held.kept;
+    m->held_until_ms = held.until_ms;
+}
+
+#define QUEUE_LOOKED_AT 64 /* letters of one friend */
+#define HOLDERS_COUNTED 16
+
+struct holders {
+    uint8_t id[HOLDERS_COUNTED][16];
+    unsigned count;
+};
+
+static void count_holders(struct holders *holders, const struct yr_held *held)
+{
+    for (unsigned i = 0; i < held->count; i++) {
+        unsigned k = 0;
+        while (k < holders->count && memcmp(holders->id[k], held->holder[i], 16) != 0)
+            k++;
+        if (held->status[i] == YR_HELD_CUSTODY && k == holders->count && k < HOLDERS_COUNTED)
+            memcpy(holders->id[holders->count++], held->holder[i], 16);
+    }
+}
+
+static void queue_of(struct yr_node *n, unsigned slot, struct yr_queue_info *out)
+{
+    struct yr_message *m = n->scratch;
+    uint8_t id[YR_MSG_ID_LEN];
+    struct holders holders = {.count = 0};
+    struct yr_held held;
+    uint64_t order = 0;
+    size_t letters = 0;
+
+    memset(out, 0, sizeof *out);
+    memcpy(out->id, n->friends[slot].id, YR_ID_LEN);
+    while (letters < QUEUE_LOOKED_AT && yr_delivery_letter(n->delivery, slot, &order, id)) {
+        letters++;
+        if (yr_chat_message(n->chats, id, m) != YR_OK || !held_of(n, m, &held))
+            continue; // a receipt, or something else that is no text
+        out->texts++;
+        out->held += held.kept > 0;
+        count_holders(&holders, &held);
+        if (out->oldest_ms == 0 || m->received_ms < out->oldest_ms)
+            out->oldest_ms = m->received_ms;
+    }
+    out->held_at = holders.count;
+    if (letters == QUEUE_LOOKED_AT)
+        out->texts += yr_delivery_queued(n->delivery, slot) - letters;
+}
+
+bool yr_node_queue_at(struct yr_node *n, size_t i, struct yr_queue_info *out)
+{
+    for (unsigned slot = 0; slot < YR_FRIENDS_MAX && n->has_identity; slot++) {
+        const struct yr_friend *f = &n->friends[slot];
+        if (!f->used || f->pending || yr_delivery_queued(n->delivery, slot) == 0)
+            continue;
+        queue_of(n, slot, out);
+        if (out->texts > 0 && i-- == 0)
+            return true;
+    }
+    return false;
+}
+
 enum yr_err yr_node_message(struct yr_node *n, const uint8_t id[YR_MSG_ID_LEN],
                             struct yr_message *out)
 {
-    return n->has_identity ? yr_chat_message(n->chats, id, out) : YR_ENOENT;
+    enum yr_err err = n->has_identity ? yr_chat_message(n->chats, id, out) : YR_ENOENT;
+
+    if (err == YR_OK)
+        add_held(n, out);
+    return err;
 }
 
 enum yr_err yr_node_history(struct yr_node *n, const uint8_t conv[YR_ID_LEN], enum yr_seek how,
                             struct yr_place *key, struct yr_message *out)
 {
-    return n->has_identity ? yr_chat_history(n->chats, conv, how, key, out) : YR_ENOENT;
+    enum yr_err err = n->has_identity ? yr_chat_history(n->chats, conv, how, key, out) : YR_ENOENT;
+
+    if (err == YR_OK)
+        add_held(n, out);
+    return err;
 }
 
 enum yr_err yr_node_place(struct yr_node *n, const uint8_t id[YR_MSG_ID_LEN],
@@ -199,6 +297,7 @@ step(struct steps *s, yr_ms time_ms, const char *code, const char *format, ...)
 
     if (s->count == s->cap)
         return;
+    memset(&s->out[s->count], 0, sizeof s->out[s->count]);
     s->out[s->count].time_ms = time_ms;
     s->out[s->count].code = code;
     va_start(args, format);
@@ -228,6 +327,9 @@ static void why_friend(const struct yr_node *n, unsigned slot, struct steps *s, 
     }
     if (f->last_seen_ms != 0)
         step(s, f->last_seen_ms, "last_seen", "last seen");
+    if (f->theirs.away)
+        step(s, YR_MIN(f->theirs.since_ms, n->now.wall_ms), "away", "away, they said%s%.160s",
+             f->theirs.text[0] != '\0' ? ": " : "", f->theirs.text);
     if (!n->opts.online)
         step(s, 0, "offline", "this node is offline by its settings");
     else if (path.candidates == 0)
@@ -285,10 +387,53 @@ static void why_room(struct yr_node *n, const struct yr_message *m, struct steps
         why_member(n, m, mid, s);
 }
 
+// The friends with whom a letter was left, and what became of it there.
+static void why_held(const struct yr_node *n, const struct yr_held *held, struct steps *s)
+{
+    static const struct {
+        const char *code, *text;
+    } words[] = {
+        [YR_HELD_ASKED] = {"asked", "asked to hold it, no answer yet"},
+        [YR_HELD_CUSTODY] = {"held", "custody acknowledged"},
+        [YR_HELD_REFUSED] = {"refused", "does not hold it: no room, or nobody waits for it there"},
+        [YR_HELD_TAKEN] = {"taken", "has given it out; word that it arrived is still to come"},
+        [YR_HELD_GONE] = {"gone", "does not hold it any more"}};
+
+    for (unsigned i = 0; i < held->count; i++) {
+        const size_t at = s->count;
+        step(s, held->since_ms[i], words[held->status[i]].code, "%s", words[held->status[i]].text);
+        if (s->count == at)
+            return;
+        for (unsigned slot = 0; slot < YR_FRIENDS_MAX; slot++)
+            if (n->friends[slot].used && memcmp(n->friends[slot].id, held->holder[i], 16) == 0)
+                memcpy(s->out[at].who, n->friends[slot].id, YR_ID_LEN);
+        if (held->status[i] == YR_HELD_CUSTODY)
+            s->out[at].until_ms = held->until_ms;
+    }
+}
+
+// What becomes of one that has a time.
+static void why_expires(const struct yr_node *n, const struct yr_message *m, struct steps *s)
+{
+    size_t at = s->count;
+
+    if (m->expires_ms == 0 || m->deleted)
+        return;
+    if (m->state == YR_STATE_FAILED)
+        step(s, m->failed_ms, "expired", "given up: it had not arrived in time");
+    else if (m->state <= YR_STATE_HELD && m->expires_ms > n->now.wall_ms)
+        step(s, 0, "expires", "given up unless it is there");
+    else if (m->state <= YR_STATE_HELD)
+        step(s, m->expires_ms, "expires", "its time is over; word that it arrived may still come");
+    if (s->count > at && m->state <= YR_STATE_HELD && m->expires_ms > n->now.wall_ms)
+        s->out[at].until_ms = m->expires_ms;
+}
+
 static void why_message(struct yr_node *n, const struct yr_message *m, struct steps *s,
                         yr_ms *next_ms)
 {
     struct yr_friend *f = yr_friend_find(n, m->conv);
+    struct yr_held held;
 
     if (!m->own) {
         step(s, m->time_ms, "sent", "sent by them");
@@ -302,10 +447,15 @@ static void why_message(struct yr_node *n, const struct yr_message *m, struct st
         step(s, m->delivered_ms, "delivered", "delivered: on their disk");
     if (m->read_ms != 0)
         step(s, m->read_ms, "read", "read");
-    if (m->state == YR_STATE_ACCEPTED && f == NULL)
+    if (m->held_ms != 0 && m->state != YR_STATE_HELD)
+        step(s, m->held_ms, "was_held", "held by a friend for them");
+    if (held_of(n, m, &held))
+        why_held(n, &held, s);
+    if (m->state <= YR_STATE_HELD && f == NULL)
         step(s, 0, "no_friend", "they are no longer a friend: it is not sent");
-    else if (m->state == YR_STATE_ACCEPTED)
+    else if (m->state <= YR_STATE_HELD)
         why_friend(n, yr_friend_slot(n, f), s, next_ms);
+    why_expires(n, m, s);
 }
 
 enum yr_err yr_node_why(struct yr_node *n, struct yr_now now, const uint8_t conv[YR_ID_LEN],

@@ -38,10 +38,12 @@ struct yr_host_opts {
     bool lan;             /* multicast beacons */
     bool port_mapping;    /* ask the gateway to let others in: PCP, NAT-PMP, UPnP */
     enum yr_dht_mode dht; /* as in yr_node_opts; a server takes part without an identity, too */
-    bool relay;           /* as in yr_node_opts */
-    bool offline;         /* no socket at all */
-    bool read_receipts;   /* as in yr_node_opts */
-    bool make_vault;      /* without a vault.key: make one at once, under the passphrase or none */
+    bool relay;           /* as in yr_node_opts, and so are the next two */
+    enum yr_presence_mode presence;
+    bool typing;
+    bool offline;       /* no socket at all */
+    bool read_receipts; /* as in yr_node_opts */
+    bool make_vault;    /* without a vault.key: make one at once, under the passphrase or none */
     const char *passphrase; /* copied into locked memory and wiped after use; NULL: none */
     size_t passphrase_len;  /* <= YR_PASSPHRASE_MAX */
     bool small_hash; /* a new vault gets the floor of Argon2id's memory (64 MiB); for tests */
@@ -111,6 +113,7 @@ YR_API size_t yr_host_bound(const struct yr_host *host, struct yr_addr *out, siz
 /** Change what was given in yr_host_opts. */
 YR_API void yr_host_set_dht(struct yr_host *host, enum yr_dht_mode mode);
 YR_API void yr_host_set_relay(struct yr_host *host, bool on);
+YR_API void yr_host_set_presence(struct yr_host *host, enum yr_presence_mode presence, bool typing);
 
 enum yr_mapping_state {
     YR_MAPPING_OFF,    /* not wanted, or not on the network */

@@ -291,14 +291,28 @@ struct yr_friend_info {
     size_t unread, queued;
     size_t held;          /* of these, at other friends until it appears ... */
     unsigned held_at;     /* ... at so many */
-    yr_ms oldest_ms;      /* of these, when the first was said; 0: none, or not known */
     char fingerprint[72]; /* with us */
 };
+
+/** What waits for one friend. */
+struct yr_queue_info {
+    uint8_t id[YR_ID_LEN];
+    size_t texts;     /* of ours that it has not */
+    size_t held;      /* of these, kept by other friends until it appears ... */
+    unsigned held_at; /* ... by so many */
+    yr_ms oldest_ms;  /* when the first of them was said */
+};
+/** The i-th friend for whom a text waits; false past the end.  Of a long queue only its beginning
+ *  is looked at, and the rest counted as texts. */
+YR_API bool yr_node_queue_at(struct yr_node *node, size_t i, struct yr_queue_info *out);
+
 /** Changes whenever the friends or their names do, before their events come: what was worked out
  *  from them before is stale. */
 YR_API uint64_t yr_node_friends_version(const struct yr_node *node);
 /** The i-th friend in order of addition; false past the end. */
 YR_API bool yr_node_friend_at(const struct yr_node *node, size_t i, struct yr_friend_info *out);
+/** Is this friend told what of its texts we read: as configured (so for who is none), no, yes. */
+YR_API enum yr_tri yr_node_receipts(const struct yr_node *node, const uint8_t id[YR_ID_LEN]);
 YR_API YR_MUST_USE enum yr_err
 yr_node_friend(const struct yr_node *node, const uint8_t id[YR_ID_LEN], struct yr_friend_info *out);
 
@@ -572,8 +586,10 @@ YR_API YR_MUST_USE enum yr_err yr_node_event_after(struct yr_node *node, uint64_
 /** One step of the answer to "why". */
 struct yr_why {
     yr_ms time_ms;
-    const char *code; /* a constant: accepted, probing, no_answer, no_address, linked, sent,
-                         delivered, read, ... */
+    const char *code;       /* a constant: accepted, probing, no_answer, no_address, linked, sent,
+                               delivered, read, ... */
+    uint8_t who[YR_ID_LEN]; /* the friend who did that, whom text does not name; zero: it does */
+    yr_ms until_ms;         /* until or by when, which text does not say; 0: nothing */
     char text[192];
 };
 /** Why a message (or, with msg zero, a friend) is where it is: up to `cap` steps, oldest first;

@@ -96,8 +96,8 @@ static void exits_of_the_table_are_codes_that_exist(void **state)
 
 static void what_belongs_to_later_features_is_absent(void **state)
 {
-    static const char *const later[] = {"file", "irc",  "web",    "pair",   "tui",   "away",
-                                        "back", "pipe", "search", "backup", "export"};
+    static const char *const later[] = {"file", "irc",    "web",    "pair",  "tui",
+                                        "pipe", "search", "backup", "export"};
     enum yr_command_id command;
     enum yr_group_id group;
 
@@ -321,7 +321,8 @@ static void lines_that_are_wrong_say_what_and_what_to_do(void **state)
         {"invite lst", "invite: unknown subcommand 'lst'", "did you mean 'list'?"},
         {"send", "send: missing TARGET", "yaari help send"},
         {"send bob -f x", "send: unknown flag '-f'", "yaari help send"},
-        {"send bob --expires 1h", "send: unknown flag '--expires'", "yaari help send"},
+        {"send bob --expires", "send: flag '--expires' needs DUR", "yaari help send"},
+        {"back now", "back: unexpected argument 'now'", "yaari help back"},
         {"react abcd", "react: missing EMOJI", "yaari help react"},
         {"status now", "status: unexpected argument 'now'", "yaari help status"},
         {"friend show a b", "friend show: unexpected argument 'b'", "yaari help friend show"},

@@ -85,7 +85,7 @@ static void tsv_escapes_tab_newline_and_backslash(void **state)
     yr_out_record(&out, record);
     assert_string_equal(end(&capture),
                         "d0w8rk5c9zzzzzzzzzzzzzzzzz\t1042\tbob\talice\ttext\ta\\tb\\nc\\\\d\t"
-                        "2026-11-22T15:46:35+00:00\t\t\t\t\t\ttrue\tdelivered\t\t\t\t\n");
+                        "2026-11-22T15:46:35+00:00\t\t\t\t\t\ttrue\tdelivered\t\t\t\t\t\t\t\t\n");
     json_decref(record);
 }
 

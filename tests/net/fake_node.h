@@ -231,6 +231,15 @@ void yr_node_set_dht(struct yr_node *n, struct yr_now now, enum yr_dht_mode mode
     n->opts.dht = mode;
 }
 
+void yr_node_set_presence(struct yr_node *n, struct yr_now now, enum yr_presence_mode presence,
+                          bool typing)
+{
+    (void)n;
+    (void)now;
+    (void)presence;
+    (void)typing;
+}
+
 void yr_node_set_relay(struct yr_node *n, struct yr_now now, bool on)
 {
     fake_time(n, now);

@@ -24,7 +24,8 @@ struct fake_message {
     enum yr_msg_kind kind;
     enum yr_state state;
     bool own, unread, deleted, damaged, mention;
-    unsigned of, delivered_to, read_by;
+    unsigned of, delivered_to, read_by, held_by;
+    yr_ms held_until_ms, expires_ms, held_ms, failed_ms;
     const char *text;
     size_t reaction_count;
     struct yr_reaction reactions[4];
@@ -34,6 +35,8 @@ struct yr_node {
     struct yr_self self;
     struct yr_friend_info friends[FAKE_MAX];
     size_t friend_count;
+    struct yr_queue_info queues[8];
+    size_t queue_count;
     struct fake_message messages[FAKE_MAX];
     size_t message_count;
     struct yr_event events[FAKE_MAX]; /* by cursor */
@@ -213,6 +216,21 @@ enum yr_err yr_node_friend(const struct yr_node *node, const uint8_t id[YR_ID_LE
     return YR_ENOFRIEND;
 }
 
+enum yr_tri yr_node_receipts(const struct yr_node *node, const uint8_t id[YR_ID_LEN])
+{
+    for (size_t i = 0; i < node->friend_count; i++)
+        if (memcmp(node->friends[i].id, id, YR_ID_LEN) == 0)
+            return node->friends[i].receipts;
+    return YR_UNKNOWN;
+}
+
+bool yr_node_queue_at(struct yr_node *node, size_t i, struct yr_queue_info *out)
+{
+    if (i < node->queue_count)
+        *out = node->queues[i];
+    return i < node->queue_count;
+}
+
 bool yr_node_invite_at(const struct yr_node *node, size_t i, struct yr_invite_info *out)
 {
     if (i < node->invite_count)
@@ -335,6 +353,11 @@ static void fake_fill(const struct fake_message *from, struct yr_message *out)
     out->of = from->of;
     out->delivered_to = from->delivered_to;
     out->read_by = from->read_by;
+    out->held_by = from->held_by;
+    out->held_until_ms = from->held_until_ms;
+    out->expires_ms = from->expires_ms;
+    out->held_ms = from->held_ms;
+    out->failed_ms = from->failed_ms;
     out->state = from->state;
     out->time_ms = out->received_ms = from->time_ms;
     out->reaction_count = from->reaction_count;
