@@ -4,6 +4,7 @@
  *     letters.c        what waits for a friend and is on its way
  *     post.c           what is left with others while the friend is away
  *     receipts.c       receipts that wait, and those that came
+ *     habit.c          at which hours somebody is there
  *     open.c           what comes from a friend, and acknowledgements of it
  *     sessions.c       the ratchets that seal and open, prekeys
  *     days.c           whose day's keys an envelope is under

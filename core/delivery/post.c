@@ -282,7 +282,6 @@ static enum yr_err renew(struct yr_delivery *d, struct yr_box *b, const struct l
     }
     l->post = NULL;
     yr_envelope_id(post.eid, d->envelope, len);
-    post.token = yr_rows_pending(d->rows);
     yr_post_put(d, b, &post);
     post.token = yr_rows_pending(d->rows);
     return yr_post_enter(d, k->slot, l, &post);
@@ -370,22 +369,34 @@ static enum yr_err send_post(struct yr_delivery *d, const struct yr_holder *h, s
     return d->ops.frame(d->ops.ctx, h->via, YR_FRAME_ENV_FWD, body, YR_HASH16 + len);
 }
 
+// The same envelope goes to nobody twice, but to who had no room, or did not know its tag yet.
+static bool had(const struct yr_box *b, const struct look *k, const struct yr_post *post,
+                const struct yr_hold *hold)
+{
+    return hold != NULL &&
+           (hold->status != YR_HELD_REFUSED || k->now_s < hold->since_s + YR_POST_FULL_S ||
+            post->day != yr_days_send(b, k->now));
+}
+
 // Errors: of the frame; YR_EEXIST: not this one.
 static enum yr_err ask_holder(struct yr_delivery *d, struct yr_box *b, struct look *k,
                               struct yr_letter *l, const struct yr_holder *h)
 {
-    struct yr_hold *hold = hold_of(d, l->post, h->slot);
+    struct yr_post *post = l->post;
+    struct yr_hold *hold = hold_of(d, post, h->slot);
+    const size_t count = post->count;
     enum yr_err err;
     size_t len;
 
-    if ((hold != NULL && hold->status != YR_HELD_REFUSED) || waits(l->post, h->via))
+    if (had(b, k, post, hold) || waits(post, h->via) ||
+        !yr_post_envelope(d, b, l, &len)) // its day is over: made anew when nobody has it
         return YR_EEXIST;
-    if (!yr_post_envelope(d, b, l, &len))
-        return YR_EEXIST; // its day is over: when nobody has it, it is made anew
-    if ((err = send_post(d, h, len)) != YR_OK)
+    if (hold == NULL && (hold = room_for(d, post, k->now_s)) == NULL)
+        return YR_EEXIST;
+    if ((err = send_post(d, h, len)) != YR_OK) {
+        post->count = count;
         return err;
-    if (hold == NULL && (hold = room_for(d, l->post, k->now_s)) == NULL)
-        return YR_EEXIST;
+    }
     memset(hold, 0, sizeof *hold);
     memcpy(hold->holder, d->boxes[h->slot]->id, sizeof hold->holder);
     hold->slot = h->slot;
@@ -434,7 +445,7 @@ static void leave_all(struct yr_delivery *d, struct yr_box *b, struct look *k)
         if (l->post == NULL || is_over(l, k->now))
             continue;
         if (YR_MAX(token, b->day_token) > d->durable)
-            b->post_token = YR_MAX(token, b->day_token);
+            b->post_token = YR_MAX(b->post_token, YR_MAX(token, b->day_token));
         else
             leave_letter(d, b, k, l);
     }
@@ -456,7 +467,8 @@ static void look_at_box(struct yr_delivery *d, struct yr_box *b, unsigned slot)
     choose(d, b, &k);
     if (k.count > 0 && b->lost_us > d->now.mono_us) {
         look_again(&k, b->lost_us);
-    } else if (k.count > 0 && yr_letters_fill(d, b) == YR_OK) {
+    } else if (k.count > 0) {
+        (void)!yr_letters_fill(d, b); // as many as there is memory for
         (void)seal_due(d, b, &k);
         make_posts(d, b, &k);
         leave_all(d, b, &k);
@@ -600,6 +612,9 @@ void yr_posts_down(struct yr_delivery *d, struct yr_now now, unsigned slot)
     b->lost_us = now.mono_us + YR_POST_PATIENCE_MS * YR_MS;
     if (b->queued > 0)
         yr_posts_look(d, b, b->lost_us);
+    for (unsigned at = 0; at < YR_FRIENDS_MAX; at++) // what it keeps is worth less one day
+        if (d->boxes[at] != NULL && d->boxes[at]->count > 0)
+            yr_posts_look(d, d->boxes[at], now.mono_us + YR_POST_SILENT_S * YR_S);
 }
 
 void yr_posts_forget(struct yr_delivery *d, unsigned slot)
@@ -676,49 +691,39 @@ static void refused(struct yr_delivery *d, struct yr_box *b, const struct yr_pos
     hold->status = YR_HELD_REFUSED;
     if (hold->slot >= YR_FRIENDS_MAX)
         return;
-    if (status == YR_ENV_FULL)
+    if (status != YR_ENV_NO_TAG)
         beware(d, b, hold->slot, YR_POST_FULL_S);
     else if (post->day == yr_days_send(b, d->now)) // an older day may just be forgotten there
         beware(d, b, hold->slot, hold->named ? YR_POST_NO_TAG_S : YR_POST_NOBODY_S);
 }
 
 // Take an answer in; true: it is worth a row.
-static bool take_answer(struct yr_delivery *d, struct yr_box *b, struct yr_post *post,
+static bool take_answer(struct yr_delivery *d, struct yr_box *b, const struct yr_post *post,
                         struct yr_hold *hold, uint8_t status)
 {
     const uint64_t now_s = yr_age_s(d, d->now), told_s = hold->since_s;
-    const bool asked = hold->via != NOBODY;
     const enum yr_held_status before = hold->status;
 
-    hold->via = NOBODY;
     hold->since_s = now_s;
-    if (hold->slot < YR_FRIENDS_MAX)
-        put(b->trying, hold->slot, false);
     switch (status) {
     case YR_ENV_CUSTODY:
-        if (!asked)
-            break;
-        d->counters[YR_ENV_N_CUSTODY] += before != YR_HELD_CUSTODY;
         hold->status = YR_HELD_CUSTODY;
         if (hold->slot < YR_FRIENDS_MAX)
             put(b->proven, hold->slot, true);
+        d->counters[YR_ENV_N_CUSTODY] += before != YR_HELD_CUSTODY;
         return before != YR_HELD_CUSTODY || now_s >= told_s + YR_POST_NOTED_S;
     case YR_ENV_DONE:
-        d->counters[YR_ENV_N_TAKEN]++;
         hold->status = YR_HELD_TAKEN;
+        d->counters[YR_ENV_N_TAKEN]++;
         return true;
     case YR_ENV_GONE:
-        d->counters[YR_ENV_N_GONE]++;
         hold->status = YR_HELD_GONE;
+        d->counters[YR_ENV_N_GONE]++;
         return true;
-    case YR_ENV_FULL:
-    case YR_ENV_NO_TAG:
-    case YR_ENV_REFUSED: refused(d, b, post, hold, status); return true;
-    default: break; // of later times: as if it had not been asked
+    default: // or something of later times
+        refused(d, b, post, hold, status);
+        return true;
     }
-    if (before == YR_HELD_ASKED)
-        hold->status = YR_HELD_REFUSED;
-    return false;
 }
 
 void yr_posts_acked(struct yr_delivery *d, unsigned from, uint8_t status,
@@ -728,6 +733,7 @@ void yr_posts_acked(struct yr_delivery *d, unsigned from, uint8_t status,
     struct yr_hold *hold = post != NULL ? answered(d, post, from, status) : NULL;
     struct yr_box *b = post != NULL ? d->boxes[post->slot] : NULL;
     const bool full = d->out[from] == YR_POST_OUT_MAX;
+    enum yr_held_status before;
     struct yr_letter *l;
 
     if (d->out[from] > 0 && (hold == NULL || hold->via == from))
@@ -738,9 +744,13 @@ void yr_posts_acked(struct yr_delivery *d, unsigned from, uint8_t status,
         d->due_us = 0;
     if (hold == NULL)
         return; // of a letter that has got there meanwhile, or nothing of ours
+    before = hold->status;
+    hold->via = NOBODY;
+    if (hold->slot < YR_FRIENDS_MAX)
+        put(b->trying, hold->slot, false);
     if (take_answer(d, b, post, hold, status))
         yr_post_put(d, b, post);
-    if (hold->status == YR_HELD_CUSTODY && d->ops.held != NULL &&
+    if (hold->status == YR_HELD_CUSTODY && before != YR_HELD_CUSTODY && d->ops.held != NULL &&
         (l = yr_letter_of(b, post->order)) != NULL)
         d->ops.held(d->ops.ctx, d->now, post->slot, l->id);
     if (!b->up)

@@ -267,6 +267,7 @@ static enum yr_tri *consent_of(struct yr_friend *f, enum yr_cmd_kind kind)
     return kind == YR_CMD_FRIEND_MAIL       ? &f->mail
            : kind == YR_CMD_FRIEND_PRESENCE ? &f->presence
            : kind == YR_CMD_FRIEND_TYPING   ? &f->typing
+           : kind == YR_CMD_FRIEND_ANON     ? &f->anon
                                             : &f->receipts;
 }
 
@@ -282,6 +283,7 @@ static enum yr_err friend_consent(struct yr_node *n, const struct yr_cmd *cmd,
         return YR_EINVAL;
     *consent_of(f, cmd->kind) = (enum yr_tri)cmd->number;
     yr_mail_admit(n, yr_friend_slot(n, f));
+    yr_delivery_holders(n->delivery, yr_friend_slot(n, f));
     yr_friend_store(n, f);
     yr_presence_due(n, f);
     yr_friend_changed(n, f, false);
@@ -368,6 +370,7 @@ static const struct {
     [YR_CMD_FRIEND_PRESENCE] = {friend_consent, false},
     [YR_CMD_FRIEND_TYPING] = {friend_consent, false},
     [YR_CMD_FRIEND_RECEIPTS] = {friend_consent, false},
+    [YR_CMD_FRIEND_ANON] = {friend_consent, false},
     [YR_CMD_PRESENCE] = {set_presence, false},
     [YR_CMD_TYPING] = {set_typing, false},
     [YR_CMD_PEER_ADD] = {peer_add, true},

@@ -9,7 +9,7 @@ void yr_friend_store(struct yr_node *n, const struct yr_friend *f)
     struct yr_wr wr = yr_wr_init(row, sizeof row);
 
     yr_wr_u8(&wr, ROW_VERSION);
-    yr_wr_u8(&wr, (uint8_t)(f->pending | f->blocked << 1));
+    yr_wr_u8(&wr, (uint8_t)(f->pending | f->blocked << 1 | (int)f->anon << 2));
     yr_wr_u32(&wr, f->order);
     yr_wr_bytes(&wr, f->dev, 32);
     yr_wr_u32(&wr, f->gen);
@@ -53,6 +53,7 @@ enum yr_err yr_friend_decode(struct yr_friend *f, const uint8_t *row, size_t len
 
     f->pending = (flags & 1) != 0;
     f->blocked = (flags & 2) != 0;
+    f->anon = (flags & 8) != 0 ? YR_YES : (flags & 4) != 0 ? YR_NO : YR_UNKNOWN;
     f->order = yr_rd_u32(&rd);
     yr_rd_copy(&rd, f->dev, 32);
     f->gen = yr_rd_u32(&rd);

@@ -77,6 +77,7 @@ static enum yr_err load_friend(struct yr_node *n, struct yr_friend *f)
         (err = yr_renew_load(n, yr_friend_slot(n, f))) != YR_OK ||
         (err = yr_friend_load_addrs(n, f)) != YR_OK ||
         (err = yr_circuit_load(n, yr_friend_slot(n, f))) != YR_OK ||
+        (err = yr_post_enter_friend(n, f)) != YR_OK ||
         (err = yr_delivery_load(n->delivery, yr_friend_slot(n, f), f->id, f->pair.out)) != YR_OK ||
         (err = yr_mail_enter(n, yr_friend_slot(n, f))) != YR_OK)
         return err;
@@ -131,6 +132,7 @@ void yr_friend_remove(struct yr_node *n, struct yr_friend *f, bool history)
     yr_rows_del(n->rows, YR_TABLE_FRIEND, NULL, 0, id, 32);
     yr_rows_del(n->rows, YR_TABLE_CLOCK, NULL, 0, id, 32);
     yr_rows_del(n->rows, YR_TABLE_ADDR, NULL, 0, id, 32);
+    yr_post_forget_friend(n, id);
     for (size_t i = 0; i < YR_PINGS_MAX; i++)
         if (n->pings[i].used && n->pings[i].slot == slot)
             n->pings[i].sent_us = 0; // answered as lost at the next tick
@@ -142,6 +144,7 @@ void yr_friend_block(struct yr_node *n, struct yr_friend *f, bool blocked)
     f->blocked = blocked;
     yr_friend_store(n, f);
     admit(n, f);
+    yr_delivery_holders(n->delivery, yr_friend_slot(n, f));
     yr_friend_changed(n, f, false);
 }
 
@@ -253,6 +256,7 @@ static void link_up(void *ctx, unsigned slot)
     struct yr_link_info link;
 
     f->online = true;
+    yr_post_linked(n, f, was_online);
     f->online_ms = f->last_seen_ms = n->now.wall_ms;
     yr_renew_known(n, slot);
     yr_contacts_linked(n->contacts, n->now, f->id);
@@ -276,6 +280,7 @@ static void link_down(void *ctx, unsigned slot, enum yr_link_end why)
 
     (void)why;
     yr_presence_down(n, f);
+    yr_post_linked(n, f, true);
     f->online = f->close_soon = false;
     f->last_seen_ms = n->now.wall_ms;
     yr_friend_store(n, f);
@@ -513,6 +518,7 @@ static struct yr_friend *new_friend(struct yr_node *n, const struct yr_contact *
         f->pending = !c->inviter;
         f->order = n->next_order++;
         f->created_ms = n->now.wall_ms;
+        yr_habit_init(&f->habit, n->now.wall_ms);
         memcpy(f->id, c->id, 32);
         f->trust = c->verified ? YR_TRUST_VERIFIED : YR_TRUST_INVITE;
         memcpy(f->petname, c->petname, sizeof f->petname);

@@ -60,6 +60,7 @@ static void friend_info(const struct yr_node *n, unsigned slot, struct yr_friend
     out->presence = f->presence;
     out->typing = f->typing;
     out->receipts = f->receipts;
+    out->anon = f->anon;
     yr_presence_info(n, f, out);
     out->tells_receipts = yr_friend_tells_receipts(n, f);
     out->queued = yr_delivery_queued(n->delivery, slot);

@@ -6,6 +6,7 @@
 #include "core/chat/chat.h"
 #include "core/contact/contacts.h"
 #include "core/delivery/delivery.h"
+#include "core/delivery/habit.h"
 #include "core/delivery/mailbox.h"
 #include "core/dht/dht.h"
 #include "core/link/links.h"
@@ -40,6 +41,8 @@ struct yr_friend {
     enum yr_trust trust;
     bool blocked;
     enum yr_tri mail, presence, typing, receipts; /* what of our settings is different for it */
+    enum yr_tri anon; /* leave its letters with others through others only */
+    struct yr_habit habit;
     yr_ms created_ms, last_seen_ms, muted_until_ms;
     yr_us
         begun_us; /* the handshake that made the pair, as this process saw it; 0: an earlier one */
@@ -370,6 +373,11 @@ yr_us yr_mail_deadline(const struct yr_node *n);
 /* post.c */
 /** Fill in who keeps letters for friends who are away, and who is told. */
 void yr_post_ops(struct yr_delivery_ops *ops);
+/** Read when this friend is usually there.  Errors: of the machine. */
+YR_MUST_USE enum yr_err yr_post_enter_friend(struct yr_node *n, struct yr_friend *f);
+/** Its link came or went; was: until now there was one. */
+void yr_post_linked(struct yr_node *n, struct yr_friend *f, bool was);
+void yr_post_forget_friend(struct yr_node *n, const uint8_t id[32]);
 
 /* rooms.c */
 extern const struct yr_rooms_ops yr_node_rooms_ops;

@@ -115,7 +115,8 @@ static bool is_hidden(enum yr_table table, size_t suffix_len)
         [YR_TABLE_FRIEND] = true,   [YR_TABLE_CLOCK] = true,   [YR_TABLE_ADDR] = true,
         [YR_TABLE_CONV] = true,     [YR_TABLE_TIMEKEY] = true, [YR_TABLE_SESSION] = true,
         [YR_TABLE_PREKEY] = true,   [YR_TABLE_ROOM] = true,    [YR_TABLE_ROOMFRIEND] = true,
-        [YR_TABLE_ROOMSEAL] = true, [YR_TABLE_RELAY] = true,   [YR_TABLE_CERT] = true,
+        [YR_TABLE_ROOMSEAL] = true, [YR_TABLE_RELAY] = true,   [YR_TABLE_HABIT] = true,
+        [YR_TABLE_CERT] = true,
     };
 
     return by_person[table] && suffix_len == YR_ID_LEN;

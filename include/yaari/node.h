@@ -126,6 +126,8 @@ enum yr_cmd_kind {
     YR_CMD_FRIEND_PRESENCE, /* ... tell this friend that we are away, and when we were there */
     YR_CMD_FRIEND_TYPING,   /* ... that we are writing to it */
     YR_CMD_FRIEND_RECEIPTS, /* ... what of its texts we read */
+    YR_CMD_FRIEND_ANON,     /* ... leave mail for this friend with others only through others, so
+                               that who keeps it does not learn that it is ours; by default not */
     YR_CMD_PRESENCE,        /* text: away, and why; flags REMOVE: back */
     YR_CMD_TYPING,          /* conv: we are writing to this friend; flags REMOVE: no more */
     /* rooms: conv is the room, `who` a friend's identity or a member's mid and 16 zero bytes */
@@ -278,6 +280,7 @@ struct yr_friend_info {
     uint8_t via[YR_ID_LEN];
     enum yr_tri relay; /* carry for this friend: as configured, no, yes */
     enum yr_tri mail, presence, typing, receipts; /* as configured, no, yes */
+    enum yr_tri anon;    /* its mail is left with others through others only */
     bool tells_receipts; /* what of its texts we read; so we show what it read of ours */
     bool away;           /* as the friend told us last, and why, and since when: */
     char away_text[257];
