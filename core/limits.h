@@ -195,13 +195,28 @@
 #define YR_FC_FAILED_S      3600 /* until an invite that did not work is tried again */
 #define YR_FC_GAP_MS        500  /* between two tries: a new one makes late answers worthless */
 
-#define YR_SKIP_MAX          1000  /* message keys skipped at once */
-#define YR_SKIPPED_MAX       2000  /* skipped keys kept for a friend */
-#define YR_SKIPPED_DAYS      21    /* an envelope lives 14, and a week to spare */
-#define YR_CHAINS_MAX        5     /* receiving chains with skipped keys */
-#define YR_SESSIONS_MAX      4     /* ratchet sessions kept for a friend */
-#define YR_RESETS_ALARM      4     /* sessions begun anew within a day: somebody has a copy */
-#define YR_PREKEYS_MAX       3     /* own prekeys kept for a friend: the offered one, two older */
+#define YR_SKIP_MAX          1000 /* message keys skipped at once */
+#define YR_SKIPPED_MAX       2000 /* skipped keys kept for a friend */
+#define YR_SKIPPED_DAYS      21   /* an envelope lives 14, and a week to spare */
+#define YR_CHAINS_MAX        5    /* receiving chains with skipped keys */
+#define YR_SESSIONS_MAX      4    /* ratchet sessions kept for a friend */
+#define YR_SESSION_DAYS      30   /* that one is kept on which nothing is sent any more */
+#define YR_SESSION_FAILS     5    /* mailed messages that do not open until that is told ... */
+#define YR_SESSION_FAILS_S   600  /* ... within so long; over the friend's own link one is enough */
+#define YR_OPENED_MAX        1024 /* opened messages remembered: no more can come again */
+#define YR_OPENED_PARTS      16   /* rows they are in: a commit writes half a KiB of them */
+#define YR_OPENED_LEN        8    /* bytes of each */
+#define YR_PKH_GAP_S         600  /* between two sessions that we begin with a friend ... */
+#define YR_PKH_DAY           6    /* ... and so many in a day: no loops */
+#define YR_PKH_WAIT_S        600  /* for the first message of a first contact; then a prekey */
+#define YR_PKH_KNOWN_MAX     16   /* begun by a friend within a day; more are not taken */
+#define YR_PKH_BURST         16 /* bad headers of a friend looked at, then 1 a second: 3 DH each */
+#define YR_SESSION_BAD_S     3600 /* until a friend is told of the same session again */
+#define YR_SESSION_BAD_GAP_S 600  /* ... and of another one */
+#define YR_SESSION_SCAN_S    60   /* between two searches of the outbox for an unknown session */
+#define YR_RESETS_ALARM      4    /* sessions begun anew within a day: somebody has a copy */
+#define YR_PREKEYS_MAX       8    /* own prekeys kept for a friend: told, and in 6 beginnings */
+#define YR_PREKEY_USED_S     86400 /* that one lives on which has been used: both may begin at once */
 #define YR_PREKEY_DAYS       21    /* a prekey lives as long as skipped keys */
 #define YR_PREKEY_RENEW_DAYS 7     /* the offered one is never older */
 #define YR_TIMEKEY_DAYS      16    /* day keys kept: an envelope lives 14, clocks may differ by 1 */
@@ -240,7 +255,7 @@
 #define YR_POST_RECEIPT_S_MAX 60   /* ... so long at most: when it came says little */
 #define YR_POST_OUT_MAX       32   /* questions to one holder that wait for an answer */
 #define YR_POST_ANSWER_S      60   /* ... so long: then somebody else is asked too */
-#define YR_POST_KEEPER       16     /* times as much as others: who offers that is always there */
+#define YR_POST_KEEPER        16   /* times as much as others: who offers that is always there */
 #define YR_POST_HOLDERS_SEEN  16   /* friends looked at, best first, who may keep a letter */
 #define YR_POST_SILENT_S      172800 /* who was not linked for so long may have lost what he kept */
 #define YR_POST_AGAIN_S       86400 /* fetched, but no receipt: it is left elsewhere after so long */

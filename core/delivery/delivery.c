@@ -3,11 +3,12 @@
 static_assert(YR_ENV_ACKS_HELD == 2 * YR_WINDOW_MAX, "twice what an honest friend sends");
 
 static const char *const counter_names[YR_ENV_COUNTERS] = {
-    "envelope.received",  "envelope.duplicate",    "envelope.drop.form", "envelope.drop.tag",
-    "envelope.drop.aead", "envelope.drop.session", "envelope.drop.gap",  "envelope.drop.kind",
-    "envelope.mailed",    "envelope.again",        "envelope.refused",   "post.left",
-    "post.custody",       "post.refused",          "post.taken",         "post.gone",
-    "post.renewed",       "post.receipted"};
+    "envelope.received",  "envelope.duplicate",    "envelope.drop.form",   "envelope.drop.tag",
+    "envelope.drop.aead", "envelope.drop.session", "envelope.drop.gap",    "envelope.drop.kind",
+    "envelope.mailed",    "envelope.again",        "envelope.refused",     "post.left",
+    "post.custody",       "post.refused",          "post.taken",           "post.gone",
+    "post.renewed",       "post.receipted",        "envelope.drop.prekey", "session.begun",
+    "session.accepted",   "session.bad.sent",      "session.bad.taken"};
 
 enum yr_err yr_delivery_new(struct yr_delivery **out, struct yr_mem *mem, struct yr_rows *rows,
                             const struct yr_rng *rng, const struct yr_age *age,
@@ -41,6 +42,7 @@ void yr_box_free(struct yr_delivery *d, unsigned slot)
     yr_days_clear(d, b);
     yr_free(d->mem, b->window);
     yr_skipped_clear(&b->skipped);
+    yr_opened_clear(d, b);
     yr_free(d->mem, b->acks);
     yr_free(d->mem, b->wary);
     yr_free_secret(d->mem, b);
@@ -120,19 +122,21 @@ enum yr_err yr_delivery_meet(struct yr_delivery *d, struct yr_now now, unsigned 
         yr_session_clear(&session);
         return YR_ENOMEM;
     }
-    yr_wipe(b->sessions, sizeof b->sessions);
+    yr_sessions_clear(b);
     b->sessions[0] = session;
+    b->more[0].since_s = yr_age_s(d, now);
     b->session_count = 1;
-    b->sessions_dirty = true;
+    b->has_theirs = false; // one comes with the contact
+    yr_resets_over(b);
+    b->prekeys_dirty = true;
     b->out_keys.valid = b->in_keys.valid = false;
-    yr_skipped_clear(&b->skipped);
     yr_timekey_first(&b->timekey, contact->pair, contact->day);
     b->sent_day = b->heard_day = contact->day;
     b->acked_day = contact->day + YR_TIMEKEY_DAYS; // the day that would leave them where they begin
     yr_days_stale(d, b);
     yr_box_put_days(d, b);
     yr_session_clear(&session);
-    return yr_letters_unseal(d, b);
+    return yr_letters_unseal(d, b, NULL);
 }
 
 enum yr_err yr_delivery_renewed(struct yr_delivery *d, unsigned slot)
@@ -141,15 +145,13 @@ enum yr_err yr_delivery_renewed(struct yr_delivery *d, unsigned slot)
 
     if (b == NULL)
         return YR_OK;
-    yr_wipe(b->sessions, sizeof b->sessions);
-    b->session_count = 0;
-    b->sessions_dirty = true;
-    yr_skipped_clear(&b->skipped);
+    yr_sessions_clear(b);
     yr_wipe(b->own, sizeof b->own);
-    b->own_count = 0;
+    b->own_count = b->known_count = 0;
     b->has_theirs = false;
-    yr_box_put_prekeys(d, b);
-    return yr_letters_unseal(d, b);
+    yr_resets_over(b);
+    b->prekeys_dirty = true;
+    return yr_letters_unseal(d, b, NULL);
 }
 
 void yr_delivery_remove(struct yr_delivery *d, unsigned slot)
@@ -170,10 +172,7 @@ void yr_delivery_remove(struct yr_delivery *d, unsigned slot)
     }
     yr_posts_forget(d, slot);
     yr_rows_del(d->rows, YR_TABLE_TIMEKEY, NULL, 0, b->id, 32);
-    yr_rows_del(d->rows, YR_TABLE_SESSION, NULL, 0, b->id, 32);
-    yr_rows_del(d->rows, YR_TABLE_PREKEY, NULL, 0, b->id, 32);
-    for (uint8_t part = 0; part < YR_SKIPPED_PARTS; part++)
-        yr_rows_del(d->rows, YR_TABLE_SKIPPED, b->id, 32, &part, 1);
+    yr_sessions_remove(d, b);
     yr_box_free(d, slot);
 }
 
@@ -189,8 +188,10 @@ void yr_delivery_up(struct yr_delivery *d, struct yr_now now, unsigned slot)
     b->ack_count = 0; // of letters the last link brought, which come again by this one
     for (size_t i = 0; i < b->count; i++)
         yr_box_at(b, i)->sent = false; // whatever the last link took, this one has not
+    b->note.sent = false;
     yr_posts_up(d, now, slot);
     yr_letters_pump(d, b, slot, now);
+    yr_resets_pump(d, b, slot, now);
 }
 
 void yr_delivery_down(struct yr_delivery *d, struct yr_now now, unsigned slot)
@@ -227,7 +228,8 @@ void yr_delivery_release(struct yr_delivery *d, struct yr_now now, uint64_t dura
         if (b == NULL || !b->up)
             continue;
         yr_acks_send(d, b, slot);
-        if (yr_letters_wait(b))
+        yr_resets_pump(d, b, slot, now);
+        if (yr_letters_wait(b) || (b->queued > 0 && yr_sessions_may_begin(d, b, now)))
             yr_letters_pump(d, b, slot, now);
         else
             yr_letters_send(d, b, slot, now);
@@ -236,15 +238,14 @@ void yr_delivery_release(struct yr_delivery *d, struct yr_now now, uint64_t dura
 
 void yr_delivery_daily(struct yr_delivery *d, struct yr_now now)
 {
-    const uint64_t now_s = (uint64_t)YR_MAX(now.wall_ms, 0) / 1000;
-
     d->now = now;
     for (unsigned slot = 0; slot < YR_FRIENDS_MAX; slot++) {
         struct yr_box *b = d->boxes[slot];
         if (b == NULL)
             continue;
-        (void)yr_skipped_expire(&b->skipped, now_s);
-        yr_prekeys_expire(d, b, now_s);
+        (void)yr_skipped_expire(&b->skipped, yr_age_s(d, now));
+        yr_sessions_expire(d, b, now);
+        yr_prekeys_expire(d, b, now);
         yr_receipts_expire(d, b);
     }
 }

@@ -53,6 +53,8 @@ struct yr_delivery_ops {
     /** A holder keeps this letter: that is durable with the present transaction.  May come again.
      *  NULL: nobody wants to know. */
     void (*held)(void *ctx, struct yr_now now, unsigned slot, const uint8_t id[YR_MSG_ID_LEN]);
+    /** Send the friend something, whatever it is: our newest prekey, if it has not been told. */
+    void (*answer)(void *ctx, unsigned slot);
     void *ctx;
 };
 
@@ -154,6 +156,8 @@ YR_MUST_USE enum yr_err yr_delivery_start(struct yr_delivery *delivery);
 YR_MUST_USE enum yr_err yr_delivery_acked(struct yr_delivery *delivery, struct yr_now now,
                                           unsigned slot, const uint8_t *body, size_t len);
 
+/** Before a transaction is taken, and before the chats are flushed: reset and answer are called. */
+void yr_delivery_settle(struct yr_delivery *delivery, struct yr_now now);
 /** Before a transaction is taken: rows of sessions that moved. */
 void yr_delivery_flush(struct yr_delivery *delivery);
 /** Everything up to this token is durable: letters and acknowledgements that waited leave. */
@@ -192,10 +196,10 @@ bool yr_delivery_letter(struct yr_delivery *delivery, unsigned slot, uint64_t *o
 YR_MUST_USE enum yr_err yr_delivery_prekey(struct yr_delivery *delivery, struct yr_now now,
                                            unsigned slot, struct yr_prekey *out, bool *fresh);
 /** Keep one we made before the friend had a slot. */
-void yr_delivery_own_prekey(struct yr_delivery *delivery, unsigned slot,
+void yr_delivery_own_prekey(struct yr_delivery *delivery, struct yr_now now, unsigned slot,
                             const struct yr_prekey_own *prekey);
-/** The friend's newest prekey for us. */
-void yr_delivery_their_prekey(struct yr_delivery *delivery, unsigned slot,
+/** The friend's newest prekey for us; an older one than we have is nothing new. */
+void yr_delivery_their_prekey(struct yr_delivery *delivery, struct yr_now now, unsigned slot,
                               const struct yr_prekey *prekey);
 
 struct yr_counter yr_delivery_counter(const struct yr_delivery *delivery, size_t i);

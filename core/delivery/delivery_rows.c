@@ -236,72 +236,6 @@ out:
     return err;
 }
 
-void yr_box_put_prekeys(struct yr_delivery *d, const struct yr_box *b)
-{
-    uint8_t row[2 + YR_PREKEYS_MAX * YR_PREKEY_OWN_LEN + 1 + YR_PREKEY_LEN];
-    struct yr_wr wr = yr_wr_init(row, sizeof row);
-
-    yr_wr_u8(&wr, ROW_VERSION);
-    yr_wr_u8(&wr, (uint8_t)b->own_count);
-    for (size_t i = 0; i < b->own_count; i++) {
-        uint8_t *room = yr_wr_room(&wr, YR_PREKEY_OWN_LEN);
-        yr_prekey_own_encode(room, &b->own[i]);
-    }
-    yr_wr_u8(&wr, b->has_theirs);
-    if (b->has_theirs) {
-        uint8_t *room = yr_wr_room(&wr, YR_PREKEY_LEN);
-        yr_prekey_encode(room, &b->theirs);
-    }
-    YR_ASSERT(yr_wr_ok(&wr));
-    yr_rows_put(d->rows, YR_TABLE_PREKEY, NULL, 0, b->id, 32, row, yr_wr_len(&wr));
-    yr_wipe(row, sizeof row);
-}
-
-static enum yr_err load_prekeys(struct yr_box *b, const uint8_t *row, size_t len)
-{
-    struct yr_rd rd = yr_rd_init(row, len);
-    const uint8_t version = yr_rd_u8(&rd), count = yr_rd_u8(&rd);
-    const uint8_t *at;
-
-    if (rd.bad || version != ROW_VERSION || count > YR_PREKEYS_MAX)
-        return YR_ECORRUPT;
-    for (size_t i = 0; i < count; i++)
-        if ((at = yr_rd_bytes(&rd, YR_PREKEY_OWN_LEN)) == NULL ||
-            yr_prekey_own_decode(&b->own[i], at, YR_PREKEY_OWN_LEN) != YR_OK)
-            return YR_ECORRUPT;
-    b->own_count = count;
-    b->has_theirs = yr_rd_u8(&rd) != 0;
-    if (b->has_theirs && ((at = yr_rd_bytes(&rd, YR_PREKEY_LEN)) == NULL ||
-                          yr_prekey_decode(&b->theirs, at, YR_PREKEY_LEN) != YR_OK))
-        return YR_ECORRUPT;
-    return yr_rd_done(&rd) ? YR_OK : YR_ECORRUPT;
-}
-
-static enum yr_err corrupt(enum yr_err err)
-{
-    return err == YR_EPROTO || err == YR_EVERSION ? YR_ECORRUPT : err;
-}
-
-static enum yr_err load_skipped(struct yr_delivery *d, struct yr_box *b)
-{
-    uint8_t *row = yr_alloc(d->mem, YR_MEM_CHAT, YR_SKIPPED_ROW_MAX);
-    enum yr_err err = YR_OK;
-    size_t len;
-
-    if (row == NULL)
-        return YR_ENOMEM;
-    for (uint8_t part = 0; part < YR_SKIPPED_PARTS && err == YR_OK; part++) {
-        err = yr_rows_get(d->rows, YR_TABLE_SKIPPED, b->id, 32, &part, 1, row, YR_SKIPPED_ROW_MAX,
-                          &len);
-        if (err == YR_OK)
-            err = corrupt(yr_skipped_decode(&b->skipped, part, row, len));
-        else if (err == YR_ENOENT)
-            err = YR_OK;
-    }
-    yr_free_secret(d->mem, row);
-    return err;
-}
-
 static enum yr_err load_outbox(struct yr_delivery *d, struct yr_box *b)
 {
     struct yr_stored letter;
@@ -341,19 +275,8 @@ enum yr_err yr_delivery_load(struct yr_delivery *d, unsigned slot, const uint8_t
         err = decode_timekey(b, d->row, len);
     else if (err == YR_ENOENT)
         err = YR_ECORRUPT; // a friend without keys
-    if (err == YR_OK) {
-        err = yr_rows_get(d->rows, YR_TABLE_SESSION, NULL, 0, id, 32, d->row, sizeof d->row, &len);
-        err = err == YR_OK
-                  ? corrupt(yr_sessions_decode(b->sessions, &b->session_count, d->row, len))
-              : err == YR_ENOENT ? YR_OK
-                                 : err;
-    }
-    if (err == YR_OK) {
-        err = yr_rows_get(d->rows, YR_TABLE_PREKEY, NULL, 0, id, 32, d->row, sizeof d->row, &len);
-        err = err == YR_OK ? load_prekeys(b, d->row, len) : err == YR_ENOENT ? YR_OK : err;
-    }
     if (err == YR_OK)
-        err = load_skipped(d, b);
+        err = yr_sessions_load(d, b);
     if (err == YR_OK)
         err = load_outbox(d, b);
     if (err == YR_OK)
@@ -366,29 +289,10 @@ enum yr_err yr_delivery_load(struct yr_delivery *d, unsigned slot, const uint8_t
 
 static void flush_box(struct yr_delivery *d, struct yr_box *b)
 {
-    uint8_t row[YR_SESSIONS_ROW_MAX];
-    unsigned changed = yr_skipped_changed(&b->skipped);
-
     if (b->days_dirty)
         yr_box_put_days(d, b);
     b->days_dirty = false;
-
-    if (b->sessions_dirty) {
-        yr_rows_put(d->rows, YR_TABLE_SESSION, NULL, 0, b->id, 32, row,
-                    yr_sessions_encode(row, b->sessions, b->session_count));
-        yr_wipe(row, sizeof row);
-        b->sessions_dirty = false;
-    }
-    for (uint8_t part = 0; changed != 0; part++, changed >>= 1) {
-        size_t len;
-        if ((changed & 1) == 0)
-            continue;
-        len = yr_skipped_encode(&b->skipped, part, d->row);
-        if (len == 0)
-            yr_rows_del(d->rows, YR_TABLE_SKIPPED, b->id, 32, &part, 1);
-        else
-            yr_rows_put(d->rows, YR_TABLE_SKIPPED, b->id, 32, &part, 1, d->row, len);
-    }
+    yr_sessions_flush(d, b);
 }
 
 void yr_delivery_flush(struct yr_delivery *d)

@@ -6,7 +6,11 @@
  *     receipts.c       receipts that wait, and those that came
  *     habit.c          at which hours somebody is there
  *     open.c           what comes from a friend, and acknowledgements of it
- *     sessions.c       the ratchets that seal and open, prekeys
+ *     sessions.c       the ratchets that seal and open, and begin
+ *     resets.c         what is said when one does not open
+ *     prekeys.c        what they begin with, ours and theirs
+ *     opened.c         which messages were opened before
+ *     session_rows.c   what of all four is on disk
  *     days.c           whose day's keys an envelope is under
  *     eids.c           which came already
  *     delivery_rows.c  what of it is on disk
@@ -23,7 +27,7 @@
 
 #define YR_DAY_TAGS    (YR_TIMEKEY_REACH + 1)
 #define YR_LETTER_HEAD (1 + YR_MSG_ID_LEN + 1 + 8 + 8 + 4)
-#define YR_SEALED_MAX  (1 + YR_PLAIN_MAX + YR_RATCHET_OVERHEAD)
+#define YR_SEALED_MAX  (1 + YR_PKH_LEN + YR_PLAIN_MAX + YR_RATCHET_OVERHEAD)
 #define YR_LETTER_MAX  (YR_LETTER_HEAD + YR_PLAIN_MAX + YR_SEALED_MAX)
 
 /** A friend that was given a post. */
@@ -88,6 +92,36 @@ struct yr_day_keys {
 
 #define YR_RECEIPT_KINDS 3 /* DELIVERED, READ, NOOP */
 
+/* Times of the following are seconds of the age clock (yr_age_s). */
+
+/** What there is to a session beside its keys. */
+struct yr_session_more {
+    uint64_t since_s; /* it was made, or has opened something, then */
+    bool dead;        /* the friend does not know it: nothing is sent on it */
+    bool opening;     /* begun by us and not answered: the header goes with every message */
+    uint8_t header[YR_PKH_LEN];
+};
+
+/** A prekey of ours. */
+struct yr_own_prekey {
+    struct yr_prekey_own key;
+    uint64_t made_s, used_s; /* used_s 0: never */
+};
+
+/** A handshake of the friend's that began a session. */
+struct yr_pkh_known {
+    uint32_t prekey;
+    uint8_t e[32];
+};
+
+/** What goes to the friend outside of any session: that we cannot read one, or have none. */
+struct yr_note {
+    bool due, ask;     /* ask: there is none, sid8 is zero */
+    bool sent, posted; /* over the present link; left with holders */
+    uint8_t sid8[8], eid[YR_HASH16];
+    uint64_t token; /* leaves when this is durable */
+};
+
 /** What one friend is to be sent and has sent, and the keys for it. */
 struct yr_box {
     bool used, up;
@@ -97,15 +131,39 @@ struct yr_box {
     /* Highest days of envelopes: ours that were sent; ours that were opened; theirs we opened. */
     uint32_t sent_day, acked_day, heard_day;
     bool days_dirty;
-    uint64_t day_token;                          /* with this one sent_day is durable */
-    struct yr_session sessions[YR_SESSIONS_MAX]; /* newest first */
+    uint64_t day_token; /* with this one sent_day is durable */
+    /* The first is the one to send on; the others only receive. */
+    struct yr_session sessions[YR_SESSIONS_MAX];
+    struct yr_session_more more[YR_SESSIONS_MAX];
     size_t session_count;
     bool sessions_dirty;
     struct yr_skipped skipped;
-    struct yr_prekey_own own[YR_PREKEYS_MAX];
+    uint8_t (*opened)[YR_OPENED_LEN]; /* YR_OPENED_MAX, a ring; NULL: none yet */
+    uint64_t opened_total;
+    unsigned opened_changed;                  /* parts */
+    struct yr_own_prekey own[YR_PREKEYS_MAX]; /* newest first */
     size_t own_count;
+    uint32_t own_last; /* the highest id ever given */
     struct yr_prekey theirs;
+    uint64_t theirs_until_s;
     bool has_theirs;
+    bool prekeys_dirty; /* any of the following to `note`, too */
+    struct yr_pkh_known known[YR_PKH_KNOWN_MAX];
+    size_t known_count;
+    uint64_t starts_s[YR_PKH_DAY]; /* sessions we began, newest first */
+    size_t start_count;
+    uint64_t resets_s[YR_PKH_DAY + YR_PKH_KNOWN_MAX]; /* sessions that replaced one, likewise */
+    size_t reset_count;
+    uint64_t bad_s, ask_s; /* when a note of either sort was last made; 0: never */
+    uint8_t bad_sid8[8];
+    bool want; /* to say it of this one, when it may be said again */
+    uint8_t want_sid8[8];
+    struct yr_note note;
+    uint64_t fails_s[YR_SESSION_FAILS]; /* messages that did not open, newest first */
+    bool reset_untold, answer_due;      /* see yr_delivery_settle */
+    yr_us answer_us, scan_us;           /* not before */
+    double headers;                     /* left to look at */
+    yr_us headers_us;
     struct yr_letter *window; /* ring of cap (<= YR_WINDOW_MAX), in order */
     size_t cap, first, count;
     uint64_t next_order, loaded; /* loaded: highest order that is or was in the window */
@@ -147,6 +205,11 @@ enum yr_delivery_count {
     YR_ENV_N_GONE,
     YR_ENV_N_RENEWED,
     YR_ENV_N_RECEIPTED,
+    YR_ENV_N_DROP_PREKEY,
+    YR_ENV_N_BEGUN,
+    YR_ENV_N_ACCEPTED,
+    YR_ENV_N_BAD_SENT,
+    YR_ENV_N_BAD_TAKEN,
     YR_ENV_COUNTERS
 };
 
@@ -209,8 +272,9 @@ void yr_box_free(struct yr_delivery *d, unsigned slot);
 
 /** Take letters out of the window, not out of the outbox.  Their posts are no more in memory. */
 void yr_letters_clear(struct yr_delivery *d, struct yr_box *b);
-/** What had been sealed can no longer be opened there: back to plain.  Errors: of the store. */
-enum yr_err yr_letters_unseal(struct yr_delivery *d, struct yr_box *b);
+/** What was sealed on this session (NULL: on any) can no longer be opened there: back to plain.
+ *  Errors: of the store. */
+enum yr_err yr_letters_unseal(struct yr_delivery *d, struct yr_box *b, const uint8_t sid8[8]);
 /** Fill the window from the outbox, seal, send what may leave. */
 void yr_letters_pump(struct yr_delivery *d, struct yr_box *b, unsigned slot, struct yr_now now);
 /** Send what may leave, in order. */
@@ -283,17 +347,92 @@ void yr_acks_send(struct yr_delivery *d, struct yr_box *b, unsigned slot);
 
 /** There is a session that can send. */
 bool yr_sessions_can(const struct yr_box *b);
+/** Begin one, if none ever could and that is possible; whoever is about to seal calls it before,
+ *  but never from within the chat. */
+void yr_sessions_begin(struct yr_delivery *d, struct yr_box *b, unsigned slot, struct yr_now now);
+/** yr_sessions_begin would. */
+bool yr_sessions_may_begin(const struct yr_delivery *d, const struct yr_box *b, struct yr_now now);
+/** Have this looked at again at an age. */
+void yr_sessions_look(struct yr_delivery *d, struct yr_box *b, struct yr_now now, uint64_t at_s);
 /** Seal one plaintext: *out (the caller's, yr_free) is kind u8 | body of an envelope.
  *  Errors: YR_EAGAIN: no session can; YR_ENOMEM; YR_ESIZE; YR_EFULL. */
 YR_MUST_USE enum yr_err yr_sessions_seal(struct yr_delivery *d, struct yr_box *b,
                                          const uint8_t *plain, size_t plain_len, uint8_t **out,
                                          size_t *out_len);
-/** Open a ratchet message into d->plain; counts what fails.  Errors: YR_EEXIST: a duplicate;
- *  YR_EAUTH: no session opens it; YR_ENOMEM. */
-YR_MUST_USE enum yr_err yr_sessions_open(struct yr_delivery *d, struct yr_box *b, struct yr_now now,
-                                         const uint8_t *msg, size_t len, size_t *plain_len);
-/** Prekeys of ours past their time go. */
-void yr_prekeys_expire(struct yr_delivery *d, struct yr_box *b, uint64_t now_s);
+/** The session that this was sealed on (kind u8 | body): lent from it; NULL: on none. */
+const uint8_t *yr_sealed_sid8(const uint8_t *sealed, size_t len);
+/** Open the body of an envelope of kind MESSAGE or PREKEY into d->plain; counts what fails, and
+ *  asks for a new session if that can help.  direct: over the friend's own link.
+ *  Errors: YR_EEXIST: a duplicate; YR_EAUTH: no session opens it; YR_ENOMEM. */
+YR_MUST_USE enum yr_err yr_sessions_open(struct yr_delivery *d, struct yr_box *b, unsigned slot,
+                                         struct yr_now now, enum yr_envelope_kind kind,
+                                         const uint8_t *body, size_t len, bool direct,
+                                         size_t *plain_len);
+/** None is left, nor any of their skipped keys. */
+void yr_sessions_clear(struct yr_box *b);
+/** What is left of sessions on which nothing has come for long goes. */
+void yr_sessions_expire(struct yr_delivery *d, struct yr_box *b, struct yr_now now);
+
+/* ---- resets.c ---- */
+
+/** A message on this session did not open, or there is no such session: tell the friend. */
+void yr_resets_tell(struct yr_delivery *d, struct yr_box *b, struct yr_now now,
+                    const uint8_t sid8[8]);
+/** One that stood for itself: `direct` or often. */
+void yr_resets_failed(struct yr_delivery *d, struct yr_box *b, struct yr_now now,
+                      const uint8_t sid8[8], bool direct);
+/** A session took the place of another. */
+void yr_resets_count(struct yr_delivery *d, struct yr_box *b, struct yr_now now);
+/** There is a new session: nothing more is to be said. */
+void yr_resets_over(struct yr_box *b);
+/** The body of a SESSION_BAD.  Errors: YR_EPROTO; of the store. */
+YR_MUST_USE enum yr_err yr_resets_take(struct yr_delivery *d, struct yr_box *b, struct yr_now now,
+                                       const uint8_t *body, size_t len);
+/** Ask for a session if one is missing; send the note that is due, once it is durable. */
+void yr_resets_pump(struct yr_delivery *d, struct yr_box *b, unsigned slot, struct yr_now now);
+/** The friend has the note. */
+void yr_resets_noted(struct yr_box *b);
+/** The note in an envelope: in d->envelope.  false: there is none, or not yet. */
+bool yr_resets_envelope(struct yr_delivery *d, struct yr_box *b, struct yr_now now, size_t *len);
+
+/* ---- prekeys.c ---- */
+
+/** The newest of our own, made if it is too old, used, or `always`. */
+struct yr_own_prekey *yr_prekeys_make(struct yr_delivery *d, struct yr_box *b, struct yr_now now,
+                                      bool always, bool *fresh);
+/** Ours of this id, if it is good; NULL: not known, or dead. */
+struct yr_own_prekey *yr_prekeys_find(const struct yr_delivery *d, struct yr_box *b,
+                                      struct yr_now now, uint32_t id);
+/** The friend's newest can be used. */
+bool yr_prekeys_theirs(const struct yr_delivery *d, const struct yr_box *b, struct yr_now now);
+/** One of the friend's, in place of the one we had. */
+void yr_prekeys_take(struct yr_delivery *d, struct yr_box *b, struct yr_now now,
+                     const struct yr_prekey *prekey);
+/** It is newer than the one we had. */
+bool yr_prekeys_newer(const struct yr_delivery *d, const struct yr_box *b, struct yr_now now,
+                      const struct yr_prekey *prekey);
+/** Prekeys of ours past their time go, and what is remembered of them. */
+void yr_prekeys_expire(struct yr_delivery *d, struct yr_box *b, struct yr_now now);
+
+/* ---- opened.c ---- */
+
+/** This ratchet message was opened before. */
+bool yr_opened_has(const struct yr_box *b, const uint8_t *msg, size_t len);
+/** Room for one more.  Errors: YR_ENOMEM. */
+YR_MUST_USE enum yr_err yr_opened_reserve(struct yr_delivery *d, struct yr_box *b);
+void yr_opened_add(struct yr_box *b, const uint8_t *msg);
+void yr_opened_clear(struct yr_delivery *d, struct yr_box *b);
+YR_MUST_USE enum yr_err yr_opened_load(struct yr_delivery *d, struct yr_box *b);
+void yr_opened_flush(struct yr_delivery *d, struct yr_box *b);
+void yr_opened_remove(struct yr_delivery *d, struct yr_box *b);
+
+/* ---- session_rows.c ---- */
+
+/** Sessions, prekeys, what was seen.  Errors: YR_ECORRUPT; YR_ENOMEM; YR_EIO. */
+YR_MUST_USE enum yr_err yr_sessions_load(struct yr_delivery *d, struct yr_box *b);
+/** What of it has changed. */
+void yr_sessions_flush(struct yr_delivery *d, struct yr_box *b);
+void yr_sessions_remove(struct yr_delivery *d, struct yr_box *b);
 
 /* ---- days.c ---- */
 
@@ -333,8 +472,7 @@ YR_MUST_USE enum yr_err yr_post_get(struct yr_delivery *d, const struct yr_box *
 YR_MUST_USE enum yr_err yr_letter_next(struct yr_delivery *d, const struct yr_box *b,
                                        uint64_t order, struct yr_stored *out);
 void yr_letter_del(struct yr_delivery *d, struct yr_box *b, uint64_t order);
-/** Day keys and the highest days; prekeys, ours and theirs. */
+/** Day keys and the highest days. */
 void yr_box_put_days(struct yr_delivery *d, const struct yr_box *b);
-void yr_box_put_prekeys(struct yr_delivery *d, const struct yr_box *b);
 
 #endif

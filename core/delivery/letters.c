@@ -52,8 +52,7 @@ void yr_letters_clear(struct yr_delivery *d, struct yr_box *b)
     yr_letters_shrink(d, b);
 }
 
-// What had been sealed for the old pair can no longer be opened there: back to plain.
-enum yr_err yr_letters_unseal(struct yr_delivery *d, struct yr_box *b)
+enum yr_err yr_letters_unseal(struct yr_delivery *d, struct yr_box *b, const uint8_t sid8[8])
 {
     struct yr_stored letter;
     uint64_t order = 0;
@@ -62,15 +61,17 @@ enum yr_err yr_letters_unseal(struct yr_delivery *d, struct yr_box *b)
     yr_letters_clear(d, b);
     b->loaded = 0;
     while ((err = yr_letter_next(d, b, order, &letter)) == YR_OK) {
+        const uint8_t *on = yr_sealed_sid8(letter.sealed, letter.sealed_len);
         uint8_t key[8];
         order = letter.order;
         yr_letter_key(key, order);
-        if (letter.sealed_len == 0)
+        if (letter.sealed_len == 0 || (sid8 != NULL && (on == NULL || memcmp(on, sid8, 8) != 0)))
             continue;
         yr_rows_put(d->rows, YR_TABLE_OUTBOX, b->id, 32, key, sizeof key, d->row,
                     (size_t)(letter.plain + letter.plain_len - d->row));
         yr_rows_del(d->rows, YR_TABLE_POSTED, b->id, 32, key, sizeof key);
     }
+    (void)!yr_letters_fill(d, b); // their posts: holders say ids
     yr_posts_look(d, b, 0);
     return err == YR_ENOENT ? YR_OK : err;
 }
@@ -232,6 +233,8 @@ void yr_letters_pump(struct yr_delivery *d, struct yr_box *b, unsigned slot, str
     if (!b->up)
         return;
     (void)!yr_letters_fill(d, b); // what it could not read is tried again with the next commit
+    if (b->queued > 0)
+        yr_sessions_begin(d, b, slot, now);
     seal_window(d, b);
     yr_letters_send(d, b, slot, now);
 }
@@ -431,7 +434,9 @@ enum yr_err yr_delivery_acked(struct yr_delivery *d, struct yr_now now, unsigned
     if (b == NULL || !yr_env_ack_ok(body, len))
         return YR_EPROTO;
     while (yr_env_ack_next(&rd, &status, &eid)) {
-        if ((l = find_letter(b, eid, &day)) == NULL)
+        if (b->note.sent && memcmp(eid, b->note.eid, YR_HASH16) == 0)
+            yr_resets_noted(b);
+        else if ((l = find_letter(b, eid, &day)) == NULL)
             yr_posts_acked(d, slot, status, eid);
         else if (status == YR_ENV_DONE)
             yr_letter_done(d, b, l, day);

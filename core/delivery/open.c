@@ -127,12 +127,12 @@ static void remember(struct yr_delivery *d, const struct yr_box *b, const uint8_
 /* ---- what comes ---- */
 
 static enum yr_err open_message(struct yr_delivery *d, struct yr_box *b, unsigned slot,
-                                struct yr_now now, const uint8_t *msg, size_t len,
-                                const uint8_t *mailed_eid)
+                                struct yr_now now, enum yr_envelope_kind kind, const uint8_t *body,
+                                size_t len, const uint8_t *mailed_eid)
 {
     struct yr_plain plain;
     size_t n;
-    enum yr_err err = yr_sessions_open(d, b, now, msg, len, &n);
+    enum yr_err err = yr_sessions_open(d, b, slot, now, kind, body, len, mailed_eid == NULL, &n);
 
     if (err != YR_OK)
         return err;
@@ -154,8 +154,10 @@ static enum yr_err take(struct yr_delivery *d, struct yr_box *b, unsigned slot, 
 {
     if (kind == YR_ENV_COVER)
         return YR_EEXIST;
-    if (kind == YR_ENV_MESSAGE)
-        return open_message(d, b, slot, now, body, body_len, mailed_eid);
+    if (kind == YR_ENV_MESSAGE || kind == YR_ENV_PREKEY)
+        return open_message(d, b, slot, now, kind, body, body_len, mailed_eid);
+    if (kind == YR_ENV_SESSION_BAD)
+        return yr_resets_take(d, b, now, body, body_len);
     d->counters[YR_ENV_N_DROP_KIND]++;
     return YR_EAUTH;
 }
@@ -192,10 +194,11 @@ enum yr_err yr_delivery_receive(struct yr_delivery *d, struct yr_now now, unsign
     err = take(d, b, author, now, kind, body, body_len, mailed ? eid : NULL);
     if (err == YR_OK)
         b->received_token = yr_rows_pending(d->rows);
-    else if (err == YR_EAUTH) // over its own link it is not acknowledged: it may be read one day
-        return mailed ? yr_delivery_refuse(d, link, eid) : YR_OK;
-    else if (err != YR_EEXIST)
+    else if (err != YR_EAUTH && err != YR_EEXIST)
         return err;
+    yr_resets_pump(d, b, author, now);
+    if (err == YR_EAUTH) // over its own link it is not acknowledged: it may be read one day
+        return mailed ? yr_delivery_refuse(d, link, eid) : YR_OK;
     yr_letters_pump(d, b, author, now); // the first message received opens our own sending chain
     return tell(d, link, YR_ENV_DONE, eid, kind == YR_ENV_COVER ? 0 : b->received_token);
 }

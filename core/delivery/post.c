@@ -451,6 +451,25 @@ static void leave_all(struct yr_delivery *d, struct yr_box *b, struct look *k)
     }
 }
 
+// What is said outside of any session is left with two, and never asked for again.
+static void leave_note(struct yr_delivery *d, struct yr_box *b, const struct look *k)
+{
+    size_t len;
+
+    if (b->note.posted || !b->note.due)
+        return;
+    if (!yr_resets_envelope(d, b, k->now, &len)) { // not durable
+        b->post_token = YR_MAX(b->post_token, YR_MAX(b->note.token, b->day_token));
+        return;
+    }
+    for (size_t i = 0, left = 0; i < k->count && left < 2; i++)
+        if (may_ask(d, b, &k->holders[i]) && send_post(d, &k->holders[i], len) == YR_OK) {
+            d->out[k->holders[i].via]++; // it is answered
+            b->note.posted = true;
+            left++;
+        }
+}
+
 static void look_at_box(struct yr_delivery *d, struct yr_box *b, unsigned slot)
 {
     struct look k = {.now = d->now,
@@ -460,7 +479,13 @@ static void look_at_box(struct yr_delivery *d, struct yr_box *b, unsigned slot)
                      .next_us = YR_NEVER};
 
     b->post_us = YR_NEVER;
-    if (b->up || b->queued == 0)
+    if (b->up) { // a session may be begun, or asked for, again
+        yr_resets_pump(d, b, slot, d->now);
+        yr_letters_pump(d, b, slot, d->now);
+        return;
+    }
+    yr_resets_pump(d, b, slot, d->now);
+    if (b->queued == 0 && !b->note.due)
         return;
     if (b->lost_us == 0) // nobody has had time yet to see whether it is there
         b->lost_us = d->now.mono_us + YR_POST_PATIENCE_MS * YR_MS;
@@ -468,7 +493,10 @@ static void look_at_box(struct yr_delivery *d, struct yr_box *b, unsigned slot)
     if (k.count > 0 && b->lost_us > d->now.mono_us) {
         look_again(&k, b->lost_us);
     } else if (k.count > 0) {
+        leave_note(d, b, &k);
         (void)!yr_letters_fill(d, b); // as many as there is memory for
+        if (b->queued > 0)
+            yr_sessions_begin(d, b, slot, d->now);
         (void)seal_due(d, b, &k);
         make_posts(d, b, &k);
         leave_all(d, b, &k);

@@ -196,7 +196,8 @@ void yr_friend_tell_profile(struct yr_node *n, struct yr_friend *f)
     push_plain(n, f, &plain);
 }
 
-static void tell_prekey(struct yr_node *n, struct yr_friend *f)
+// Whether there was one to tell.
+static bool tell_prekey(struct yr_node *n, struct yr_friend *f)
 {
     struct yr_plain plain = {.type = YR_PLAIN_PREKEY, .known = true};
     struct yr_prekey prekey;
@@ -204,11 +205,12 @@ static void tell_prekey(struct yr_node *n, struct yr_friend *f)
 
     if (yr_delivery_prekey(n->delivery, n->now, yr_friend_slot(n, f), &prekey, &fresh) != YR_OK ||
         !fresh)
-        return;
+        return false;
     plain.prekey_id = prekey.id;
     plain.prekey = prekey.pk;
     plain.prekey_exp_s = prekey.exp_s;
     push_plain(n, f, &plain);
+    return true;
 }
 
 // The first message of a session is the invitee's: until it came, the inviter cannot send.
@@ -263,7 +265,7 @@ static void link_up(void *ctx, unsigned slot)
     yr_links_info(n->links, slot, &link);
     yr_paths_linked(n->paths, slot, &link.addr, n->now);
     yr_circuit_linked(n, slot);
-    tell_prekey(n, f);
+    (void)tell_prekey(n, f);
     yr_delivery_up(n->delivery, n->now, slot);
     yr_mail_linked(n, slot);
     yr_node_trip(n, yr_rooms_up(n->rooms, n->now, slot));
@@ -503,7 +505,7 @@ static void take_hello(struct yr_node *n, struct yr_friend *f, const struct yr_h
         prekey.id = hello->prekey_id;
         prekey.exp_s = hello->prekey_exp_s;
         memcpy(prekey.pk, hello->prekey, 32);
-        yr_delivery_their_prekey(n->delivery, yr_friend_slot(n, f), &prekey);
+        yr_delivery_their_prekey(n->delivery, n->now, yr_friend_slot(n, f), &prekey);
     }
 }
 
@@ -587,7 +589,7 @@ static enum yr_err contact_met(void *ctx, struct yr_now now, const struct yr_con
         return err;
     }
     if (s->used && memcmp(s->id, c->id, 32) == 0) {
-        yr_delivery_own_prekey(n->delivery, yr_friend_slot(n, f), &s->prekey);
+        yr_delivery_own_prekey(n->delivery, now, yr_friend_slot(n, f), &s->prekey);
         yr_wipe(s, sizeof *s);
     }
     take_hello(n, f, &c->hello);
@@ -707,7 +709,7 @@ static enum yr_err delivery_plain(void *ctx, struct yr_now now, unsigned slot, c
     } else if (aside.type == YR_PLAIN_PREKEY && aside.plain.prekey != NULL) {
         struct yr_prekey prekey = {.id = aside.plain.prekey_id, .exp_s = aside.plain.prekey_exp_s};
         memcpy(prekey.pk, aside.plain.prekey, 32);
-        yr_delivery_their_prekey(n->delivery, slot, &prekey);
+        yr_delivery_their_prekey(n->delivery, now, slot, &prekey);
     } else if (aside.type == YR_PLAIN_RELAYS) {
         err = yr_circuit_told(n, slot, &aside.plain);
     } else if (aside.type == YR_PLAIN_ROOM_INVITE || aside.type == YR_PLAIN_ROOM_JOIN) {
@@ -731,24 +733,38 @@ static void delivery_pair(void *ctx, unsigned slot, struct yr_pkh_pair *out)
 
 static enum yr_err delivery_reset(void *ctx, struct yr_now now, unsigned slot, unsigned today)
 {
-    static const char *const line = "the secure session was begun anew";
-    static const char *const warning = "the secure session was begun anew again and again: "
-                                       "somebody may have a copy of this device "
-                                       "or of the friend's";
+    static const char *const warning =
+        "again and again: somebody may have a copy of this device or of the friend's";
     struct yr_node *n = ctx;
     const struct yr_friend *f = &n->friends[slot];
-    enum yr_err err = yr_chat_note(n->chats, now, f->id, line);
+    char line[YR_NICK_MAX + 64];
+    enum yr_err err;
 
+    if (today > YR_RESETS_ALARM)
+        return YR_OK; // it has been said
+    snprintf(line, sizeof line, "the secure session with %s was begun anew",
+             f->petname[0] != '\0' ? f->petname : f->nick);
+    err = yr_chat_note(n->chats, now, f->id, line);
     if (err == YR_OK && today == YR_RESETS_ALARM)
         err = yr_chat_note(n->chats, now, f->id, warning);
     yr_node_trip(n, err);
     return err;
 }
 
+static void delivery_answer(void *ctx, unsigned slot)
+{
+    struct yr_node *n = ctx;
+    struct yr_friend *f = &n->friends[slot];
+
+    if (!tell_prekey(n, f))
+        say_hello(n, f);
+}
+
 const struct yr_delivery_ops yr_friend_delivery_ops = {.frame = delivery_frame,
                                                        .plain = delivery_plain,
                                                        .pair = delivery_pair,
                                                        .reset = delivery_reset,
+                                                       .answer = delivery_answer,
                                                        .again = yr_mail_again};
 
 static enum yr_err chat_deliver(void *ctx, const uint8_t conv[YR_ID_LEN],

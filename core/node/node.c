@@ -469,7 +469,9 @@ static bool poll_store(struct yr_node *n, struct yr_effect *out)
     if (yr_rows_busy(n->rows))
         return false; // one commit at a time: the rest of the work joins the next
     if (n->has_identity && !n->failing) {
-        enum yr_err err = yr_chats_flush(n->chats, n->now);
+        enum yr_err err;
+        yr_delivery_settle(n->delivery, n->now);
+        err = n->tripped != YR_OK ? n->tripped : yr_chats_flush(n->chats, n->now);
         if (err == YR_OK)
             err = yr_rooms_flush(n->rooms, n->now);
         if (err != YR_OK) {

@@ -349,7 +349,7 @@ enum yr_err yr_renew_envelope_take(struct yr_node *n, unsigned slot, const uint8
     if (err == YR_OK && n->friends[slot].online)
         return YR_OK;   // it may have come over that very link, which is about to be closed
     yr_renew_settle(n); // the prekeys of the device before go first
-    yr_delivery_their_prekey(n->delivery, slot, &prekey);
+    yr_delivery_their_prekey(n->delivery, n->now, slot, &prekey);
     return YR_OK;
 }
 

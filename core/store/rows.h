@@ -52,6 +52,7 @@
     X(SESSION, "session", SHRED, "- -> friend id: ratchet sessions")                            \
     X(SKIPPED, "skipped", SHRED, "- -> friend id: skipped message keys")                        \
     X(PREKEY, "prekey", SHRED, "- -> friend id: own prekeys and the friend's newest")           \
+    X(OPENED, "opened", MAIN, "friend id -> part u8: which ratchet messages were opened last")  \
     X(EPOCH, "epoch", SHRED, "room -> epoch id: who made it, for which membership, when")       \
     X(EPOCHKEY, "epochkey", SHRED, "room -> epoch id, which: members, trees of keys, parts")    \
     X(EPOCHCHAIN, "epochchain", SHRED, "room id, epoch id -> which, mid: a chain key")          \
