@@ -145,7 +145,10 @@ static enum yr_err take_day(struct yr_mailbox *mb, unsigned slot, uint32_t numbe
     f->days[at] = day;
     for (size_t i = 0; i < count; i++) {
         const uint64_t key = hash16(mb, day->tags[i]);
-        if (yr_map_get(&mb->tags, key) == NULL && yr_map_put(&mb->tags, key, day) != YR_OK) {
+        const struct day *had = yr_map_get(&mb->tags, key);
+        // One that stands in two of his own days (a sender's clock is wrong) is the later one's,
+        // which is kept for longer.
+        if ((had == NULL || had->slot == slot) && yr_map_put(&mb->tags, key, day) != YR_OK) {
             forget_day(mb, f, at);
             return YR_ENOMEM;
         }

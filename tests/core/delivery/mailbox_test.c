@@ -553,6 +553,23 @@ static void a_registration_replaces_the_one_of_its_day(void **state)
     end(w);
 }
 
+// A friend whose sender's clock is behind expects the same under two days.
+static void a_tag_that_stands_in_two_days_ends_with_the_later_one(void **state)
+{
+    struct world *w = begin();
+    struct letter l;
+
+    (void)state;
+    up(w, BOB);
+    reg(w, ALICE, DAY, tag_a);
+    reg(w, ALICE, DAY + 2, tag_a);
+    commit(w);
+    reg(w, ALICE, DAY + YR_MAIL_DAYS, tag_b); // in place of the first
+    commit(w);
+    leave_new(w, BOB, &l, tag_a);
+    end(w);
+}
+
 static void frames_of_the_wrong_form_end_the_link(void **state)
 {
     static const uint8_t zeros[4 + (YR_MAIL_TAGS_MAX + 1) * 16];
@@ -637,6 +654,7 @@ int main(void)
         cmocka_unit_test(a_queue_that_is_full_loses_nothing),
         cmocka_unit_test(others_can_neither_take_nor_delete_it),
         cmocka_unit_test(a_registration_replaces_the_one_of_its_day),
+        cmocka_unit_test(a_tag_that_stands_in_two_days_ends_with_the_later_one),
         cmocka_unit_test(frames_of_the_wrong_form_end_the_link),
         cmocka_unit_test(who_does_not_wait_for_answers_is_cut_off),
         cmocka_unit_test(memory_that_is_refused_costs_no_letter_that_was_promised),
