@@ -874,8 +874,7 @@ static void maintain_step(struct yr_dht *dht, yr_us now)
         if (yr_dht_table_stale(&dht->tables[i], YR_DHT_FRESH_S * YR_S, now, &who))
             (void)yr_dht_ping(dht, &who, YR_DHT_FOR_TABLE, 0, now);
         if (dht->serves)
-            dht->maintain_us =
-                YR_MIN(dht->maintain_us, yr_dht_table_due(&dht->tables[i], YR_DHT_FRESH_S * YR_S));
+            dht->maintain_us = YR_MIN(dht->maintain_us, yr_dht_table_due(&dht->tables[i]));
     }
     dht->maintain_us = YR_MAX(dht->maintain_us, now + MAINTAIN_SERVER_US);
     choose_role(dht, now);

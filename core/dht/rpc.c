@@ -284,9 +284,22 @@ void yr_dht_id(uint8_t id[32], const uint8_t pk[32])
     yr_hash(id, pk, 32);
 }
 
+uint64_t yr_dht_place(const uint8_t id[32])
+{
+    uint64_t place = 0;
+
+    for (size_t i = 0; i < 8; i++)
+        place = place << 8 | id[i];
+    return place;
+}
+
 bool yr_dht_nearer(const uint8_t target[32], const uint8_t a[32], const uint8_t b[32])
 {
-    for (size_t i = 0; i < 32; i++)
+    const uint64_t to = yr_dht_place(target), x = yr_dht_place(a), y = yr_dht_place(b);
+
+    if (x != y)
+        return (x ^ to) < (y ^ to);
+    for (size_t i = 8; i < 32; i++)
         if (a[i] != b[i])
             return (a[i] ^ target[i]) < (b[i] ^ target[i]);
     return false;
@@ -388,6 +401,63 @@ uint64_t yr_dht_wide_net(const struct yr_addr *addr)
 
 // ---- keys
 
+#define SLAB 32
+
+struct yr_dht_slab {
+    struct yr_dht_slab *next;
+    struct yr_dht_peer *free; /* linked by newer */
+    size_t used;
+    struct yr_dht_peer peers[SLAB];
+};
+
+static struct yr_dht_slab *slab_new(struct yr_dht_keys *keys)
+{
+    struct yr_dht_slab *slab = yr_alloc(keys->mem, YR_MEM_DHT, sizeof *slab);
+
+    if (slab == NULL)
+        return NULL;
+    for (size_t i = SLAB; i-- > 0;) {
+        slab->peers[i].newer = slab->free;
+        slab->free = &slab->peers[i];
+    }
+    slab->next = keys->slabs;
+    keys->slabs = slab;
+    return slab;
+}
+
+static struct yr_dht_peer *take(struct yr_dht_keys *keys)
+{
+    struct yr_dht_slab *slab = keys->slabs;
+    struct yr_dht_peer *p;
+
+    while (slab != NULL && slab->free == NULL)
+        slab = slab->next;
+    if (slab == NULL && (slab = slab_new(keys)) == NULL)
+        return NULL;
+    p = slab->free;
+    slab->free = p->newer;
+    slab->used++;
+    p->newer = NULL;
+    return p;
+}
+
+// The block it lies in goes back, too, when it was the last there.
+static void give_back(struct yr_dht_keys *keys, struct yr_dht_peer *p)
+{
+    struct yr_dht_slab **at = &keys->slabs, *slab;
+
+    while ((uintptr_t)p < (uintptr_t)(*at)->peers || (uintptr_t)p >= (uintptr_t)(*at + 1))
+        at = &(*at)->next;
+    slab = *at;
+    yr_wipe(p, sizeof *p);
+    p->newer = slab->free;
+    slab->free = p;
+    if (--slab->used > 0)
+        return;
+    *at = slab->next;
+    yr_free(keys->mem, slab);
+}
+
 void yr_dht_keys_init(struct yr_dht_keys *keys, struct yr_mem *mem, const struct yr_rng *rng,
                       const uint8_t seed[32])
 {
@@ -439,7 +509,7 @@ void yr_dht_keys_drop(struct yr_dht_keys *keys, struct yr_dht_peer *p)
 {
     yr_map_del(&keys->map, p->slot);
     unhook(keys, p);
-    yr_free_secret(keys->mem, p);
+    give_back(keys, p);
     keys->count--;
 }
 
@@ -479,8 +549,10 @@ struct yr_dht_peer *yr_dht_keys_find(struct yr_dht_keys *keys, const uint8_t pk[
 
     if (p == NULL)
         return NULL;
-    unhook(keys, p);
-    hook(keys, p);
+    if (keys->now_us - p->used_us >= YR_S) { // else it stands well enough where it is
+        unhook(keys, p);
+        hook(keys, p);
+    }
     return p;
 }
 
@@ -498,10 +570,11 @@ struct yr_dht_peer *yr_dht_keys_make(struct yr_dht_keys *keys, const uint8_t pk[
         return p;
     while (crowded(keys))
         yr_dht_keys_drop(keys, keys->oldest);
-    p = yr_alloc(keys->mem, YR_MEM_DHT, sizeof *p);
-    if (p == NULL || yr_dht_rpc_key(p->k, &keys->own, pk) != YR_OK ||
+    if ((p = take(keys)) == NULL)
+        return NULL;
+    if (yr_dht_rpc_key(p->k, &keys->own, pk) != YR_OK ||
         yr_map_put(&keys->map, slot_of(keys, pk), p) != YR_OK) {
-        yr_free_secret(keys->mem, p);
+        give_back(keys, p);
         return NULL;
     }
     p->slot = slot_of(keys, pk);

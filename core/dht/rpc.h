@@ -107,6 +107,8 @@ void yr_dht_id(uint8_t id[32], const uint8_t pk[32]);
 bool yr_dht_nearer(const uint8_t target[32], const uint8_t a[32], const uint8_t b[32]);
 /** How many leading bits a and b share: 0..256. */
 unsigned yr_dht_common(const uint8_t a[32], const uint8_t b[32]);
+/** The first 64 bits of an id, as a number. */
+uint64_t yr_dht_place(const uint8_t id[32]);
 bool yr_dht_same(const struct yr_dht_contact *a, const struct yr_dht_contact *b);
 
 /** The key of two nodes.  Errors: YR_EAUTH: no public key. */
@@ -140,12 +142,15 @@ struct yr_dht_peer {
     struct yr_dht_peer *older, *newer;
 };
 
+struct yr_dht_slab;
+
 struct yr_dht_keys {
     struct yr_mem *mem;
     struct yr_keypair own;
     uint8_t secret[16]; /* of the map */
     struct yr_map map;
     struct yr_dht_peer *oldest, *newest;
+    struct yr_dht_slab *slabs; /* where they lie, many to a block: half as large as each alone */
     size_t count;
     yr_us now_us; /* of the last tick or request */
 };

@@ -22,9 +22,14 @@ static size_t bucket_max(size_t i)
     return YR_MAX((size_t)YR_DHT_BUCKET, (size_t)YR_DHT_BUCKET_FIRST >> YR_MIN(i, (size_t)8));
 }
 
-static size_t index_of(const struct yr_dht_table *table, const uint8_t id[32])
+static size_t index_of(const struct yr_dht_table *table, uint64_t place)
 {
-    return YR_MIN((size_t)yr_dht_common(table->own_id, id), (size_t)YR_DHT_BUCKETS - 1);
+    uint64_t differ = place ^ yr_dht_place(table->own_id);
+    size_t i = 0;
+
+    for (; i < YR_DHT_BUCKETS - 1 && differ >> 63 == 0; i++)
+        differ <<= 1;
+    return i;
 }
 
 static struct yr_dht_entry *find_in(struct yr_dht_entry *list, size_t n, const uint8_t pk[32])
@@ -98,6 +103,7 @@ static void promote(struct yr_dht_table *table, size_t at)
         if (diverse(table, at, &b->spares[i].contact.addr, &holder) &&
             grow(table, &b->in, &b->in_cap, b->in_count + 1U, bucket_max(at)) == YR_OK) {
             b->in[b->in_count++] = b->spares[i];
+            b->due_us = 0;
             table->count++;
             take_out(b->spares, &b->spare_count, &b->spares[i]);
             return;
@@ -124,6 +130,12 @@ static void add_spare(struct yr_dht_table *table, size_t at, const struct yr_dht
         b->spares[b->spare_count++] = *e;
 }
 
+static void doubt(struct yr_dht_table *table, struct yr_dht_entry *e)
+{
+    e->doubted = true;
+    table->buckets[index_of(table, e->place)].due_us = 0;
+}
+
 enum yr_err yr_dht_table_seen(struct yr_dht_table *table, const struct yr_dht_contact *contact,
                               uint32_t rtt_us, yr_us now)
 {
@@ -131,12 +143,14 @@ enum yr_err yr_dht_table_seen(struct yr_dht_table *table, const struct yr_dht_co
         .contact = *contact, .added_us = now, .seen_us = now, .asked_us = now, .rtt_us = rtt_us};
     struct yr_dht_entry *e, *holder;
     struct yr_dht_bucket *b;
+    uint8_t id[32];
     size_t at;
 
-    yr_dht_id(new.id, contact->pk);
-    at = index_of(table, new.id);
+    yr_dht_id(id, contact->pk);
+    new.place = yr_dht_place(id);
+    at = index_of(table, new.place);
     b = &table->buckets[at];
-    if (contact->addr.family != table->family || memcmp(new.id, table->own_id, 32) == 0)
+    if (contact->addr.family != table->family || memcmp(id, table->own_id, 32) == 0)
         return YR_EDENIED;
     e = find_in(b->in, b->in_count, contact->pk);
     if (e != NULL && yr_addr_eq(&e->contact.addr, &contact->addr)) {
@@ -152,7 +166,7 @@ enum yr_err yr_dht_table_seen(struct yr_dht_table *table, const struct yr_dht_co
     }
     if (!diverse(table, at, &contact->addr, &holder)) {
         if (holder != NULL)
-            holder->doubted = true;
+            doubt(table, holder);
         else
             return YR_EDENIED;
         add_spare(table, at, &new);
@@ -165,6 +179,7 @@ enum yr_err yr_dht_table_seen(struct yr_dht_table *table, const struct yr_dht_co
     if (grow(table, &b->in, &b->in_cap, b->in_count + 1U, bucket_max(at)) != YR_OK)
         return YR_ENOMEM;
     b->in[b->in_count++] = new;
+    b->due_us = 0;
     table->count++;
     e = find_in(b->spares, b->spare_count, contact->pk);
     if (e != NULL)
@@ -180,7 +195,7 @@ void yr_dht_table_rebase(struct yr_dht_table *table, const uint8_t own_id[32])
     for (size_t i = 0; i < YR_DHT_BUCKETS; i++)
         for (size_t j = 0; j < old.buckets[i].in_count; j++) {
             const struct yr_dht_entry *e = &old.buckets[i].in[j];
-            const size_t at = index_of(table, e->id);
+            const size_t at = index_of(table, e->place);
             struct yr_dht_bucket *b = &table->buckets[at];
             struct yr_dht_entry *holder;
 
@@ -199,7 +214,7 @@ static struct yr_dht_entry *lookup(const struct yr_dht_table *table, const uint8
     uint8_t id[32];
 
     yr_dht_id(id, pk);
-    *at = index_of(table, id);
+    *at = index_of(table, yr_dht_place(id));
     return find_in(table->buckets[*at].in, table->buckets[*at].in_count, pk);
 }
 
@@ -208,7 +223,10 @@ void yr_dht_table_failed(struct yr_dht_table *table, const uint8_t pk[32])
     size_t at;
     struct yr_dht_entry *e = lookup(table, pk, &at);
 
-    if (e != NULL && ++e->fails >= YR_DHT_FAILS_MAX)
+    if (e == NULL)
+        return;
+    table->buckets[at].due_us = 0;
+    if (++e->fails >= YR_DHT_FAILS_MAX)
         remove_entry(table, at, e);
 }
 
@@ -228,31 +246,52 @@ const struct yr_dht_entry *yr_dht_table_find(const struct yr_dht_table *table, c
     return lookup(table, pk, &at);
 }
 
+struct nearest {
+    uint64_t target;
+    const struct yr_dht_entry *best[4 * YR_DHT_BUCKET];
+    size_t count, max;
+};
+
+static void consider(struct nearest *n, const struct yr_dht_bucket *b)
+{
+    for (size_t i = 0; i < b->in_count; i++) {
+        const struct yr_dht_entry *e = &b->in[i];
+        size_t at = n->count;
+
+        while (at > 0 && (e->fails != n->best[at - 1]->fails
+                              ? e->fails < n->best[at - 1]->fails
+                              : (e->place ^ n->target) < (n->best[at - 1]->place ^ n->target)))
+            at--;
+        if (at >= n->max)
+            continue;
+        n->count += n->count < n->max;
+        memmove(&n->best[at + 1], &n->best[at], (n->count - at - 1) * sizeof *n->best);
+        n->best[at] = e;
+    }
+}
+
+static bool enough(const struct nearest *n)
+{
+    return n->count == n->max && (n->max == 0 || n->best[n->max - 1]->fails == 0);
+}
+
+// Who is in the target's own bucket is nearer than all others, then come all who are nearer to us
+// than that bucket is, then bucket by bucket those that are further away.
 size_t yr_dht_table_closest(const struct yr_dht_table *table, const uint8_t target[32],
                             struct yr_dht_contact *out, size_t max)
 {
-    const struct yr_dht_entry *best[4 * YR_DHT_BUCKET];
-    size_t n = 0;
+    struct nearest n = {.target = yr_dht_place(target)};
+    size_t own = index_of(table, n.target);
 
-    max = YR_MIN(max, YR_COUNT(best));
-    for (size_t i = 0; i < YR_DHT_BUCKETS; i++)
-        for (size_t j = 0; j < table->buckets[i].in_count; j++) {
-            const struct yr_dht_entry *e = &table->buckets[i].in[j];
-            size_t at = n;
-
-            while (at > 0 && (e->fails != best[at - 1]->fails
-                                  ? e->fails < best[at - 1]->fails
-                                  : yr_dht_nearer(target, e->id, best[at - 1]->id)))
-                at--;
-            if (at >= max)
-                continue;
-            n += n < max;
-            memmove(&best[at + 1], &best[at], (n - at - 1) * sizeof *best);
-            best[at] = e;
-        }
-    for (size_t i = 0; i < n; i++)
-        out[i] = best[i]->contact;
-    return n;
+    n.max = YR_MIN(max, YR_COUNT(n.best));
+    consider(&n, &table->buckets[own]);
+    for (size_t i = enough(&n) ? YR_DHT_BUCKETS : own + 1; i < YR_DHT_BUCKETS; i++)
+        consider(&n, &table->buckets[i]);
+    while (own-- > 0 && !enough(&n))
+        consider(&n, &table->buckets[own]);
+    for (size_t i = 0; i < n.count; i++)
+        out[i] = n.best[i]->contact;
+    return n.count;
 }
 
 const struct yr_dht_entry *yr_dht_table_at(const struct yr_dht_table *table, size_t i)
@@ -269,36 +308,52 @@ static yr_us patience(const struct yr_dht_entry *e, yr_us fresh_us)
     return e->doubted || e->fails > 0 ? YR_MIN(fresh_us, 10 * YR_S) : fresh_us;
 }
 
-yr_us yr_dht_table_due(const struct yr_dht_table *table, yr_us fresh_us)
+yr_us yr_dht_table_due(const struct yr_dht_table *table)
 {
     yr_us first = YR_NEVER;
 
     for (size_t i = 0; i < YR_DHT_BUCKETS; i++)
-        for (size_t j = 0; j < table->buckets[i].in_count; j++) {
-            const struct yr_dht_entry *e = &table->buckets[i].in[j];
-
-            first = YR_MIN(first, e->asked_us + patience(e, fresh_us));
-        }
+        if (table->buckets[i].in_count > 0)
+            first = YR_MIN(first, table->buckets[i].due_us);
     return first;
+}
+
+// Who of a bucket is to be asked and has not been for longest, or NULL; and when the next one is.
+static struct yr_dht_entry *stalest(struct yr_dht_bucket *b, yr_us fresh_us, yr_us now)
+{
+    struct yr_dht_entry *worst = NULL;
+
+    b->due_us = YR_NEVER;
+    for (size_t i = 0; i < b->in_count; i++) {
+        struct yr_dht_entry *e = &b->in[i];
+        const yr_us due = e->asked_us + patience(e, fresh_us);
+
+        b->due_us = YR_MIN(b->due_us, due);
+        if (due <= now && (worst == NULL || e->asked_us < worst->asked_us))
+            worst = e;
+    }
+    return worst;
 }
 
 bool yr_dht_table_stale(struct yr_dht_table *table, yr_us fresh_us, yr_us now,
                         struct yr_dht_contact *out)
 {
-    struct yr_dht_entry *worst = NULL;
+    struct yr_dht_entry *worst = NULL, *e;
+    size_t at = 0;
 
-    for (size_t i = 0; i < YR_DHT_BUCKETS; i++)
-        for (size_t j = 0; j < table->buckets[i].in_count; j++) {
-            struct yr_dht_entry *e = &table->buckets[i].in[j];
+    for (size_t i = 0; i < YR_DHT_BUCKETS; i++) {
+        struct yr_dht_bucket *b = &table->buckets[i];
 
-            if (now - e->asked_us < patience(e, fresh_us))
-                continue;
-            if (worst == NULL || e->asked_us < worst->asked_us)
-                worst = e;
-        }
+        if (b->in_count == 0 || b->due_us > now || (e = stalest(b, fresh_us, now)) == NULL ||
+            (worst != NULL && e->asked_us >= worst->asked_us))
+            continue;
+        worst = e;
+        at = i;
+    }
     if (worst == NULL)
         return false;
     worst->asked_us = now;
+    (void)stalest(&table->buckets[at], fresh_us, now);
     *out = worst->contact;
     return true;
 }

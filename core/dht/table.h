@@ -16,7 +16,7 @@
 
 struct yr_dht_entry {
     struct yr_dht_contact contact;
-    uint8_t id[32];
+    uint64_t place;          /* the first 64 bits of its id: no two have the same by chance */
     yr_us added_us, seen_us; /* first and last answer */
     yr_us asked_us;          /* last request for the table's sake */
     uint32_t rtt_us;
@@ -28,6 +28,7 @@ struct yr_dht_bucket {
     struct yr_dht_entry *in, *spares;
     uint8_t in_count, in_cap, spare_count, spare_cap;
     yr_us refreshed_us;
+    yr_us due_us; /* nobody in it is to be asked before then */
 };
 
 struct yr_dht_table {
@@ -70,8 +71,8 @@ const struct yr_dht_entry *yr_dht_table_at(const struct yr_dht_table *table, siz
  *  False: nobody. */
 bool yr_dht_table_stale(struct yr_dht_table *table, yr_us fresh_us, yr_us now,
                         struct yr_dht_contact *out);
-/** When stale next has somebody, if nobody falls silent before; YR_NEVER. */
-yr_us yr_dht_table_due(const struct yr_dht_table *table, yr_us fresh_us);
+/** Before then stale has nobody, if nobody falls silent; YR_NEVER.  Call after stale. */
+yr_us yr_dht_table_due(const struct yr_dht_table *table);
 /** A random id in a bucket that is to be looked through; it counts as looked through now.  Those up
  *  to our own depth that never were, then, each `age_us`, the first one that has room: whoever is
  *  nearer to us than that one is found with it.  False: none. */

@@ -194,6 +194,7 @@ static void the_last_used_keys_are_kept_and_no_more(void **state)
     for (unsigned i = 0; i < YR_DHT_KEYS_MAX + 10; i++) {
         uint8_t pk[32];
 
+        keys.now_us = i * 10 * YR_MS;
         yr_random(&s.rng, pk, 32);
         if (i == 0)
             memcpy(first, pk, 32);
@@ -210,6 +211,33 @@ static void the_last_used_keys_are_kept_and_no_more(void **state)
     assert_int_equal(mem.live, 0);
 }
 
+static void keys_that_are_forgotten_give_their_memory_back(void **state)
+{
+    struct test_mem mem;
+    struct seeded s;
+    struct yr_dht_keys keys;
+    uint8_t seed[32] = {1}, pk[32];
+    size_t most;
+
+    test_mem_init(&mem, 64U << 20);
+    seeded_init(&s, 4);
+    yr_dht_keys_init(&keys, &mem.mem, &s.rng, seed);
+    for (unsigned i = 0; i < 1000; i++) {
+        yr_random(&s.rng, pk, 32);
+        assert_non_null(yr_dht_keys_make(&keys, pk));
+    }
+    most = mem.mem.used[YR_MEM_DHT];
+    assert_true(most <= (size_t)1000 * 128); // 80 each, and the map
+    keys.now_us = YR_DHT_KEYS_S * YR_S / 2;
+    assert_non_null(yr_dht_keys_find(&keys, pk));
+    yr_dht_keys_tick(&keys, YR_DHT_KEYS_S * YR_S);
+    assert_int_equal(keys.count, 1);
+    assert_true(mem.mem.used[YR_MEM_DHT] < most / 2);
+    assert_non_null(yr_dht_keys_find(&keys, pk));
+    yr_dht_keys_clear(&keys);
+    assert_int_equal(mem.live, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -220,6 +248,7 @@ int main(void)
         cmocka_unit_test(a_datagram_opens_for_its_receiver_only_and_not_for_its_sender),
         cmocka_unit_test(addresses_that_lead_nowhere_are_told_from_others),
         cmocka_unit_test(the_last_used_keys_are_kept_and_no_more),
+        cmocka_unit_test(keys_that_are_forgotten_give_their_memory_back),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -155,19 +155,27 @@ static void closest_are_the_closest_and_doubtful_ones_last(void **state)
         const struct yr_dht_contact c = node(w);
         (void)seen(w, &c, i);
     }
-    yr_random(&w->s.rng, target, 32);
-    assert_int_equal(yr_dht_table_closest(&w->table, target, out, 16), 16);
-    yr_dht_id(last, out[15].pk);
-    for (size_t i = 1; i < 16; i++) {
-        uint8_t before[32];
+    for (unsigned round = 0; round < 200; round++) {
+        size_t nearer = 0;
 
-        yr_dht_id(before, out[i - 1].pk);
-        yr_dht_id(id, out[i].pk);
-        assert_true(yr_dht_nearer(target, before, id));
-    }
-    for (size_t i = 0, nearer = 0; i < w->table.count; i++) {
-        nearer += yr_dht_nearer(target, yr_dht_table_at(&w->table, i)->id, last);
-        assert_true(nearer <= 15);
+        yr_random(&w->s.rng, target, 32); // near us, too: in each bucket
+        memcpy(target, w->table.own_id, round % 12 / 8);
+        target[round % 12 / 8] =
+            (uint8_t)(w->table.own_id[round % 12 / 8] ^ 0x80 >> round % 12 % 8);
+        assert_int_equal(yr_dht_table_closest(&w->table, target, out, 16), 16);
+        yr_dht_id(last, out[15].pk);
+        for (size_t i = 1; i < 16; i++) {
+            uint8_t before[32];
+
+            yr_dht_id(before, out[i - 1].pk);
+            yr_dht_id(id, out[i].pk);
+            assert_true(yr_dht_nearer(target, before, id));
+        }
+        for (size_t i = 0; i < w->table.count; i++) {
+            yr_dht_id(id, yr_dht_table_at(&w->table, i)->contact.pk);
+            nearer += yr_dht_nearer(target, id, last);
+        }
+        assert_int_equal(nearer, 15);
     }
     yr_dht_table_failed(&w->table, out[0].pk);
     memcpy(id, out[0].pk, 32);
