@@ -46,7 +46,8 @@ static int usage(void)
     fprintf(stderr,
             "usage: tools/sim dht [--scenario NAME] [--nodes N] [--clients N] [--pairs N]\n"
             "                     [--colluding PERCENT] [--stale PERCENT] [--churn PERCENT]\n"
-            "                     [--settle SECONDS] [--idle SECONDS] [--seed S] [--table]\n");
+            "                     [--settle SECONDS] [--idle SECONDS] [--seed S] [--fake-keys] "
+            "[--table]\n");
     for (size_t i = 0; dhtscene_at(i, &name, &what); i++)
         fprintf(stderr, "  %-10s %s\n", name, what);
     return 2;
@@ -76,6 +77,10 @@ int sim_dht(int argc, char **argv)
 
         if (strcmp(argv[i], "--table") == 0) {
             report.table = true;
+            continue;
+        }
+        if (strcmp(argv[i], "--fake-keys") == 0) {
+            sim_fake_keys();
             continue;
         }
         for (size_t n = 0; value != NULL && n < YR_COUNT(numbers); n++)
