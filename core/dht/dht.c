@@ -822,6 +822,7 @@ static void join_step(struct yr_dht *dht, yr_us now)
 {
     const size_t known = yr_dht_known(dht);
     const bool few = known < 2 * YR_DHT_BUCKET;
+    bool news;
 
     if (known == 0 || (dht->joined && now < (few ? dht->rejoin_us : dht->again_us)) ||
         (!dht->joined && now < dht->rejoin_us))
@@ -831,10 +832,16 @@ static void join_step(struct yr_dht *dht, yr_us now)
         look_around(dht, now);
         return;
     }
+    news = !dht->joined || known > dht->joined_known;
+    dht->joined_known = known;
     dht->join_tries = dht->joined ? YR_MIN(dht->join_tries + 1, 10) : 0;
     dht->rejoin_us = now + (JOIN_US << dht->join_tries);
     dht->again_us = now + AGAIN_US + yr_dht_draw(dht) % AGAIN_US;
     dht->joined = true;
+    if (!news) { // a small network: all who know us know no more
+        look_around(dht, now);
+        return;
+    }
     dht->joined_us = now;
     dht->refresh_us = 0; // every bucket at once
     for (size_t i = 0; i < 2 * (size_t)YR_DHT_BUCKETS; i++)
@@ -843,6 +850,8 @@ static void join_step(struct yr_dht *dht, yr_us now)
 
 static void refresh_step(struct yr_dht *dht, yr_us now)
 {
+    // Who knows few looks around now and then anyway, and finds all of them.
+    const yr_us age = yr_dht_known(dht) < 2 * YR_DHT_BUCKET ? YR_NEVER : YR_DHT_REFRESH_S * YR_S;
     uint8_t target[32];
 
     if (now < dht->refresh_us || yr_dht_known(dht) == 0)
@@ -854,8 +863,8 @@ static void refresh_step(struct yr_dht *dht, yr_us now)
         (!dht->serves && yr_dht_known(dht) > 4 * YR_DHT_BUCKET))
         return; // its own searches keep a client's table fresh enough
     for (int i = 0; i < 2; i++)
-        if (yr_dht_table_refresh(&dht->tables[i], dht->rng, YR_DHT_REFRESH_S * YR_S,
-                                 now + YR_DHT_REFRESH_S * YR_S, target)) {
+        if (yr_dht_table_refresh(&dht->tables[i], dht->rng, age, now + YR_DHT_REFRESH_S * YR_S,
+                                 target)) {
             (void)!yr_dht_search_nodes(dht, target, i == 0 ? 4 : 6, NULL, now);
             dht->refresh_us = now + REFRESH_US;
         }

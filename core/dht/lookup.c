@@ -1,12 +1,15 @@
 #include "core/dht/lookup.h"
 
-#define PATH_WANTS 2  /* nearest nodes of a path that are asked in any case */
-#define SURE       6  /* of YR_DHT_STORE */
-#define CROWD      4  /* times as dense as it should be */
-#define AT_ONCE    12 /* requests that wait for an answer on all paths */
-#define PART_KEEPS 8  /* nodes of a sixteenth of a crowded region that are kept in mind ... */
-#define PART_ASKS  4  /* nodes of a sixteenth of a crowded region that are asked ... */
-#define PART_TAKES 2  /* ... and of which so many store */
+#define PATH_WANTS  2   /* nearest nodes of a path that are asked in any case */
+#define SURE        6   /* of YR_DHT_STORE */
+#define LIKELY      12  /* ... where it is urgent: of those a few are silent, or lie ... */
+#define LIKELY_ASKS 10  /* ... and so many are asked */
+#define CROWD       4   /* times as dense as it should be */
+#define THIN        2.0 /* times as sparse as it should be: one in a hundred honest lookups */
+#define AT_ONCE     12  /* requests that wait for an answer on all paths */
+#define PART_KEEPS  8   /* nodes of a sixteenth of a crowded region that are kept in mind ... */
+#define PART_ASKS   4   /* nodes of a sixteenth of a crowded region that are asked ... */
+#define PART_TAKES  2   /* ... and of which so many store */
 
 void yr_dht_lookup_init(struct yr_dht_lookup *l, struct yr_mem *mem, const struct yr_rng *rng,
                         const uint8_t target[32], const uint8_t own_id[32], double estimate,
@@ -155,6 +158,12 @@ void yr_dht_lookup_start(struct yr_dht_lookup *l, const struct yr_dht_contact *n
         (void)add(l, &nodes[i], (uint8_t)(i % l->paths), 0);
 }
 
+void yr_dht_lookup_widen(struct yr_dht_lookup *l, const struct yr_dht_contact *nodes, size_t count)
+{
+    l->astray = true;
+    yr_dht_lookup_start(l, nodes, count);
+}
+
 // May this one be in a result beside those before it in the list that `in` says are?
 static bool diverse(const struct yr_dht_lookup *l, const struct yr_dht_candidate *const *in,
                     size_t n, const struct yr_dht_candidate *c)
@@ -205,6 +214,7 @@ static void mark(struct yr_dht_lookup *l)
         c->wanted = false;
         if (c->state == YR_CAND_FAILED)
             continue;
+        c->wanted = l->astray && c->depth == 0;
         if (l->wide && part_of(l, c) < YR_DHT_RESULT && per_part[part_of(l, c)]++ < PART_ASKS)
             c->wanted = true;
         if (n < l->results && diverse(l, in, n, c)) {
@@ -315,14 +325,11 @@ bool yr_dht_lookup_done(struct yr_dht_lookup *l)
 yr_us yr_dht_lookup_deadline(const struct yr_dht_lookup *l, yr_us soft_us)
 {
     yr_us first = YR_NEVER;
-    bool idle = true;
 
-    for (size_t i = 0; i < l->count; i++) {
-        idle &= l->list[i].state != YR_CAND_NEW;
+    for (size_t i = 0; i < l->count; i++)
         if (l->list[i].state == YR_CAND_ASKED && l->list[i].asked_us + soft_us > l->looked_us)
             first = YR_MIN(first, l->list[i].asked_us + soft_us); // older ones hold nobody up
-    }
-    return idle ? YR_NEVER : first;
+    return first;
 }
 
 size_t yr_dht_lookup_result(const struct yr_dht_lookup *l, struct yr_dht_contact *out,
@@ -364,17 +371,43 @@ double yr_dht_lookup_density(const struct yr_dht_lookup *l)
     return n == YR_DHT_STORE && last > 0 ? (double)n / last : 0;
 }
 
-size_t yr_dht_lookup_sure(const struct yr_dht_lookup *l, bool heard, struct yr_dht_contact *out)
+bool yr_dht_lookup_thin(const struct yr_dht_lookup *l)
+{
+    return l->estimate >= 2 * YR_DHT_STORE && !l->wide &&
+           yr_dht_lookup_density(l) * THIN < l->estimate;
+}
+
+size_t yr_dht_lookup_sure(const struct yr_dht_lookup *l, struct yr_dht_contact *out)
 {
     const struct yr_dht_candidate *in[YR_DHT_STORE];
     size_t n = 0;
 
     for (size_t i = 0; i < l->count && n < YR_DHT_STORE && within(l, &l->list[i], SURE); i++)
-        if ((l->list[i].state == YR_CAND_ANSWERED ||
-             (heard && l->list[i].state != YR_CAND_FAILED)) &&
-            diverse(l, in, n, &l->list[i])) {
+        if (l->list[i].state == YR_CAND_ANSWERED && diverse(l, in, n, &l->list[i])) {
             in[n] = &l->list[i];
             out[n++] = l->list[i].contact;
         }
+    return n;
+}
+
+size_t yr_dht_lookup_likely(const struct yr_dht_lookup *l, yr_us soft_us, yr_us now,
+                            struct yr_dht_contact *out)
+{
+    const struct yr_dht_candidate *in[2 * YR_DHT_STORE];
+    size_t n = 0, loud = 0;
+
+    for (size_t i = 0; i < l->count && n < YR_COUNT(in) && loud < LIKELY_ASKS; i++) {
+        const struct yr_dht_candidate *c = &l->list[i];
+        const bool near = within(l, c, LIKELY),
+                   silent = c->state == YR_CAND_ASKED && now - c->asked_us >= soft_us;
+
+        if (!near && (c->state == YR_CAND_NEW || (c->state == YR_CAND_ASKED && !silent)))
+            break; // it may answer, and name some that are nearer
+        if (c->state == YR_CAND_FAILED || (!near && silent) || !diverse(l, in, n, c))
+            continue;
+        in[n] = c;
+        out[n++] = c->contact;
+        loud += !silent;
+    }
     return n;
 }

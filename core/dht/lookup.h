@@ -36,6 +36,7 @@ struct yr_dht_lookup {
     unsigned paths, results, store; /* nearest nodes it makes sure of; of which so many store */
     bool lax, wide, marked;         /* marked: who is wanted is known */
     bool any;                       /* a crowd does not matter */
+    bool astray;                    /* all that it began with is asked, near or not */
     bool thorough; /* a path whose nodes name nobody new asks the others it began with */
     struct yr_dht_candidate *list; /* nearest first */
     size_t count, cap;
@@ -51,6 +52,12 @@ void yr_dht_lookup_init(struct yr_dht_lookup *l, struct yr_mem *mem, const struc
 void yr_dht_lookup_clear(struct yr_dht_lookup *l);
 /** Nodes to start from; the nearest first.  What finds no memory is left out. */
 void yr_dht_lookup_start(struct yr_dht_lookup *l, const struct yr_dht_contact *nodes, size_t count);
+
+/** Did it find far fewer nodes around the target than there should be?  Liars that name only each
+ *  other look like that, to who has begun with them. */
+bool yr_dht_lookup_thin(const struct yr_dht_lookup *l);
+/** It was led astray: more to start from, all of whom are asked. */
+void yr_dht_lookup_widen(struct yr_dht_lookup *l, const struct yr_dht_contact *nodes, size_t count);
 
 /** Whom to ask now and for what; it counts as asked.  soft_us: how old a request of a path must be
  *  before the path asks another.  False: nobody now. */
@@ -74,7 +81,11 @@ size_t yr_dht_lookup_result(const struct yr_dht_lookup *l, struct yr_dht_contact
  *  few to say. */
 double yr_dht_lookup_density(const struct yr_dht_lookup *l);
 /** Those of the result that are certainly in it before the lookup is done: nearer than the sixth
- *  node should be.  heard: also those that have not answered yet. */
-size_t yr_dht_lookup_sure(const struct yr_dht_lookup *l, bool heard, struct yr_dht_contact *out);
+ *  node should be. */
+size_t yr_dht_lookup_sure(const struct yr_dht_lookup *l, struct yr_dht_contact *out);
+/** The same where it is urgent: some more, also those that have not answered yet, and who would be
+ *  in the result if who has been silent for soft_us were not there. */
+size_t yr_dht_lookup_likely(const struct yr_dht_lookup *l, yr_us soft_us, yr_us now,
+                            struct yr_dht_contact *out);
 
 #endif

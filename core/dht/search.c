@@ -1,10 +1,13 @@
 #include "core/dht/state.h"
 
-#define FORWARDER_MS  1500 /* until one that has passed nothing on is given up for the next */
+#define FORWARDER_MS  1500 /* until one that has passed nothing on is given up */
 #define UNHEARD_MAX   3    /* so often it says that nobody answered, and nothing else */
-#define SEARCH_S      30   /* nothing takes longer */
-#define LIGHT_PATHS   2    /* of a look at a bucket ... */
-#define LIGHT_RESULTS 10   /* ... for some nodes of it will do */
+#define WIDEN_MAX     2    /* times that a lookup which was led astray begins with more nodes */
+#define ASKS_MAX      3    /* forwarders through which a storing node is asked at once */
+#define NONE          YR_DHT_FORWARDERS
+#define SEARCH_S      30 /* nothing takes longer */
+#define LIGHT_PATHS   2  /* of a look at a bucket ... */
+#define LIGHT_RESULTS 10 /* ... for some nodes of it will do */
 
 void yr_dht_search_free(struct yr_dht *dht, struct yr_dht_search *s)
 {
@@ -22,33 +25,56 @@ static struct yr_dht_search *find(struct yr_dht *dht, uint64_t id)
     return NULL;
 }
 
-// One that knows nothing of what is searched, and is asked now whether it lives.
+// What is asked for through a forwarder takes two or three round trips.
+static yr_us patience(const struct yr_dht *dht)
+{
+    return 2 * dht->soft_us;
+}
+
+static bool known_already(const struct yr_dht_search *s, const struct yr_dht_contact *node)
+{
+    for (size_t i = 0; i < s->spent_count; i++)
+        if (memcmp(s->spent[i], node->pk, sizeof s->spent[i]) == 0)
+            return true;
+    for (size_t i = 0; i < s->forwarder_count; i++)
+        if (yr_dht_same(&s->forwarders[i].node, node))
+            return true;
+    return false;
+}
+
+// It knows nothing of what is searched, and is asked now whether it lives.
+static void add_forwarder(struct yr_dht *dht, struct yr_dht_search *s, size_t at,
+                          const struct yr_dht_contact *node, yr_us now)
+{
+    struct yr_dht_msg ping = {.op = YR_DHT_PING};
+    struct yr_dht_request *rq;
+
+    s->forwarders[at] = (struct yr_dht_forwarder){.node = *node};
+    for (size_t i = 0; i < s->target_count; i++)
+        s->targets[i].tried &= (uint8_t) ~(1U << at);
+    rq = yr_dht_ask(dht, node, YR_DHT_FOR_RELAY, &ping, YR_DHT_HARD_MS * YR_MS, now);
+    if (rq != NULL)
+        rq->search = s->id;
+}
+
+// Random ones, in free places and in those of who is silent or spent.
 static void choose_forwarders(struct yr_dht *dht, struct yr_dht_search *s, yr_us now)
 {
     const struct yr_dht_table *table = yr_dht_table_of(dht, s->family);
+    size_t at = 0;
 
-    s->forwarder_count = 0;
-    for (int tries = 0; tries < 24 && s->forwarder_count < YR_DHT_FORWARDERS && table->count > 0;
-         tries++) {
+    s->forwarders_us = now;
+    for (int tries = 0; tries < 40 && table->count > 0; tries++) {
         const struct yr_dht_entry *e = yr_dht_table_at(table, yr_dht_draw(dht) % table->count);
-        bool have = e->fails > 0;
 
-        for (size_t i = 0; i < s->spent_count; i++)
-            have |= memcmp(s->spent[i], e->contact.pk, sizeof s->spent[i]) == 0;
-        for (size_t i = 0; i < s->forwarder_count; i++)
-            have |= yr_dht_same(&s->forwarders[i], &e->contact);
-        if (have)
+        while (at < s->forwarder_count && s->forwarders[at].alive && !s->forwarders[at].spent)
+            at++;
+        if (at == YR_DHT_FORWARDERS)
+            return;
+        if (e->fails > 0 || known_already(s, &e->contact))
             continue;
-        s->alive[s->forwarder_count] = false;
-        s->forwarders[s->forwarder_count++] = e->contact;
-    }
-    for (size_t i = 0; i < s->forwarder_count; i++) {
-        struct yr_dht_msg ping = {.op = YR_DHT_PING};
-        struct yr_dht_request *rq = yr_dht_ask(dht, &s->forwarders[i], YR_DHT_FOR_RELAY, &ping,
-                                               YR_DHT_HARD_MS * YR_MS, now);
-
-        if (rq != NULL)
-            rq->search = s->id;
+        s->forwarder_count += at == s->forwarder_count;
+        add_forwarder(dht, s, at++, &e->contact, now);
     }
 }
 
@@ -173,41 +199,82 @@ static bool may_forward(struct yr_dht_search *s, const struct yr_dht_contact *no
     return target_of(s, node) == NULL;
 }
 
+static bool usable(struct yr_dht_search *s, size_t i)
+{
+    return s->forwarders[i].alive && !s->forwarders[i].spent &&
+           may_forward(s, &s->forwarders[i].node);
+}
+
+static bool any_usable(struct yr_dht_search *s)
+{
+    for (size_t i = 0; i < s->forwarder_count; i++)
+        if (usable(s, i))
+            return true;
+    return false;
+}
+
+static bool pinging(const struct yr_dht *dht, const struct yr_dht_search *s)
+{
+    for (size_t i = 0; i < dht->request_count; i++)
+        if (dht->requests[i]->why == YR_DHT_FOR_RELAY && dht->requests[i]->search == s->id)
+            return true;
+    return false;
+}
+
 // False: none yet.  With nobody who could forward the search goes on directly.
 static bool have_forwarder(struct yr_dht *dht, struct yr_dht_search *s, yr_us now)
 {
     const struct yr_dht_table *table = yr_dht_table_of(dht, s->family);
-    bool waiting = false;
+    const bool waiting = pinging(dht, s);
 
-    if (s->chosen)
-        return true;
     if (dht->opts.direct)
-        return s->direct = s->chosen = true;
-    for (size_t i = 0; i < s->forwarder_count; i++)
-        if (s->alive[i] && may_forward(s, &s->forwarders[i])) {
-            s->forwarder = i;
-            s->forwarder_us = 0;
-            s->forwarder_works = false;
-            s->heard = s->unheard = 0;
-            return s->chosen = true;
-        }
-    for (size_t i = 0; i < dht->request_count; i++)
-        waiting |= dht->requests[i]->why == YR_DHT_FOR_RELAY && dht->requests[i]->search == s->id;
-    if (waiting)
+        s->direct = true;
+    if (s->direct || any_usable(s))
+        return true;
+    if (waiting &&
+        (now - s->forwarders_us < patience(dht) || s->forwarder_changes >= YR_DHT_FORWARDERS_MORE))
         return false;
     for (size_t i = 0; i < table->count; i++) // those asked are silent, or near: is there another?
-        if (may_forward(s, &yr_dht_table_at(table, i)->contact) &&
-            s->forwarder_changes < YR_DHT_FORWARDERS_LAST) {
-            s->forwarder_changes++;
-            choose_forwarders(dht, s, now);
-            return false;
-        }
-    for (size_t i = 0; i < table->count; i++)
-        if (may_forward(s, &yr_dht_table_at(table, i)->contact))
+        if (may_forward(s, &yr_dht_table_at(table, i)->contact)) {
+            if (s->forwarder_changes < YR_DHT_FORWARDERS_MORE) {
+                s->forwarder_changes++;
+                choose_forwarders(dht, s, now);
+            }
             return false; // better not at all than openly
-    s->direct = s->chosen = true;
+        }
+    if (waiting)
+        return false;
+    s->direct = true;
     dht->counters[YR_DHT_N_DIRECT]++;
     return true;
+}
+
+// Could one still come?
+static bool hope(const struct yr_dht *dht, struct yr_dht_search *s)
+{
+    return s->forwarder_changes < YR_DHT_FORWARDERS_MORE || any_usable(s) || pinging(dht, s);
+}
+
+// Whom to ask through: all through one, which alone learns who asks whom, while it does its work.
+static size_t pick(const struct yr_dht *dht, struct yr_dht_search *s, const struct yr_dht_target *t,
+                   yr_us now)
+{
+    bool late_best = false;
+    size_t best = NONE;
+
+    for (size_t i = 0; i < s->forwarder_count; i++) {
+        const struct yr_dht_forwarder *f = &s->forwarders[i];
+        const bool late = f->heard == 0 && f->asked_us > 0 && now - f->asked_us >= patience(dht);
+
+        if ((t->tried >> i & 1) != 0 || !usable(s, i))
+            continue;
+        if (best == NONE || late < late_best ||
+            (late == late_best && f->load > s->forwarders[best].load)) {
+            best = i;
+            late_best = late;
+        }
+    }
+    return best;
 }
 
 static bool ask_direct(struct yr_dht *dht, struct yr_dht_search *s, struct yr_dht_target *t,
@@ -225,8 +292,9 @@ static bool ask_direct(struct yr_dht *dht, struct yr_dht_search *s, struct yr_dh
 
 // Sealed to the storing node under a key made for this request, inside a FWD.
 static bool ask_forwarded(struct yr_dht *dht, struct yr_dht_search *s, struct yr_dht_target *t,
-                          struct yr_dht_msg *msg, yr_us now)
+                          struct yr_dht_msg *msg, size_t via, yr_us now)
 {
+    struct yr_dht_forwarder *f = &s->forwarders[via];
     uint8_t seed[32], k[32], nonce[YR_NONCE_LEN], plain[YR_DHT_INNER_MAX];
     uint8_t inner[YR_DHT_INNER_MAX];
     struct yr_dht_msg fwd = {.op = YR_DHT_FWD, .nodes = {t->node}, .count = 1, .bytes = inner};
@@ -243,12 +311,16 @@ static bool ask_forwarded(struct yr_dht *dht, struct yr_dht_search *s, struct yr
     yr_random(dht->rng, nonce, sizeof nonce);
     yr_dht_seal(inner, k, once.public_key, nonce, plain, len);
     fwd.len = len + YR_DHT_OVERHEAD;
-    rq = yr_dht_ask(dht, &s->forwarders[s->forwarder], YR_DHT_FOR_TARGET, &fwd,
-                    YR_DHT_FWD_MS * YR_MS, now);
+    rq = yr_dht_ask(dht, &f->node, YR_DHT_FOR_TARGET, &fwd, YR_DHT_FWD_MS * YR_MS, now);
     if (rq == NULL)
         goto out;
-    if (s->forwarder_us == 0)
-        s->forwarder_us = now;
+    if (f->asked_us == 0)
+        f->asked_us = now;
+    f->load++;
+    t->via = (uint8_t)via;
+    t->tried |= (uint8_t)(1U << via);
+    t->pending++;
+    t->asked_us = now;
     rq->search = s->id;
     rq->target = t->node;
     rq->inner_txid = msg->txid;
@@ -264,16 +336,22 @@ out:
 static void ask_target(struct yr_dht *dht, struct yr_dht_search *s, struct yr_dht_target *t,
                        yr_us now)
 {
+    const bool putting = t->state == YR_TARGET_PUTTING;
+    const size_t via = s->direct ? NONE : putting ? t->via : pick(dht, s, t, now);
     struct yr_dht_msg msg = {
         .op = YR_DHT_GET, .target = s->key, .flags = s->family == 4 ? YR_DHT_V4 : YR_DHT_V6};
 
-    if (t->state == YR_TARGET_PUTTING)
+    if (!s->direct && via == NONE)
+        return;
+    if (putting)
         msg = (struct yr_dht_msg){
             .op = YR_DHT_PUT, .token = t->token, .bytes = s->record, .len = s->record_len};
     else
         t->state = YR_TARGET_GETTING;
     s->sent++;
-    if (!(s->direct ? ask_direct(dht, s, t, &msg, now) : ask_forwarded(dht, s, t, &msg, now)))
+    if (!(s->direct ? ask_direct(dht, s, t, &msg, now)
+                    : ask_forwarded(dht, s, t, &msg, via, now)) &&
+        t->pending == 0)
         t->state = YR_TARGET_FAILED;
 }
 
@@ -300,35 +378,47 @@ static void target_said(struct yr_dht *dht, struct yr_dht_search *s, struct yr_d
         t->state = said->status == YR_DHT_DONE ? YR_TARGET_DONE : YR_TARGET_FAILED;
         return;
     }
-    if (t->state != YR_TARGET_GETTING || said->op != YR_DHT_GET)
+    if (said->op != YR_DHT_GET || t->state == YR_TARGET_DONE)
         return;
-    if (s->kind == YR_SEARCH_PUT) {
+    if (s->kind == YR_SEARCH_GET) {
+        t->state = YR_TARGET_DONE;
+        if (said->bytes != NULL)
+            found(dht, s, said->bytes, said->len);
+    } else if (t->state == YR_TARGET_GETTING) {
         memcpy(t->token, said->token, sizeof t->token);
         t->state = YR_TARGET_PUTTING;
         ask_target(dht, s, t, now);
-        return;
     }
-    t->state = YR_TARGET_DONE;
-    if (said->bytes != NULL)
-        found(dht, s, said->bytes, said->len);
 }
 
-// The forwarder is silent or lies: another one, and all tokens are worth nothing there.  False: it
-// was the last.
-static bool next_forwarder(struct yr_dht *dht, struct yr_dht_search *s, yr_us now)
+// It passes nothing on: what it was asked for goes through another one, and all tokens are worth
+// nothing there.
+static void give_up(struct yr_dht *dht, struct yr_dht_search *s, size_t which)
 {
-    s->alive[s->forwarder] = false;
+    struct yr_dht_forwarder *f = &s->forwarders[which];
+
+    if (f->spent)
+        return;
+    f->spent = true;
     if (s->spent_count < YR_COUNT(s->spent))
-        memcpy(s->spent[s->spent_count++], s->forwarders[s->forwarder].pk, sizeof s->spent[0]);
-    if (s->forwarder_changes >= YR_DHT_FORWARDERS_LAST)
+        memcpy(s->spent[s->spent_count++], f->node.pk, sizeof s->spent[0]);
+    for (size_t i = 0; i < s->target_count && hope(dht, s); i++) {
+        struct yr_dht_target *t = &s->targets[i];
+
+        if (t->via == which && (t->state == YR_TARGET_GETTING || t->state == YR_TARGET_PUTTING ||
+                                t->state == YR_TARGET_UNHEARD))
+            t->state = YR_TARGET_NEW;
+    }
+}
+
+// All was asked, and too much was not passed on: through others once more.  False: there are none.
+static bool try_others(struct yr_dht *dht, struct yr_dht_search *s)
+{
+    if (s->forwarder_changes >= YR_DHT_FORWARDERS_MORE)
         return false;
-    s->forwarder_changes++;
-    s->chosen = false;
     for (size_t i = 0; i < s->target_count; i++)
-        if (s->targets[i].state == YR_TARGET_GETTING || s->targets[i].state == YR_TARGET_PUTTING ||
-            s->targets[i].state == YR_TARGET_UNHEARD)
-            s->targets[i].state = YR_TARGET_NEW;
-    (void)have_forwarder(dht, s, now);
+        if (s->targets[i].state == YR_TARGET_UNHEARD)
+            give_up(dht, s, s->targets[i].via);
     return true;
 }
 
@@ -343,29 +433,43 @@ static bool open_inner(const struct yr_dht_request *rq, const struct yr_dht_msg 
            said->txid == rq->inner_txid && said->op == rq->inner_op;
 }
 
+static size_t forwarder_of(const struct yr_dht_search *s, const struct yr_dht_contact *node)
+{
+    for (size_t i = 0; i < s->forwarder_count; i++)
+        if (yr_dht_same(&s->forwarders[i].node, node))
+            return i;
+    return NONE;
+}
+
 static void forwarded_reply(struct yr_dht *dht, struct yr_dht_search *s, struct yr_dht_target *t,
                             const struct yr_dht_request *rq, const struct yr_dht_msg *reply,
                             yr_us now)
 {
-    const bool current = s->chosen && yr_dht_same(&rq->to, &s->forwarders[s->forwarder]);
+    const size_t which = forwarder_of(s, &rq->to);
+    // Nobody can know so soon that there will be no answer.
+    const bool lies = reply != NULL && reply->status == YR_DHT_SILENT &&
+                      now - rq->sent_us < YR_DHT_HARD_MS * YR_MS / 2;
     uint8_t plain[YR_DHT_INNER_MAX];
+    struct yr_dht_forwarder *f;
     struct yr_dht_msg said;
 
-    if (current && reply != NULL)
-        s->forwarder_works = true;
+    t->pending--;
     if (reply != NULL && open_inner(rq, reply, plain, &said)) {
-        s->heard += current;
+        if (which != NONE)
+            s->forwarders[which].heard++;
         // A token of another forwarder's is worth nothing, a record is what it is.
-        if (current || s->kind == YR_SEARCH_GET)
+        if (s->kind == YR_SEARCH_GET || t->via == which)
             target_said(dht, s, t, &said, now);
         return;
     }
-    if (!current || (t->state != YR_TARGET_GETTING && t->state != YR_TARGET_PUTTING))
+    if (t->pending == 0 && (t->state == YR_TARGET_GETTING || t->state == YR_TARGET_PUTTING))
+        t->state = YR_TARGET_UNHEARD;
+    if (which == NONE)
         return;
-    t->state = YR_TARGET_UNHEARD;
-    s->unheard++;
-    if (s->heard == 0 && (s->unheard >= UNHEARD_MAX || reply == NULL))
-        (void)next_forwarder(dht, s, now);
+    f = &s->forwarders[which];
+    f->unheard++;
+    if (lies || (f->heard == 0 && (f->unheard >= UNHEARD_MAX || reply == NULL)))
+        give_up(dht, s, which);
 }
 
 static void target_reply(struct yr_dht *dht, struct yr_dht_search *s,
@@ -424,20 +528,19 @@ void yr_dht_search_reply(struct yr_dht *dht, const struct yr_dht_request *rq,
         target_reply(dht, s, rq, reply, now);
     } else {
         for (size_t i = 0; i < s->forwarder_count; i++)
-            if (yr_dht_same(&s->forwarders[i], &rq->to))
-                s->alive[i] = reply != NULL && reply->server;
+            if (yr_dht_same(&s->forwarders[i].node, &rq->to))
+                s->forwarders[i].alive = reply != NULL && reply->server;
     }
 }
 
 // ---- going on
 
-static void look(struct yr_dht *dht, struct yr_dht_search *s, yr_us now)
+static void find_nodes(struct yr_dht *dht, struct yr_dht_search *s, yr_us now)
 {
-    struct yr_dht_contact near[YR_DHT_WIDE], to;
     struct yr_dht_msg msg = {.op = YR_DHT_FIND, .flags = s->family == 4 ? YR_DHT_V4 : YR_DHT_V6};
+    struct yr_dht_contact to;
     struct yr_dht_request *rq;
     uint8_t ask[32];
-    size_t n;
 
     while (yr_dht_lookup_next(&s->lookup, dht->soft_us, now, &to, ask)) {
         msg.target = ask;
@@ -448,10 +551,37 @@ static void look(struct yr_dht *dht, struct yr_dht_search *s, yr_us now)
             yr_dht_lookup_failed(&s->lookup, &to);
     }
     s->looked = yr_dht_lookup_done(&s->lookup);
+}
+
+// All that is nearest in our table may be liars: who is further away names others.
+static void widen(struct yr_dht *dht, struct yr_dht_search *s, yr_us now)
+{
+    struct yr_dht_contact near[4 * YR_DHT_BUCKET];
+    const size_t most = (size_t)YR_DHT_BUCKET << (s->widened + 1);
+
+    s->widened++;
+    yr_dht_lookup_widen(&s->lookup, near,
+                        yr_dht_table_closest(yr_dht_table_of(dht, s->family), s->key, near,
+                                             YR_MIN(most, YR_COUNT(near))));
+    find_nodes(dht, s, now);
+}
+
+static void look(struct yr_dht *dht, struct yr_dht_search *s, yr_us now)
+{
+    struct yr_dht_contact near[YR_DHT_WIDE];
+    size_t n;
+
+    find_nodes(dht, s, now);
     if (s->kind == YR_SEARCH_NODES)
         return;
-    n = s->looked ? yr_dht_lookup_result(&s->lookup, near, &s->hops, &s->known_us)
-                  : yr_dht_lookup_sure(&s->lookup, s->kind == YR_SEARCH_GET, near); // it is urgent
+    while (s->looked && !s->found && s->widened < WIDEN_MAX && yr_dht_lookup_thin(&s->lookup))
+        widen(dht, s, now);
+    if (s->looked)
+        n = yr_dht_lookup_result(&s->lookup, near, &s->hops, &s->known_us);
+    else if (s->kind == YR_SEARCH_GET) // it is urgent
+        n = yr_dht_lookup_likely(&s->lookup, dht->soft_us, now, near);
+    else
+        n = yr_dht_lookup_sure(&s->lookup, near);
     add_targets(s, near, n);
 }
 
@@ -472,12 +602,53 @@ static bool content(const struct yr_dht_search *s)
     return unheard == 0 || (s->kind == YR_SEARCH_GET ? s->found : 3 * unheard <= s->target_count);
 }
 
-static bool over(struct yr_dht *dht, struct yr_dht_search *s, yr_us now)
+static bool over(struct yr_dht *dht, struct yr_dht_search *s)
 {
     if (!s->looked || count_in(s, YR_TARGET_NEW) > 0 || count_in(s, YR_TARGET_GETTING) > 0 ||
         count_in(s, YR_TARGET_PUTTING) > 0)
         return false;
-    return s->direct || content(s) || !next_forwarder(dht, s, now);
+    return s->direct || content(s) || !try_others(dht, s);
+}
+
+// Is this storing node to be asked through another forwarder, too?
+static bool may_ask_again(const struct yr_dht_search *s, const struct yr_dht_target *t)
+{
+    return s->kind == YR_SEARCH_GET && !s->found && !s->direct && t->state == YR_TARGET_GETTING &&
+           t->pending < ASKS_MAX;
+}
+
+static void ask(struct yr_dht *dht, struct yr_dht_search *s, yr_us now)
+{
+    bool short_of = false;
+
+    for (size_t i = 0; i < s->forwarder_count; i++)
+        if (s->forwarders[i].asked_us > 0 && s->forwarders[i].heard == 0 &&
+            now - s->forwarders[i].asked_us >= FORWARDER_MS * YR_MS)
+            give_up(dht, s, i);
+    if (s->target_count == 0)
+        return;
+    if (!have_forwarder(dht, s, now)) {
+        for (size_t i = 0; i < s->target_count && !hope(dht, s); i++)
+            if (s->targets[i].state == YR_TARGET_NEW)
+                s->targets[i].state = YR_TARGET_UNHEARD;
+        return;
+    }
+    for (size_t i = 0; i < s->target_count; i++) {
+        struct yr_dht_target *t = &s->targets[i];
+        const bool late = may_ask_again(s, t) && now - t->asked_us >= patience(dht);
+
+        if (t->state != YR_TARGET_NEW && !late)
+            continue;
+        ask_target(dht, s, t, now);
+        if (t->state == YR_TARGET_NEW) // all have been tried
+            t->state = t->pending > 0 ? YR_TARGET_GETTING : YR_TARGET_UNHEARD;
+        short_of |= late && t->asked_us != now;
+    }
+    if (short_of && now - s->forwarders_us >= patience(dht) &&
+        s->forwarder_changes < YR_DHT_FORWARDERS_MORE) {
+        s->forwarder_changes++;
+        choose_forwarders(dht, s, now);
+    }
 }
 
 // True: it is over.
@@ -489,25 +660,30 @@ static bool step(struct yr_dht *dht, struct yr_dht_search *s, yr_us now)
         look(dht, s, now);
     if (s->kind == YR_SEARCH_NODES)
         return s->looked;
-    if (s->chosen && !s->direct && !s->forwarder_works && s->forwarder_us > 0 &&
-        now - s->forwarder_us >= FORWARDER_MS * YR_MS)
-        (void)next_forwarder(dht, s, now);
-    if (s->target_count > 0 && have_forwarder(dht, s, now))
-        for (size_t i = 0; i < s->target_count; i++)
-            if (s->targets[i].state == YR_TARGET_NEW)
-                ask_target(dht, s, &s->targets[i], now);
-    return over(dht, s, now);
+    ask(dht, s, now);
+    s->stepped_us = now;
+    return over(dht, s);
 }
 
+// What was due at the last step and could not be done waits for something to happen.
 static yr_us deadline_of(const struct yr_dht *dht, const struct yr_dht_search *s)
 {
-    yr_us at = s->started_us + SEARCH_S * YR_S;
+    yr_us at = s->started_us + SEARCH_S * YR_S, then;
 
     if (!s->looked)
         at = YR_MIN(at, yr_dht_lookup_deadline(&s->lookup, dht->soft_us));
-    if (s->chosen && !s->direct && !s->forwarder_works && s->forwarder_us > 0 &&
-        s->forwarder_changes < YR_DHT_FORWARDERS_LAST)
-        at = YR_MIN(at, s->forwarder_us + FORWARDER_MS * YR_MS);
+    if (s->kind == YR_SEARCH_NODES || s->direct)
+        return at;
+    if ((then = s->forwarders_us + patience(dht)) > s->stepped_us)
+        at = YR_MIN(at, then);
+    for (size_t i = 0; i < s->forwarder_count; i++)
+        if (s->forwarders[i].asked_us > 0 && s->forwarders[i].heard == 0 &&
+            (then = s->forwarders[i].asked_us + FORWARDER_MS * YR_MS) > s->stepped_us)
+            at = YR_MIN(at, then);
+    for (size_t i = 0; i < s->target_count; i++)
+        if (may_ask_again(s, &s->targets[i]) &&
+            (then = s->targets[i].asked_us + patience(dht)) > s->stepped_us)
+            at = YR_MIN(at, then);
     return at;
 }
 

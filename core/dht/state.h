@@ -80,37 +80,50 @@ struct yr_dht_target {
         YR_TARGET_FAILED
     } state;
     uint8_t token[YR_DHT_TOKEN_LEN];
+    uint8_t via;     /* forwarder it was asked through last */
+    uint8_t tried;   /* ... and a bit for each of those it was asked through */
+    uint8_t pending; /* of these questions are on their way */
+    yr_us asked_us;  /* the last of them */
 };
 
-#define YR_DHT_FORWARDERS      3 /* asked at the start of a search whether they live */
-#define YR_DHT_FORWARDERS_LAST 6 /* changes of the forwarder within a search */
+#define YR_DHT_FORWARDERS 5 /* asked at the start of a search whether they live */
+#define YR_DHT_FORWARDERS_MORE                                        \
+    5 /* times that others take the place of those that are of no use \
+       */
+
+struct yr_dht_forwarder {
+    struct yr_dht_contact node;
+    bool alive;                    /* it has answered */
+    bool spent;                    /* it passes nothing on */
+    yr_us asked_us;                /* when it was first asked to pass something on; 0: not yet */
+    unsigned load, heard, unheard; /* what it was asked, has passed on, says was not answered */
+};
 
 struct yr_dht_search {
     uint64_t id;
     enum { YR_SEARCH_NODES, YR_SEARCH_GET, YR_SEARCH_PUT } kind;
     uint8_t family;
     struct yr_dht_lookup lookup;
-    bool due;                    /* something happened since its last step */
-    yr_us deadline_us;           /* as of its last step */
-    bool looked, direct, chosen; /* lookup over; no forwarder; a forwarder was chosen */
+    bool due;          /* something happened since its last step */
+    yr_us deadline_us; /* as of its last step */
+    yr_us stepped_us;
+    bool looked, direct; /* lookup over; no forwarder */
     uint8_t key[32];
     uint8_t record[YR_DHT_RECORD_MAX]; /* put */
     size_t record_len;
     bool found;
     uint32_t seq; /* highest found */
-    struct yr_dht_contact forwarders[YR_DHT_FORWARDERS];
-    bool alive[YR_DHT_FORWARDERS];
-    size_t forwarder_count, forwarder;
+    struct yr_dht_forwarder forwarders[YR_DHT_FORWARDERS];
+    size_t forwarder_count;
     unsigned forwarder_changes;
-    uint8_t spent[YR_DHT_FORWARDERS_LAST + 1][8]; /* the first bytes of the keys of those tried */
+    yr_us forwarders_us; /* when the last of them were chosen */
+    uint8_t spent[YR_DHT_FORWARDERS * (YR_DHT_FORWARDERS_MORE + 1)][8]; /* of keys of those tried */
     size_t spent_count;
-    yr_us forwarder_us;      /* when it was first asked for something; 0: not yet */
-    bool forwarder_works;    /* it has answered */
-    unsigned heard, unheard; /* what it has passed on, and what it says was not answered */
     struct yr_dht_target targets[YR_DHT_WIDE];
     size_t target_count;
     yr_us started_us, known_us;
     unsigned hops, sent;
+    unsigned widened; /* times that its lookup had been led astray */
 };
 
 struct yr_dht_packet {
@@ -162,6 +175,7 @@ struct yr_dht {
     bool joined; /* a lookup of our own id has been started ... */
     yr_us joined_us, rejoin_us, again_us;
     unsigned join_tries;
+    size_t joined_known; /* nodes known when it last looked around */
 
     struct {
         struct yr_addr addr;

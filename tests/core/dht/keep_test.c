@@ -137,6 +137,25 @@ static void nodes_that_cannot_be_are_not_asked(void **state)
     assert_false(asked_nobody);
 }
 
+// Everybody knows everybody: there is nothing to be looked for.
+static void an_idle_client_of_a_small_network_is_nearly_silent(void **state)
+{
+    const uint32_t client = dhtnet_add(net, YR_DHT_AS_CLIENT, 0);
+    struct dhtnet_node *node = &net->nodes[client];
+    double rate;
+
+    while (net->count < 13)
+        dhtnet_add(net, YR_DHT_AS_SERVER, 0);
+    for (int hour = 1; hour <= 3; hour++) {
+        node->in_bytes = node->out_bytes = 0;
+        dhtnet_run(net, 3600 * YR_S);
+        rate = (double)(node->in_bytes + node->out_bytes) / 3600;
+        print_message("hour %d: %.1f B/s\n", hour, rate);
+        assert_true(rate <= (hour == 1 ? 60 : 10));
+    }
+    assert_int_equal(yr_dht_known(node->dht), 12);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -146,6 +165,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(who_answered_of_those_it_starts_from_is_told, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(nodes_that_cannot_be_are_not_asked, setup, teardown),
+        cmocka_unit_test_setup_teardown(an_idle_client_of_a_small_network_is_nearly_silent, setup,
+                                        teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -166,6 +166,58 @@ static void liars_who_name_only_each_other_hide_little(void **state)
     assert_true(hits(w, &n) >= 6);
 }
 
+static void who_begins_among_liars_notices_and_finds_its_way_out(void **state)
+{
+    struct world *w = *state;
+    struct yr_dht_contact some[16];
+    size_t n;
+
+    for (size_t i = 0; i < NODES; i++)
+        w->liar[i] = seeded_below(&w->s, 5) == 0;
+    yr_dht_lookup_start(&w->lookup, some, nearest(w, w->target, true, some, 16));
+    run(w);
+    assert_in_range(hits(w, &n), 0,
+                    YR_DHT_STORE / 2); // the others are honest, and were never named
+    assert_true(yr_dht_lookup_thin(&w->lookup));
+    for (size_t i = 0; i < 8; i++)
+        some[i] = w->nodes[seeded_below(&w->s, NODES)];
+    yr_dht_lookup_widen(&w->lookup, some, 8);
+    run(w);
+    assert_in_range(hits(w, &n), YR_DHT_STORE - 1, YR_DHT_STORE);
+    assert_false(yr_dht_lookup_thin(&w->lookup));
+}
+
+static void an_honest_lookup_is_not_taken_for_one_led_astray(void **state)
+{
+    struct world *w = *state;
+
+    start(w);
+    run(w);
+    assert_false(yr_dht_lookup_thin(&w->lookup));
+}
+
+// A GET asks who would store if those who have not answered in time were not there.
+static void who_is_late_does_not_hold_up_what_is_urgent(void **state)
+{
+    struct world *w = *state;
+    struct yr_dht_contact near[20], to, out[2 * YR_DHT_STORE];
+    uint8_t ask[32];
+    size_t late;
+
+    yr_dht_lookup_start(&w->lookup, near, nearest(w, w->target, false, near, 20));
+    w->lookup.estimate = NODES * 100.0; // far from all of them, as it seems
+    assert_int_equal(yr_dht_lookup_likely(&w->lookup, SOFT, 0, out), 0);
+    assert_true(yr_dht_lookup_next(&w->lookup, SOFT, 0, &to, ask));
+    late = 0;
+    while (yr_dht_lookup_next(&w->lookup, SOFT, 0, &to, ask))
+        late++;
+    for (size_t i = 1; i <= late; i++)
+        yr_dht_lookup_answered(&w->lookup, &near[i], near, 0, 0);
+    assert_int_equal(yr_dht_lookup_likely(&w->lookup, SOFT, SOFT - 1, out), 0);
+    assert_int_equal(yr_dht_lookup_likely(&w->lookup, SOFT, SOFT, out), late);
+    assert_true(yr_dht_same(&out[0], &near[1]));
+}
+
 static void who_is_asked_learns_only_the_first_bits(void **state)
 {
     struct world *w = *state;
@@ -272,6 +324,9 @@ int main(void)
         TEST(it_finds_the_eight_nearest),
         TEST(the_dead_are_passed_over),
         TEST(liars_who_name_only_each_other_hide_little),
+        TEST(who_begins_among_liars_notices_and_finds_its_way_out),
+        TEST(an_honest_lookup_is_not_taken_for_one_led_astray),
+        TEST(who_is_late_does_not_hold_up_what_is_urgent),
         TEST(who_is_asked_learns_only_the_first_bits),
         TEST(a_path_waits_for_its_answer_until_it_is_late),
         TEST(a_crowd_around_the_key_is_noticed_and_no_part_of_it_is_all),
