@@ -288,7 +288,8 @@ struct yr_host_opts yr_host_opts_default(void)
 {
     const struct yr_node_opts node = yr_node_opts_default();
 
-    return (struct yr_host_opts){.lan = true, .dht = node.dht, .relay = node.relay};
+    return (struct yr_host_opts){
+        .lan = true, .dht = node.dht, .relay = node.relay, .mail = node.mail};
 }
 
 static enum yr_err open_store(struct yr_host *host)
@@ -340,6 +341,7 @@ static enum yr_err open_parts(struct yr_host *host, const struct yr_host_opts *o
     node.relay = opts->relay;
     node.presence = opts->presence;
     node.typing = opts->typing;
+    node.mail = opts->mail;
     err = yr_node_new(&host->node, &node);
     if (host->mem.unlocked > 0)
         yr_host_say(host, YR_LOG_WARN, "store",
@@ -430,6 +432,13 @@ void yr_host_set_presence(struct yr_host *host, enum yr_presence_mode presence, 
     host->opts.presence = presence;
     host->opts.typing = typing;
     yr_node_set_presence(host->node, yr_clock_now(), presence, typing);
+    yr_host_drain(host);
+}
+
+void yr_host_set_mail(struct yr_host *host, const struct yr_mail_opts *mail)
+{
+    host->opts.mail = *mail;
+    yr_node_set_mail(host->node, yr_clock_now(), mail);
     yr_host_drain(host);
 }
 

@@ -120,6 +120,11 @@ static bool check_presence(const char *text)
     return one_of(text, words);
 }
 
+static bool check_quota(const char *text)
+{
+    return strcmp(text, "auto") == 0 || (number_ok(text, 16777216) && strtoul(text, NULL, 10) > 0);
+}
+
 static bool check_time(const char *text)
 {
     static const char *const words[] = {"short", "iso", "unix", "rel", NULL};

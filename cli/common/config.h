@@ -32,6 +32,12 @@ enum yr_config_type { YR_CONFIG_BOOL, YR_CONFIG_WORD, YR_CONFIG_TEXT, YR_CONFIG_
       "ask the router to let others in (PCP, NAT-PMP, UPnP)")                                     \
     X(NET_RELAY, "net", "relay", WORD, "friends", relay, "friends or off",                        \
       "carry sealed packets between two friends of mine who cannot reach each other")             \
+    X(MAIL_HOLD, "mail", "hold", WORD, "friends", relay, "friends or off",                        \
+      "keep sealed mail for friends who are away")                                                \
+    X(MAIL_KEEPER, "mail", "keeper", BOOL, "no", bool, "yes or no",                               \
+      "this node is nearly always on: keep sixteen times as much, and say so to friends")         \
+    X(MAIL_QUOTA, "mail", "quota", WORD, "auto", quota, "auto, or a number of MiB",               \
+      "disk for the mail of all friends together; auto: 256, of a keeper 4096")                   \
     X(PRIVACY_PRESENCE, "privacy", "presence", WORD, "off", presence, "off, friends or verified", \
       "whom to tell that I am away and why, and when I was last here")                            \
     X(PRIVACY_TYPING, "privacy", "typing", BOOL, "no", bool, "yes or no",                         \

@@ -57,6 +57,7 @@ static enum yr_exit apply(struct yr_args *args, enum arg_id id, const char *valu
     case ARG_listen: return add(args->listen, &args->listen_count, value, name, fail);
     case ARG_bootstrap: return add(args->bootstrap, &args->bootstrap_count, value, name, fail);
     case ARG_dht: args->dht = value; break;
+    case ARG_keeper: args->keeper = true; break;
     case ARG_no_lan: args->no_lan = true; break;
     case ARG_no_port_mapping: args->no_port_mapping = true; break;
     case ARG_offline: args->offline = true; break;

@@ -16,6 +16,7 @@
     X(bootstrap, 0, "bootstrap", "HOST:PORT[/KEY]",                                              \
       "start from this node of the DHT; may be repeated")                                        \
     X(dht, 0, "dht", "MODE", "auto (default), server, client or off: part in the DHT")           \
+    X(keeper, 0, "keeper", NULL, "this node is nearly always on: keep much mail for friends")    \
     X(no_lan, 0, "no-lan", NULL, "no beacon in the local network")                               \
     X(no_port_mapping, 0, "no-port-mapping", NULL, "ask no router to let others in")             \
     X(offline, 0, "offline", NULL, "open no network socket")                                     \
@@ -39,7 +40,8 @@ struct yr_args {
     const char *log, *log_file;  /* likewise */
     int passphrase_fd, ready_fd; /* -1: not given */
     int verbose;
-    bool no_lan, no_port_mapping, offline, scrub_log, check_config, print_defaults, version, help;
+    bool keeper, no_lan, no_port_mapping, offline, scrub_log, check_config, print_defaults, version,
+        help;
 };
 
 /** Read argv; argv[0] is the program.  Long names are not abbreviated.

@@ -476,6 +476,7 @@ static enum yr_exit open_host(struct yr_daemon *daemon)
     opts.relay = yr_settings_relay(&daemon->config);
     opts.presence = yr_settings_presence(&daemon->config);
     opts.typing = yr_config_bool(&daemon->config, YR_CFG_PRIVACY_TYPING);
+    yr_settings_mail(&daemon->config, &opts.mail);
     opts.port_mapping = yr_config_bool(&daemon->config, YR_CFG_NET_PORT_MAPPING);
     opts.offline = daemon->args.offline;
     opts.passphrase = given ? passphrase : NULL;

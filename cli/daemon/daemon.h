@@ -71,10 +71,11 @@ int yr_daemon_run(const struct yr_args *args);
 /** Read configuration, environment and flags.  Errors: YR_EXIT_CONFIG; `errors` has the lines. */
 YR_MUST_USE enum yr_exit yr_settings_load(struct yr_config *out, const struct yr_paths *paths,
                                           const struct yr_args *args, struct yr_buf *errors);
-/** What the node is told of net.dht and net.relay. */
+/** What the node is told of net.dht, net.relay and [mail]. */
 enum yr_dht_mode yr_settings_dht(const struct yr_config *config);
 enum yr_presence_mode yr_settings_presence(const struct yr_config *config);
 bool yr_settings_relay(const struct yr_config *config);
+void yr_settings_mail(const struct yr_config *config, struct yr_mail_opts *out);
 /** Read it again and apply what may change while running; what is wrong leaves all as it was. */
 enum yr_exit yr_daemon_reload(struct yr_daemon *daemon, struct yr_fail *fail);
 void yr_daemon_stop(struct yr_daemon *daemon);

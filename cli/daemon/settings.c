@@ -46,6 +46,8 @@ enum yr_exit yr_settings_load(struct yr_config *out, const struct yr_paths *path
                   "--bootstrap", errors) != YR_EXIT_OK ||
         (args->dht != NULL &&
          flag(&config, YR_CFG_NET_DHT, args->dht, "--dht", errors) != YR_EXIT_OK) ||
+        (args->keeper &&
+         flag(&config, YR_CFG_MAIL_KEEPER, "yes", "--keeper", errors) != YR_EXIT_OK) ||
         (args->no_lan && flag(&config, YR_CFG_NET_LAN, "no", "--no-lan", errors) != YR_EXIT_OK) ||
         (args->no_port_mapping &&
          flag(&config, YR_CFG_NET_PORT_MAPPING, "no", "--no-port-mapping", errors) != YR_EXIT_OK) ||
@@ -99,8 +101,18 @@ enum yr_presence_mode yr_settings_presence(const struct yr_config *config)
                                            : YR_PRESENCE_OFF;
 }
 
+void yr_settings_mail(const struct yr_config *config, struct yr_mail_opts *out)
+{
+    const char *quota = yr_config_str(config, YR_CFG_MAIL_QUOTA);
+
+    out->hold = strcmp(yr_config_str(config, YR_CFG_MAIL_HOLD), "off") != 0;
+    out->keeper = yr_config_bool(config, YR_CFG_MAIL_KEEPER);
+    out->bytes = strcmp(quota, "auto") == 0 ? 0 : (uint64_t)strtoul(quota, NULL, 10) << 20;
+}
+
 static void apply(struct yr_daemon *daemon, struct yr_config *next)
 {
+    struct yr_mail_opts mail;
     const bool receipts = yr_config_bool(next, YR_CFG_PRIVACY_READ_RECEIPTS);
 
     warn_restart(daemon, next, YR_CFG_NET_LISTEN);
@@ -115,6 +127,8 @@ static void apply(struct yr_daemon *daemon, struct yr_config *next)
     yr_host_set_relay(daemon->host, yr_settings_relay(&daemon->config));
     yr_host_set_presence(daemon->host, yr_settings_presence(&daemon->config),
                          yr_config_bool(&daemon->config, YR_CFG_PRIVACY_TYPING));
+    yr_settings_mail(&daemon->config, &mail);
+    yr_host_set_mail(daemon->host, &mail);
     yr_host_set_port_mapping(daemon->host,
                              yr_config_bool(&daemon->config, YR_CFG_NET_PORT_MAPPING));
     yr_peers_apply_config(daemon);

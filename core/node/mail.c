@@ -15,7 +15,7 @@ static bool shut(const struct yr_friend *f)
 // Of whom nothing else was said: as configured.
 static bool keeps_for(const struct yr_node *n, const struct yr_friend *f)
 {
-    return !shut(f) && (f->mail == YR_UNKNOWN ? n->opts.mail_hold : f->mail == YR_YES);
+    return !shut(f) && (f->mail == YR_UNKNOWN ? n->opts.mail.hold : f->mail == YR_YES);
 }
 
 static uint64_t age_s(const struct yr_node *n)
@@ -347,10 +347,10 @@ yr_us yr_mail_deadline(const struct yr_node *n)
 
 static struct yr_mailbox_quota quota(const struct yr_node *n)
 {
-    struct yr_mailbox_quota q = yr_mailbox_quota(n->opts.mail_keeper);
+    struct yr_mailbox_quota q = yr_mailbox_quota(n->opts.mail.keeper);
 
-    if (n->opts.mail_bytes > 0)
-        q.all_bytes = n->opts.mail_bytes;
+    if (n->opts.mail.bytes > 0)
+        q.all_bytes = n->opts.mail.bytes;
     return q;
 }
 
@@ -363,14 +363,12 @@ enum yr_err yr_mail_new(struct yr_node *n)
     return yr_mailbox_new(&n->mailbox, n->mem, n->rows, n->rng, &q, &ops);
 }
 
-void yr_node_set_mail(struct yr_node *n, struct yr_now now, bool hold, bool keeper, uint64_t bytes)
+void yr_node_set_mail(struct yr_node *n, struct yr_now now, const struct yr_mail_opts *mail)
 {
     struct yr_mailbox_quota q;
 
     n->now = now;
-    n->opts.mail_hold = hold;
-    n->opts.mail_keeper = keeper;
-    n->opts.mail_bytes = bytes;
+    n->opts.mail = *mail;
     q = quota(n);
     yr_mailbox_limit(n->mailbox, &q);
     for (unsigned slot = 0; slot < YR_FRIENDS_MAX; slot++)

@@ -17,7 +17,8 @@ static size_t headers(const struct yr_addr *addr)
 
 struct yr_node_opts yr_node_opts_default(void)
 {
-    return (struct yr_node_opts){.lan = true, .online = true, .relay = true, .mail_hold = true};
+    return (struct yr_node_opts){
+        .lan = true, .online = true, .relay = true, .mail = {.hold = true}};
 }
 
 void yr_node_free(struct yr_node *n)

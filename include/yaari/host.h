@@ -41,6 +41,7 @@ struct yr_host_opts {
     bool relay;           /* as in yr_node_opts, and so are the next two */
     enum yr_presence_mode presence;
     bool typing;
+    struct yr_mail_opts mail;
     bool offline;       /* no socket at all */
     bool read_receipts; /* as in yr_node_opts */
     bool make_vault;    /* without a vault.key: make one at once, under the passphrase or none */
@@ -114,6 +115,7 @@ YR_API size_t yr_host_bound(const struct yr_host *host, struct yr_addr *out, siz
 YR_API void yr_host_set_dht(struct yr_host *host, enum yr_dht_mode mode);
 YR_API void yr_host_set_relay(struct yr_host *host, bool on);
 YR_API void yr_host_set_presence(struct yr_host *host, enum yr_presence_mode presence, bool typing);
+YR_API void yr_host_set_mail(struct yr_host *host, const struct yr_mail_opts *mail);
 
 enum yr_mapping_state {
     YR_MAPPING_OFF,    /* not wanted, or not on the network */

@@ -24,6 +24,13 @@ enum yr_dht_mode {
 /** Who is told that we are away, and when we were last there. */
 enum yr_presence_mode { YR_PRESENCE_OFF, YR_PRESENCE_FRIENDS, YR_PRESENCE_VERIFIED };
 
+/** What is kept for friends who are away. */
+struct yr_mail_opts {
+    bool hold;      /* keep sealed mail for them, unless something else was said of one */
+    bool keeper;    /* ... much of it: this node is nearly always there */
+    uint64_t bytes; /* ... so much in all; 0: as usual */
+};
+
 struct yr_node_opts {
     struct yr_mem *mem; /* borrowed for the node's life, as are the next two */
     const struct yr_rng *rng;
@@ -36,9 +43,7 @@ struct yr_node_opts {
     bool typing; /* tell friends that we are writing to them */
     enum yr_dht_mode dht;
     bool relay; /* carry sealed packets between two friends of ours who cannot reach each other */
-    bool mail_hold;   /* keep sealed mail for friends who are away, unless said otherwise of one */
-    bool mail_keeper; /* ... much of it: this node is nearly always there */
-    uint64_t mail_bytes; /* ... so much in all; 0: as usual */
+    struct yr_mail_opts mail;
 };
 YR_API struct yr_node_opts yr_node_opts_default(void);
 
@@ -85,8 +90,8 @@ YR_API void yr_node_mapped(struct yr_node *node, struct yr_now now, const struct
 YR_API void yr_node_set_dht(struct yr_node *node, struct yr_now now, enum yr_dht_mode mode);
 YR_API void yr_node_set_relay(struct yr_node *node, struct yr_now now, bool on);
 /** What is kept for friends for whom nothing is to be kept any more is deleted. */
-YR_API void yr_node_set_mail(struct yr_node *node, struct yr_now now, bool hold, bool keeper,
-                             uint64_t bytes);
+YR_API void yr_node_set_mail(struct yr_node *node, struct yr_now now,
+                             const struct yr_mail_opts *mail);
 
 /** Tell friends from now on what of theirs was read, or no more. */
 YR_API void yr_node_set_read_receipts(struct yr_node *node, bool on);

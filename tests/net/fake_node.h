@@ -240,6 +240,13 @@ void yr_node_set_presence(struct yr_node *n, struct yr_now now, enum yr_presence
     (void)typing;
 }
 
+void yr_node_set_mail(struct yr_node *node, struct yr_now now, const struct yr_mail_opts *mail)
+{
+    (void)node;
+    (void)now;
+    (void)mail;
+}
+
 void yr_node_set_relay(struct yr_node *n, struct yr_now now, bool on)
 {
     fake_time(n, now);

@@ -37,11 +37,11 @@ static void every_option_is_read(void **state)
     assert_true(args.no_lan && args.scrub_log && !args.offline);
     assert_null(args.dht);
     assert_int_equal(ARGS("--dht", "server", "--bootstrap=192.0.2.1:1", "--bootstrap", "h:2",
-                          "--no-port-mapping"),
+                          "--no-port-mapping", "--keeper"),
                      YR_EXIT_OK);
     assert_string_equal(args.dht, "server");
     assert_int_equal(args.bootstrap_count, 2);
-    assert_true(args.no_port_mapping);
+    assert_true(args.no_port_mapping && args.keeper);
 }
 
 static void what_is_wrong_is_a_usage_error(void **state)
@@ -50,7 +50,7 @@ static void what_is_wrong_is_a_usage_error(void **state)
     struct yr_fail fail;
 
     assert_int_equal(ARGS("--irc", "127.0.0.1"), YR_EXIT_USAGE);
-    assert_int_equal(ARGS("--keeper"), YR_EXIT_USAGE);
+    assert_int_equal(ARGS("--keeper=yes"), YR_EXIT_USAGE);
     assert_int_equal(ARGS("--dht"), YR_EXIT_USAGE);
     assert_int_equal(ARGS("--scrub"), YR_EXIT_USAGE); // no abbreviations
     assert_int_equal(ARGS("--no-lan=yes"), YR_EXIT_USAGE);

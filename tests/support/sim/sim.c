@@ -450,7 +450,7 @@ static enum yr_err start(struct sim *sim, struct sim_node *sn)
     opts.lan = sim->opts.lan;
     opts.read_receipts = true;
     opts.dht = sn->dht;
-    opts.mail_keeper = sn->keeper;
+    opts.mail.keeper = sn->keeper;
     err = yr_node_new(&sn->node, &opts);
     sim_check(err == YR_OK, "a node could not be made");
     sn->life++;
@@ -522,10 +522,11 @@ void sim_set_dht(struct sim *sim, unsigned node, enum yr_dht_mode mode)
 
 void sim_keeper(struct sim *sim, unsigned node)
 {
+    const struct yr_mail_opts mail = {.hold = true, .keeper = true};
     struct sim_node *sn = sim->nodes[node];
 
     sn->keeper = true;
-    yr_node_set_mail(sn->node, sim_now(sim, node), true, true, 0);
+    yr_node_set_mail(sn->node, sim_now(sim, node), &mail);
     drain(sim, sn);
 }
 
