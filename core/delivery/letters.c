@@ -72,7 +72,8 @@ enum yr_err yr_letters_unseal(struct yr_delivery *d, struct yr_box *b, const uin
         yr_rows_del(d->rows, YR_TABLE_POSTED, b->id, 32, key, sizeof key);
     }
     (void)!yr_letters_fill(d, b); // their posts: holders say ids
-    yr_posts_look(d, b, 0);
+    if (b->queued > 0)
+        yr_posts_look(d, b, 0);
     return err == YR_ENOENT ? YR_OK : err;
 }
 

@@ -13,6 +13,8 @@
 
 yr_ms yr_age_ms_of(const struct yr_delivery *d, struct yr_now now)
 {
+    if (now.mono_us < d->age->from_us) // nothing has happened yet since it was read
+        return YR_MAX(d->age->ms, (yr_ms)0);
     return YR_MAX(yr_age_ms(d->age, now), (yr_ms)0);
 }
 
@@ -799,6 +801,7 @@ void yr_delivery_held(const struct yr_delivery *d, unsigned slot, const uint8_t 
                       struct yr_held *out)
 {
     const uint64_t now_s = yr_age_s(d, d->now);
+    const yr_ms wall_ms = d->now.wall_ms != 0 ? d->now.wall_ms : (yr_ms)now_s * 1000;
     struct yr_box *b = yr_box_of(d, slot);
     const struct yr_letter *l = b != NULL ? letter_by_id(b, id) : NULL;
 
@@ -810,7 +813,7 @@ void yr_delivery_held(const struct yr_delivery *d, unsigned slot, const uint8_t 
         memcpy(out->holder[i], hold->holder, sizeof out->holder[i]);
         out->status[i] = hold->status;
         out->since_ms[i] =
-            d->now.wall_ms - (now_s > hold->since_s ? (yr_ms)(now_s - hold->since_s) * 1000 : 0);
+            wall_ms - (now_s > hold->since_s ? (yr_ms)(now_s - hold->since_s) * 1000 : 0);
         out->kept += is_live(d, l->post, hold, now_s);
     }
     out->count = (unsigned)l->post->count;
