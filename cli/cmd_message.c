@@ -289,10 +289,10 @@ static void show_why(struct yr_cli *cli, const json_t *why)
     if (yr_rfc3339_read(yr_json_str(why, "next", ""), &next_ms)) {
         const yr_ms left = next_ms - yr_wall_ms();
 
-        yr_buf_adds(&text, left < 1000 ? "\n  next direct try at once" : "\n  next direct try in ");
+        yr_buf_adds(&text, left < 1000 ? "\n  next direct try now" : "\n  next direct try in ");
         if (left >= 1000)
             yr_span_add(&text, left);
-        yr_buf_adds(&text, ", or at once when ");
+        yr_buf_adds(&text, left < 1000 ? ", or when " : ", or at once when ");
         yr_add_ref(&text, json_object_get(why, "target"));
         yr_buf_adds(&text, " appears");
     }

@@ -114,6 +114,24 @@ static enum yr_end send_wait_over(struct yr_call *call, struct yr_pending *pendi
     return YR_END_FAILED;
 }
 
+/* What was waited for will not come. */
+static enum yr_end send_given_up(struct yr_call *call, struct yr_pending *pending)
+{
+    const bool expired = call->rpc->msg.state == YR_STATE_FAILED;
+    struct yr_buf text = {0};
+
+    json_decref(call->result);
+    call->result = NULL;
+    say_where(call, pending, &text);
+    yr_call_fail(call, YR_RPC_UNREACHABLE,
+                 expired ? "given up: not delivered to %s in time" : "taken back before %s had it",
+                 yr_buf_str(&text));
+    yr_buf_clear(&text);
+    yr_id_text(call->fail.id, pending->msg, YR_MSG_ID_LEN);
+    yr_call_hint(call, "yaari why %.6s", call->fail.id);
+    return YR_END_FAILED;
+}
+
 static enum yr_end finish_send(struct yr_call *call, struct yr_pending *pending)
 {
     struct yr_rpc *rpc = call->rpc;
@@ -123,6 +141,8 @@ static enum yr_end finish_send(struct yr_call *call, struct yr_pending *pending)
     if (pending->err != YR_OK)
         return yr_call_err(call, pending->err);
     const enum yr_end end = message_answer(call, pending->msg);
+    if (end == YR_END_OK && pending->wait > YR_STATE_ACCEPTED && rpc->msg.state > YR_STATE_READ)
+        return send_given_up(call, pending);
     if (end != YR_END_OK || rpc->msg.state >= pending->wait || (rpc->msg.room && rpc->msg.of == 0))
         return end; // a room of our own has nobody to wait for
     json_decref(call->result);

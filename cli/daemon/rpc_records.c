@@ -304,7 +304,8 @@ json_t *yr_record_identity(struct yr_rpc *rpc)
     yr_json_put_str(identity, "name", self.nick);
     if (self.status[0] != '\0')
         yr_json_put_str(identity, "status", self.status);
-    put_bool(identity, "away", self.away);
+    if (self.away)
+        put_bool(identity, "away", true);
     if (self.away && self.away_text[0] != '\0')
         yr_json_put_str(identity, "away_text", self.away_text);
     if (self.away && self.away_ms > 0)

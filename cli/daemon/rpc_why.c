@@ -13,7 +13,7 @@
 #define TRIES_MAX     64
 #define DAY_MS        86400000
 
-static const struct yr_time_style day_style = {.format = "+%e %b", .utc = false};
+static const struct yr_time_style day_style = {.format = "+%-d %b", .utc = false};
 
 /* ---- what was tried, in words ---- */
 
@@ -325,6 +325,25 @@ static size_t tries_of(struct yr_rpc *rpc, const struct yr_friend_info *info, st
     return count;
 }
 
+/* What waits for a friend. */
+static void add_queue(struct yr_rpc *rpc, json_t *steps, const uint8_t id[YR_ID_LEN])
+{
+    struct yr_queue_info info;
+    struct yr_buf text = {0};
+
+    for (size_t i = 0; yr_node_queue_at(rpc->node, i, &info); i++) {
+        if (memcmp(info.id, id, YR_ID_LEN) != 0)
+            continue;
+        yr_buf_addf(&text, "%zu %s for them since then", info.texts,
+                    info.texts == 1 ? "text waits" : "texts wait");
+        if (info.held > 0)
+            yr_buf_addf(&text, ", %zu held by %u %s", info.held, info.held_at,
+                        info.held_at == 1 ? "friend" : "friends");
+        put_step(steps, info.oldest_ms, "queued", yr_buf_str(&text));
+    }
+    yr_buf_clear(&text);
+}
+
 enum yr_end yr_rpc_message_why(struct yr_call *call)
 {
     struct yr_rpc *rpc = call->rpc;
@@ -367,6 +386,8 @@ enum yr_end yr_rpc_message_why(struct yr_call *call)
                   id != NULL ? yr_json_id(msg, YR_MSG_ID_LEN) : yr_json_id(conv, YR_ID_LEN),
                   "state", state, "target", yr_record_ref(rpc, conv), "steps",
                   steps_of(rpc, &info, whys, count, tries, try_count));
+    if (id == NULL)
+        add_queue(rpc, json_object_get(why, "steps"), conv);
     json_t *hints = hints_for(rpc, &info, &tried);
     if (json_array_size(hints) > 0)
         json_object_set(why, "hints", hints);

@@ -699,7 +699,7 @@ static enum yr_err delivery_plain(void *ctx, struct yr_now now, unsigned slot, c
     yr_node_trip(n, err);
     if (mailed && (err == YR_OK || err == YR_EEXIST) &&
         yr_plain_decode(&letter, plain, len) == YR_OK)
-        yr_mail_came(n, slot, &letter);
+        yr_mail_came(n, slot, &letter, aside.receipted);
     if (err != YR_OK)
         return err;
     if (aside.receipted)

@@ -260,14 +260,20 @@ static void owe(struct yr_node *n, unsigned slot, const uint8_t id[YR_MSG_ID_LEN
     memcpy(owed->id, id, YR_MSG_ID_LEN);
 }
 
-void yr_mail_came(struct yr_node *n, unsigned slot, const struct yr_plain *plain)
+void yr_mail_came(struct yr_node *n, unsigned slot, const struct yr_plain *plain, bool receipted)
 {
     const bool receipt = plain->known && (plain->type == YR_PLAIN_DELIVERED ||
                                           (plain->type == YR_PLAIN_NOOP && plain->ack_count > 0));
 
-    // Texts have receipts of their own, and receipts have none.
-    if (!receipt && !(plain->known && plain->type == YR_PLAIN_TEXT))
+    // Texts that are shown have receipts of their own, and receipts have none.
+    if (!receipt && !receipted)
         owe(n, slot, plain->id, false);
+}
+
+// Not one that came after its time was over: nobody may believe that it was delivered.
+static bool was_shown(struct yr_node *n, const uint8_t id[YR_MSG_ID_LEN])
+{
+    return yr_chat_message(n->chats, id, n->scratch) != YR_OK || n->scratch->failed_ms == 0;
 }
 
 void yr_mail_again(void *ctx, struct yr_now now, unsigned slot, const struct yr_seen *seen)
@@ -276,7 +282,7 @@ void yr_mail_again(void *ctx, struct yr_now now, unsigned slot, const struct yr_
 
     (void)now;
     if (!shut(&n->friends[slot]))
-        owe(n, slot, seen->msg, seen->kind == YR_SEEN_TEXT);
+        owe(n, slot, seen->msg, seen->kind == YR_SEEN_TEXT && was_shown(n, seen->msg));
 }
 
 // One plaintext for all that is owed to the friend of the first entry; false: nothing is owed.

@@ -362,7 +362,8 @@ uint32_t yr_mail_offer(const struct yr_node *n, unsigned slot);
 YR_MUST_USE enum yr_err yr_mail_frame(struct yr_node *n, unsigned slot, uint8_t type,
                                       const uint8_t *body, size_t len);
 /** A plaintext of a friend came through another one; it came again: it is receipted. */
-void yr_mail_came(struct yr_node *n, unsigned slot, const struct yr_plain *plain);
+/** ... receipted: the chat sends a receipt for it. */
+void yr_mail_came(struct yr_node *n, unsigned slot, const struct yr_plain *plain, bool receipted);
 void yr_mail_again(void *ctx, struct yr_now now, unsigned slot, const struct yr_seen *seen);
 /** Before a transaction is taken: receipts that are owed go into the outbox. */
 void yr_mail_flush(struct yr_node *n);
