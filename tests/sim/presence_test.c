@@ -429,6 +429,131 @@ static void a_crash_at_any_commit_gives_up_once_or_not_yet(void **state)
         }
 }
 
+// Alice and bob never meet again: carol, a friend of both, keeps what they write.
+static struct sim *three(uint64_t seed, unsigned *a, unsigned *b, unsigned *c)
+{
+    struct sim_opts opts = sim_opts_default(seed);
+    struct sim *sim = sim_new(&opts);
+
+    *a = sim_add(sim, "alice");
+    *b = sim_add(sim, "bob");
+    *c = sim_add(sim, "carol");
+    sim_befriend(sim, *a, *b);
+    sim_befriend(sim, *a, *c);
+    sim_befriend(sim, *b, *c);
+    sim_run(sim, 20 * YR_S); // lists of relays are told, tags registered
+    yr_node_set_relay(sim_node(sim, *c), sim_now(sim, *c), false);
+    sim_cut(sim, *a, *b, true);
+    sim_leave(sim, *b);
+    sim_run(sim, 2 * MINUTE);
+    return sim;
+}
+
+static void
+a_text_that_friends_held_too_long_is_not_shown_and_not_said_to_be_delivered(void **state)
+{
+    unsigned a, b, c;
+    struct sim *sim = three(14, &a, &b, &c);
+    uint8_t late[YR_MSG_ID_LEN], other[YR_MSG_ID_LEN];
+
+    say_until(sim, a, b, "too late", 60000, late);
+    sim_text(sim, a, b, "whenever", other);
+    sim_run(sim, 30 * YR_S);
+    assert_int_equal(state_of(sim, a, late), YR_STATE_HELD);
+    assert_int_equal(message.held_by, 1);
+    sim_run(sim, 2 * MINUTE);
+    assert_int_equal(state_of(sim, a, late), YR_STATE_HELD); // it may still be taken and shown
+    sim_run(sim, 10 * MINUTE);
+    assert_int_equal(state_of(sim, a, late), YR_STATE_FAILED);
+    sim_restart(sim, b);
+    assert_true(sim_run_linked(sim, b, c, 5 * MINUTE));
+    sim_run(sim, 5 * MINUTE);
+    assert_int_equal(state_of(sim, a, other), YR_STATE_DELIVERED);
+    assert_int_equal(state_of(sim, a, late), YR_STATE_FAILED);
+    (void)state_of(sim, b, late);
+    assert_true(message.deleted);
+    assert_string_equal(message.text, "");
+    assert_int_equal(look(sim, a, b).queued, 0); // that its letter came is known all the same
+    sim_free(sim);
+}
+
+static void a_text_that_was_taken_in_time_is_delivered_though_word_of_it_is_late(void **state)
+{
+    unsigned a, b, c;
+    struct sim *sim = three(15, &a, &b, &c);
+    uint8_t id[YR_MSG_ID_LEN];
+
+    say_until(sim, a, b, "in time", 120000, id);
+    sim_run(sim, 30 * YR_S);
+    assert_int_equal(state_of(sim, a, id), YR_STATE_HELD);
+    sim_cut(sim, a, c, true);
+    sim_restart(sim, b);
+    sim_run(sim, MINUTE);
+    (void)state_of(sim, b, id);
+    assert_string_equal(message.text, "in time");
+    sim_run(sim, 15 * MINUTE);
+    assert_int_equal(state_of(sim, a, id), YR_STATE_FAILED); // as far as she can know
+    sim_cut(sim, a, c, false);
+    assert_true(sim_run_linked(sim, a, c, 10 * MINUTE));
+    sim_run(sim, 3 * MINUTE);
+    assert_int_equal(state_of(sim, a, id), YR_STATE_DELIVERED);
+    sim_free(sim);
+}
+
+static void a_text_that_is_held_is_deleted_by_word_that_follows_it(void **state)
+{
+    unsigned a, b, c;
+    struct sim *sim = three(16, &a, &b, &c);
+    uint8_t id[YR_MSG_ID_LEN];
+    struct yr_cmd cmd = {.kind = YR_CMD_DELETE};
+    struct yr_event done;
+
+    sim_text(sim, a, b, "oops", id);
+    sim_run(sim, 30 * YR_S);
+    assert_int_equal(state_of(sim, a, id), YR_STATE_HELD);
+    memcpy(cmd.msg, id, sizeof id);
+    done = sim_do(sim, a, &cmd);
+    assert_int_equal(done.err, YR_OK);
+    sim_run(sim, 30 * YR_S);
+    sim_restart(sim, b);
+    assert_true(sim_run_linked(sim, b, c, 5 * MINUTE));
+    sim_run(sim, 3 * MINUTE);
+    (void)state_of(sim, b, id);
+    assert_true(message.deleted);
+    sim_free(sim);
+}
+
+static void why_names_who_holds_a_text_and_what_became_of_it(void **state)
+{
+    unsigned a, b, c;
+    struct sim *sim = three(17, &a, &b, &c);
+    struct yr_why steps[32];
+    struct yr_queue_info queue;
+    uint8_t id[YR_MSG_ID_LEN];
+    size_t count, at;
+    yr_ms next_ms;
+
+    sim_text(sim, a, b, "hello", id);
+    sim_run(sim, 30 * YR_S);
+    assert_int_equal(yr_node_why(sim_node(sim, a), sim_now(sim, a), sim_id(sim, b), id, steps, 32,
+                                 &count, &next_ms),
+                     YR_OK);
+    for (at = 0; at < count && strcmp(steps[at].code, "held") != 0; at++)
+        continue;
+    assert_true(at < count);
+    assert_memory_equal(steps[at].who, sim_id(sim, c), YR_ID_LEN);
+    assert_true(steps[at].until_ms > sim_now(sim, a).wall_ms);
+    assert_true(steps[at].time_ms <= sim_now(sim, a).wall_ms);
+    assert_true(yr_node_queue_at(sim_node(sim, a), 0, &queue));
+    assert_memory_equal(queue.id, sim_id(sim, b), YR_ID_LEN);
+    assert_int_equal(queue.texts, 1);
+    assert_int_equal(queue.held, 1);
+    assert_int_equal(queue.held_at, 1);
+    assert_true(queue.oldest_ms > 0);
+    assert_false(yr_node_queue_at(sim_node(sim, a), 1, &queue));
+    sim_free(sim);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -444,7 +569,12 @@ int main(void)
         cmocka_unit_test(read_receipts_are_told_to_those_who_may_know),
         cmocka_unit_test(consents_and_what_was_told_survive_a_restart),
         cmocka_unit_test(a_text_that_waits_too_long_fails_and_does_not_come),
-        cmocka_unit_test(a_crash_at_any_commit_gives_up_once_or_not_yet)};
+        cmocka_unit_test(a_crash_at_any_commit_gives_up_once_or_not_yet),
+        cmocka_unit_test(
+            a_text_that_friends_held_too_long_is_not_shown_and_not_said_to_be_delivered),
+        cmocka_unit_test(a_text_that_was_taken_in_time_is_delivered_though_word_of_it_is_late),
+        cmocka_unit_test(a_text_that_is_held_is_deleted_by_word_that_follows_it),
+        cmocka_unit_test(why_names_who_holds_a_text_and_what_became_of_it)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
