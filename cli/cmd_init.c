@@ -5,6 +5,7 @@
 #include "cli/cli.h"
 #include "cli/common/json.h"
 #include "cli/common/text_safe.h"
+#include "cli/restore.h"
 #include "cli/start.h"
 #include "net/lock.h"
 #include "yaari/host.h"
@@ -181,6 +182,17 @@ enum yr_exit yr_cmd_init(struct yr_cli *cli)
     bool running;
     enum yr_exit exit = YR_EXIT_OK;
 
+    if (YR_ARG(cli, init_restore) != NULL) {
+        const struct yr_restore_flags flags = {
+            .file = YR_ARG(cli, init_restore),
+            .passphrase_fd = YR_ARG(cli, init_passphrase_fd),
+            .start = YR_ARG(cli, init_no_start) == NULL,
+        };
+        if (YR_ARG(cli, init_name) != NULL)
+            return yr_cli_fail(cli, YR_EXIT_USAGE, "usage", NULL,
+                               "--name: the backup has one; later: yaari me set name");
+        return yr_restore_profile(cli, &flags);
+    }
     running = yr_client_open(&cli->client, &opts, &err) == YR_OK;
     if (!running && err.exit != YR_EXIT_UNAVAILABLE)
         return yr_cli_error(cli, &err);

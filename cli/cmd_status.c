@@ -153,6 +153,10 @@ void yr_show_status(struct yr_cli *cli, const json_t *status)
     yr_add_unread(&text, status);
     yr_out_say(&cli->out, "%s", yr_buf_str(&text));
     yr_buf_clear(&text);
+    if (yr_json_bool(status, "retired", false))
+        yr_out_note(&cli->out,
+                    "warning: this identity was restored from a backup elsewhere: this copy has "
+                    "stopped for good\nhint: what is only here can still be read: yaari log");
     if (nobody_answers(status))
         yr_out_note(&cli->out, "warning: no known peer answers: friends who moved are not found\n"
                                "hint: yaari net check");

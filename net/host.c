@@ -315,7 +315,8 @@ static enum yr_err take_dir(struct yr_host *host, const char *dir)
     snprintf(host->vault_path, PATH_MAX, "%s/vault.key", dir);
     snprintf(host->shred_path, PATH_MAX, "%s/shred.key", dir);
     snprintf(host->port_path, PATH_MAX, "%s/port", dir);
-    return yr_dir_private(dir, &host->fail);
+    const enum yr_err err = yr_dir_private(dir, &host->fail);
+    return err == YR_OK ? yr_restore_go_on(dir, &host->fail) : err;
 }
 
 static enum yr_err open_parts(struct yr_host *host, const struct yr_host_opts *opts)
@@ -521,7 +522,7 @@ static void said_goodbye(struct yr_host *host)
 /** Called whenever something that an ending waits for may be over. */
 static void go_on_ending(struct yr_host *host)
 {
-    const bool busy = host->draining || host->unlock_busy ||
+    const bool busy = host->draining || host->unlock_busy || host->backup != NULL ||
                       (host->writer != NULL && yr_writer_busy(host->writer));
 
     if (host->ending == YR_ENDING_NONE || host->ending == YR_ENDING_HANDLES || busy)
@@ -540,8 +541,14 @@ static void go_on_ending(struct yr_host *host)
     yr_host_drain(host); // comes back here
 }
 
+void yr_host_go_on(struct yr_host *host)
+{
+    go_on_ending(host);
+}
+
 static void begin_ending(struct yr_host *host)
 {
+    yr_backup_cancel(host);
     host->ending = YR_ENDING_FLUSHING;
     if (host->udp != NULL)
         yr_udp_pause(host->udp, true);

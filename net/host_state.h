@@ -52,6 +52,9 @@ struct yr_host {
     struct yr_now batch_now;
     struct yr_host_stats stats;
 
+    uv_work_t backup_work;
+    struct yr_backup_job *backup; // or NULL
+
     uv_work_t unlock_work;
     struct yr_unlock job;
     bool unlock_busy, has_passphrase;
@@ -72,6 +75,16 @@ void yr_host_say(struct yr_host *host, enum yr_log_level level, const char *room
 enum yr_err yr_host_ready(const struct yr_host *host);
 /** Carry out the node's effects until there are no more. */
 void yr_host_drain(struct yr_host *host);
+
+/** Something that an ending may wait for is over. */
+void yr_host_go_on(struct yr_host *host);
+
+/* ---- backup.c ---- */
+
+/** Make whoever makes a backup end soon. */
+void yr_backup_cancel(struct yr_host *host);
+/** A restore that was whole when it was interrupted is carried out.  Errors, worded. */
+YR_MUST_USE enum yr_err yr_restore_go_on(const char *data_dir, struct yr_net_fail *fail);
 
 /* ---- host_net.c ---- */
 

@@ -31,6 +31,7 @@ struct yr_lmdb {
     bool live;
     uint8_t *lent;
     size_t lent_cap;
+    struct yr_lmdb_snapshot *snapshot; // or NULL; under `read`, too
 
     pthread_mutex_t queue_lock;
     pthread_cond_t queue_moved;
@@ -38,6 +39,15 @@ struct yr_lmdb {
     size_t queued;
     bool closing, has_thread;
     pthread_t thread;
+};
+
+struct yr_lmdb_snapshot {
+    struct yr_store_view view;
+    struct yr_lmdb *db;
+    MDB_txn *txn; // NULL: it was lost
+    MDB_cursor *cursors[YR_DB_COUNT];
+    uint8_t *lent;
+    size_t lent_cap;
 };
 
 static const char *const db_names[YR_DB_COUNT] = {[YR_DB_MAIN] = "main", [YR_DB_SHRED] = "shred"};
@@ -129,10 +139,25 @@ static int open_reader(struct yr_lmdb *db)
     return rc;
 }
 
+// The map is about to move, or the environment to go.
+static void lose_snapshot(struct yr_lmdb *db)
+{
+    struct yr_lmdb_snapshot *s = db->snapshot;
+
+    if (s == NULL || s->txn == NULL)
+        return;
+    for (size_t i = 0; i < YR_DB_COUNT; i++)
+        if (s->cursors[i] != NULL)
+            mdb_cursor_close(s->cursors[i]);
+    mdb_txn_abort(s->txn);
+    s->txn = NULL;
+}
+
 static void close_env(struct yr_lmdb *db)
 {
     if (db->env == NULL)
         return;
+    lose_snapshot(db);
     for (size_t i = 0; i < YR_DB_COUNT; i++) {
         if (db->cursors[i] != NULL)
             mdb_cursor_close(db->cursors[i]);
@@ -197,25 +222,25 @@ static int begin_snapshot(struct yr_lmdb *db)
     return rc;
 }
 
-static int lend(struct yr_lmdb *db, const MDB_val *key, const MDB_val *value)
+static int lend(uint8_t **buf, size_t *buf_cap, const MDB_val *key, const MDB_val *value)
 {
     const size_t size = key->mv_size + value->mv_size;
 
     if (size > YR_LMDB_VALUE_MAX)
         return MDB_CORRUPTED;
-    if (size > db->lent_cap) {
+    if (size > *buf_cap) {
         const size_t cap = YR_MAX(size, (size_t)4096);
-        uint8_t *lent = realloc(db->lent, cap);
+        uint8_t *lent = realloc(*buf, cap);
 
         if (lent == NULL)
             return ENOMEM;
-        db->lent = lent;
-        db->lent_cap = cap;
+        *buf = lent;
+        *buf_cap = cap;
     }
     if (key->mv_size > 0)
-        memcpy(db->lent, key->mv_data, key->mv_size);
+        memcpy(*buf, key->mv_data, key->mv_size);
     if (value->mv_size > 0)
-        memcpy(db->lent + key->mv_size, value->mv_data, value->mv_size);
+        memcpy(*buf + key->mv_size, value->mv_data, value->mv_size);
     return 0;
 }
 
@@ -236,7 +261,7 @@ static enum yr_err view_get(void *ctx, enum yr_db which, const uint8_t *key, siz
     pthread_mutex_lock(&db->read);
     if ((rc = begin_snapshot(db)) == 0 &&
         (rc = mdb_get(db->reader, db->dbis[which], &k, &v)) == 0 &&
-        (rc = lend(db, &no_key, &v)) == 0) {
+        (rc = lend(&db->lent, &db->lent_cap, &no_key, &v)) == 0) {
         *value = db->lent;
         *value_len = v.mv_size;
     }
@@ -280,10 +305,98 @@ static enum yr_err view_seek(void *ctx, enum yr_db which, enum yr_seek how, cons
     pthread_mutex_lock(&db->read);
     if ((rc = begin_snapshot(db)) == 0 &&
         (rc = cursor_seek(db->cursors[which], how, &bound, &k, &v)) == 0 &&
-        (rc = lend(db, &k, &v)) == 0)
+        (rc = lend(&db->lent, &db->lent_cap, &k, &v)) == 0)
         *out = (struct yr_kv){db->lent, db->lent + k.mv_size, k.mv_size, v.mv_size};
     pthread_mutex_unlock(&db->read);
     return to_err(rc);
+}
+
+// ---- a commit that stays ----
+
+static enum yr_err still_get(void *ctx, enum yr_db which, const uint8_t *key, size_t key_len,
+                             const uint8_t **value, size_t *value_len)
+{
+    struct yr_lmdb_snapshot *s = ctx;
+    MDB_val k = val_of(key, key_len), v;
+    const MDB_val no_key = {0, NULL};
+    enum yr_err err = YR_EAGAIN;
+    int rc;
+
+    YR_ASSERT((unsigned)which < YR_DB_COUNT);
+    pthread_mutex_lock(&s->db->read);
+    if (s->txn != NULL) {
+        if ((rc = mdb_get(s->txn, s->db->dbis[which], &k, &v)) == 0 &&
+            (rc = lend(&s->lent, &s->lent_cap, &no_key, &v)) == 0) {
+            *value = s->lent;
+            *value_len = v.mv_size;
+        }
+        err = to_err(rc);
+    }
+    pthread_mutex_unlock(&s->db->read);
+    return err;
+}
+
+static enum yr_err still_seek(void *ctx, enum yr_db which, enum yr_seek how, const uint8_t *key,
+                              size_t key_len, struct yr_kv *out)
+{
+    struct yr_lmdb_snapshot *s = ctx;
+    const MDB_val bound = val_of(key, key_len);
+    enum yr_err err = YR_EAGAIN;
+    MDB_val k, v;
+    int rc;
+
+    YR_ASSERT((unsigned)which < YR_DB_COUNT);
+    pthread_mutex_lock(&s->db->read);
+    if (s->txn != NULL) {
+        if ((rc = cursor_seek(s->cursors[which], how, &bound, &k, &v)) == 0 &&
+            (rc = lend(&s->lent, &s->lent_cap, &k, &v)) == 0)
+            *out = (struct yr_kv){s->lent, s->lent + k.mv_size, k.mv_size, v.mv_size};
+        err = to_err(rc);
+    }
+    pthread_mutex_unlock(&s->db->read);
+    return err;
+}
+
+enum yr_err yr_lmdb_snapshot(struct yr_lmdb *db, struct yr_lmdb_snapshot **out)
+{
+    struct yr_lmdb_snapshot *s = calloc(1, sizeof *s);
+    int rc = EIO;
+
+    if (s == NULL)
+        return YR_ENOMEM;
+    s->view = (struct yr_store_view){s, still_get, still_seek};
+    s->db = db;
+    pthread_mutex_lock(&db->read);
+    YR_ASSERT(db->snapshot == NULL);
+    if (db->env != NULL && (rc = mdb_txn_begin(db->env, NULL, MDB_RDONLY, &s->txn)) != 0)
+        s->txn = NULL;
+    db->snapshot = s;
+    for (size_t i = 0; rc == 0 && i < YR_DB_COUNT; i++)
+        rc = mdb_cursor_open(s->txn, db->dbis[i], &s->cursors[i]);
+    pthread_mutex_unlock(&db->read);
+    if (rc != 0) {
+        yr_lmdb_snapshot_close(s);
+        return to_err(rc);
+    }
+    *out = s;
+    return YR_OK;
+}
+
+const struct yr_store_view *yr_lmdb_snapshot_view(const struct yr_lmdb_snapshot *snapshot)
+{
+    return &snapshot->view;
+}
+
+void yr_lmdb_snapshot_close(struct yr_lmdb_snapshot *s)
+{
+    if (s == NULL)
+        return;
+    pthread_mutex_lock(&s->db->read);
+    lose_snapshot(s->db);
+    s->db->snapshot = NULL;
+    pthread_mutex_unlock(&s->db->read);
+    free(s->lent);
+    free(s);
 }
 
 const struct yr_store_view *yr_lmdb_view(struct yr_lmdb *db)
@@ -369,6 +482,7 @@ static int grow(struct yr_lmdb *db)
         return MDB_MAP_FULL;
     pthread_mutex_lock(&db->read);
     end_snapshot(db);
+    lose_snapshot(db);
     rc = mdb_env_set_mapsize(db->env, wanted);
     pthread_mutex_unlock(&db->read);
     if (rc != 0) // no address space, and the old map may be gone with it

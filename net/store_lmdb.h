@@ -44,6 +44,15 @@ YR_MUST_USE enum yr_err yr_lmdb_open(struct yr_lmdb **out, const char *dir,
  *  Errors of its calls also: YR_ECORRUPT; YR_ENOMEM. */
 const struct yr_store_view *yr_lmdb_view(struct yr_lmdb *db);
 
+/** A view that stays at the present commit whatever is written meanwhile, for another thread; one at
+ *  a time, closed before the store is.  *out owned by the caller.
+ *  Errors: as of the view; YR_ENOMEM. */
+struct yr_lmdb_snapshot;
+YR_MUST_USE enum yr_err yr_lmdb_snapshot(struct yr_lmdb *db, struct yr_lmdb_snapshot **out);
+/** Lent until closed.  Errors of its calls also: YR_EAGAIN: it was lost, for the map had to move. */
+const struct yr_store_view *yr_lmdb_snapshot_view(const struct yr_lmdb_snapshot *snapshot);
+void yr_lmdb_snapshot_close(struct yr_lmdb_snapshot *snapshot);
+
 /** Hand a transaction to the writer.  Lent until on_done.  From one thread.
  *  Errors: YR_EFULL: YR_LMDB_QUEUE_MAX wait. */
 YR_MUST_USE enum yr_err yr_lmdb_submit(struct yr_lmdb *db, const struct yr_txn *txn);

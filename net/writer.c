@@ -156,6 +156,11 @@ const struct yr_store_view *yr_writer_view(struct yr_writer *writer)
     return yr_lmdb_view(writer->db);
 }
 
+enum yr_err yr_writer_snapshot(struct yr_writer *writer, struct yr_lmdb_snapshot **out)
+{
+    return yr_lmdb_snapshot(writer->db, out);
+}
+
 bool yr_writer_is_empty(struct yr_writer *writer)
 {
     const struct yr_store_view *view = yr_writer_view(writer);

@@ -55,6 +55,7 @@ struct yr_daemon {
         char nick[65];
     } waits[YR_DAEMON_WAITS_MAX];
     size_t wait_count;
+    uint64_t backup_ticket;
     struct yr_daemon_peer *peers;
     char *config_text; /* lent to the RPC server */
     uint64_t refused_last_ms, refused_count;

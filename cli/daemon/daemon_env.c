@@ -151,6 +151,34 @@ static enum yr_err env_peer_add(void *ctx, const char *addr, uint64_t ticket)
     return yr_peers_add(ctx, addr, ticket);
 }
 
+/* ---- backups ---- */
+
+/* One at a time, so its ticket is all there is to keep. */
+static void backup_done(void *ctx, enum yr_err err, const struct yr_backup_info *info,
+                        uint64_t bytes, const char *why)
+{
+    struct yr_daemon *daemon = ctx;
+
+    if (err == YR_OK)
+        yr_say(daemon, YR_LOG_INFO, "made a backup of %llu bytes", (unsigned long long)bytes);
+    else
+        yr_say(daemon, YR_LOG_WARN, "no backup: %s", why);
+    if (daemon->rpc != NULL)
+        yr_rpc_backup_done(daemon->rpc, daemon->backup_ticket, err, info, bytes, why);
+}
+
+static enum yr_err env_backup(void *ctx, const char *path, const char *passphrase, size_t len,
+                              uint64_t ticket)
+{
+    struct yr_daemon *daemon = ctx;
+    const enum yr_err err =
+        yr_host_backup(daemon->host, path, passphrase, len, backup_done, daemon);
+
+    if (err == YR_OK)
+        daemon->backup_ticket = ticket;
+    return err;
+}
+
 /* ---- status ---- */
 
 static void env_status(void *ctx, struct yr_rpc_status *out)
@@ -223,6 +251,7 @@ const struct yr_rpc_env yr_daemon_env = {.now = env_now,
                                          .unlock = env_unlock,
                                          .lock = env_lock,
                                          .peer_add = env_peer_add,
+                                         .backup = env_backup,
                                          .status = env_status,
                                          .config_at = env_config_at,
                                          .config_set = env_config_set,

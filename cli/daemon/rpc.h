@@ -62,6 +62,10 @@ struct yr_rpc_env {
     /** HOST:PORT[/KEY]; looks a name up; YR_OK: a DONE event or yr_rpc_done follows. */
     enum yr_err (*peer_add)(void *ctx, const char *addr, uint64_t ticket);
 
+    /** yr_host_backup; YR_OK: yr_rpc_backup_done follows. */
+    enum yr_err (*backup)(void *ctx, const char *path, const char *passphrase, size_t len,
+                          uint64_t ticket);
+
     void (*status)(void *ctx, struct yr_rpc_status *out);
     /** The i-th configuration key, its running value and where that comes from; false past the end.
      *  All three lent until the next call. */
@@ -95,6 +99,10 @@ void yr_rpc_line_too_long(struct yr_rpc *rpc, struct yr_rpc_client *client);
 void yr_rpc_event(struct yr_rpc *rpc, const struct yr_event *event);
 /** The end of identity_create, unlock or peer_add where no DONE event tells it. */
 void yr_rpc_done(struct yr_rpc *rpc, uint64_t ticket, enum yr_err err);
+
+/** The end of backup: as yr_backup_done. */
+void yr_rpc_backup_done(struct yr_rpc *rpc, uint64_t ticket, enum yr_err err,
+                        const struct yr_backup_info *info, uint64_t bytes, const char *why);
 
 /** The vault was opened or closed. */
 void yr_rpc_vault_moved(struct yr_rpc *rpc);

@@ -94,6 +94,8 @@ struct yr_pending {
 struct yr_pending *yr_call_defer(struct yr_call *call,
                                  enum yr_end (*finish)(struct yr_call *, struct yr_pending *));
 uint64_t yr_pending_ticket(const struct yr_pending *pending);
+/** Whose ticket this is; NULL: nobody's any more. */
+struct yr_pending *yr_pending_find(const struct yr_rpc *rpc, uint64_t ticket);
 /** Count what env's function said: a refusal is remembered, anything else will be DONE. */
 void yr_pending_count(struct yr_pending *pending, enum yr_err err);
 /** Give a command to the node; a refusal is remembered in pending->err. */
@@ -397,6 +399,8 @@ void yr_rpc_unsubscribe_all(struct yr_rpc *rpc, struct yr_rpc_client *client);
     X(events_subscribe, "events.subscribe", true, true, "{sub, cursor}",                           \
       "tell what happens, as notifications `event`")                                               \
     X(events_unsubscribe, "events.unsubscribe", true, false, "{}", "end a subscription")           \
+    X(backup_create, "backup.create", true, false, "backup",                                       \
+      "write a backup to a new file, and read it back")                                            \
     X(daemon_stop, "daemon.stop", false, false, "{}", "end the daemon")                            \
     X(daemon_reload, "daemon.reload", false, true, "{}", "read the configuration again")           \
     X(rpc_list, "rpc.list", false, false, "{methods: [name]}", "the methods there are")            \

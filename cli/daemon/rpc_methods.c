@@ -142,6 +142,8 @@ PARAMS(events_subscribe,
        STRS("types", false, 1, 32, "names of events; default: all"),
        STRS("targets", false, 1, 64, "only of these conversations; default: all"));
 PARAMS(events_unsubscribe, INT("sub", true, 1, INT64_MAX, "as events.subscribe returned it"));
+PARAMS(backup_create, STR("path", true, 2, 4000, "absolute; nothing is ever overwritten"),
+       STR("passphrase", true, 1, 1024, "opens it again"));
 NO_PARAMS(daemon_stop);
 NO_PARAMS(daemon_reload);
 NO_PARAMS(rpc_list);

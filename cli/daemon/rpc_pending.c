@@ -58,6 +58,11 @@ static struct yr_pending *pending_of(const struct yr_rpc *rpc, uint64_t ticket)
     return pending->used && pending->generation == ticket >> 32 ? pending : NULL;
 }
 
+struct yr_pending *yr_pending_find(const struct yr_rpc *rpc, uint64_t ticket)
+{
+    return pending_of(rpc, ticket);
+}
+
 struct yr_pending *yr_call_defer(struct yr_call *call,
                                  enum yr_end (*finish)(struct yr_call *, struct yr_pending *))
 {

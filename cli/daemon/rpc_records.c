@@ -680,6 +680,8 @@ json_t *yr_record_status(struct yr_rpc *rpc)
         json_object_set_new(record_, "queued", queued(rpc));
     put_int(record_, "unread", totals.unread);
     put_int(record_, "mentions", totals.mentions);
+    if (self.retired_gen != 0)
+        put_bool(record_, "retired", true);
     if (self.store_failing)
         put_bool(record_, "store_failing", true);
     yr_json_put_str(record_, "socket", status.socket_path);

@@ -149,6 +149,7 @@ enum yr_err yr_delivery_renewed(struct yr_delivery *d, unsigned slot)
     yr_wipe(b->own, sizeof b->own);
     b->own_count = b->known_count = 0;
     b->has_theirs = false;
+    b->start_count = 0; // of sessions with a device that is no more
     yr_resets_over(b);
     b->prekeys_dirty = true;
     return yr_letters_unseal(d, b, NULL);

@@ -420,6 +420,13 @@ enum yr_err yr_backup_next(struct yr_backup *b, uint8_t *dst, size_t *len)
                      len);
 }
 
+enum yr_err yr_node_vault_key(const struct yr_node *n, uint8_t vk[32])
+{
+    if (!n->unlocked)
+        return YR_ELOCKED;
+    return n->has_identity ? yr_rows_vault_key(n->rows, vk) : YR_ENOID;
+}
+
 /* ---- being made of one ---- */
 
 struct yr_restore {

@@ -79,6 +79,14 @@ static void forget(struct yr_rows *rows)
     rows->resealing = false;
 }
 
+enum yr_err yr_rows_vault_key(const struct yr_rows *rows, uint8_t vk[32])
+{
+    if (!rows->unlocked)
+        return YR_ELOCKED;
+    memcpy(vk, rows->keys.vk, 32);
+    return YR_OK;
+}
+
 void yr_rows_lock(struct yr_rows *rows)
 {
     forget(rows);

@@ -93,6 +93,8 @@ void yr_rows_free(struct yr_rows *rows);
  *  would be read now might change under the reader; YR_EIO; YR_ENOMEM.  Locked after an error. */
 YR_MUST_USE enum yr_err yr_rows_unlock(struct yr_rows *rows, const uint8_t vk[32],
                                        const uint8_t *shred_file);
+/** The key it was unlocked with.  Errors: YR_ELOCKED. */
+YR_MUST_USE enum yr_err yr_rows_vault_key(const struct yr_rows *rows, uint8_t vk[32]);
 /** Wipe keys and everything uncommitted. */
 void yr_rows_lock(struct yr_rows *rows);
 

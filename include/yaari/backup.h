@@ -23,6 +23,8 @@ YR_API YR_MUST_USE enum yr_err yr_backup_new(struct yr_backup **out, struct yr_m
                                              const struct yr_rng *rng,
                                              const struct yr_store_view *view, const uint8_t vk[32],
                                              const uint8_t *shred_file, yr_ms now_ms);
+/** The key for yr_backup_new while a node has the store open.  Errors: YR_ELOCKED; YR_ENOID. */
+YR_API YR_MUST_USE enum yr_err yr_node_vault_key(const struct yr_node *node, uint8_t vk[32]);
 /** The next record.  dst: YR_BACKUP_RECORD_MAX bytes; secret.  Errors: YR_ENOENT: that was the
  * last; YR_ECORRUPT, YR_EIO, YR_ENOMEM. */
 YR_API YR_MUST_USE enum yr_err yr_backup_next(struct yr_backup *backup, uint8_t *dst, size_t *len);

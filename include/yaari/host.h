@@ -9,7 +9,7 @@
 #ifndef YAARI_HOST_H
 #define YAARI_HOST_H
 
-#include "yaari/node.h"
+#include "yaari/backup.h"
 
 #define YR_PASSPHRASE_MAX 1024 /* bytes */
 #define YR_LISTEN_MAX     8    /* listen addresses of one host */
@@ -162,6 +162,44 @@ YR_API YR_MUST_USE enum yr_err yr_host_make_identity(const char *data_dir, const
                                                      const char *passphrase, size_t passphrase_len,
                                                      uint8_t id[YR_ID_LEN], char *why,
                                                      size_t why_cap);
+
+/** How making a backup ended; info and bytes are of the file, why: a sentence for the user or "".
+ */
+typedef void (*yr_backup_done)(void *ctx, enum yr_err err, const struct yr_backup_info *info,
+                               uint64_t bytes, const char *why);
+/** Make a backup of the open node, as it is now, in a new file (mode 0600), beside the loop; read
+ *  back and compared before it gets its name.  The passphrase is copied.
+ *  The end is told by done, also when the host is closed meanwhile: YR_EEXIST: there is such a
+ * file; YR_EDENIED, YR_ENOENT: it cannot be there; YR_ENOSPC, YR_EIO, YR_ECORRUPT, YR_ENOMEM.
+ *  Errors, and done is not called: YR_ELOCKED, YR_ENOID; YR_EAGAIN: one is being made; YR_ESIZE:
+ *  no passphrase of 1 to YR_PASSPHRASE_MAX bytes; YR_ENOMEM. */
+YR_API YR_MUST_USE enum yr_err yr_host_backup(struct yr_host *host, const char *path,
+                                              const char *passphrase, size_t passphrase_len,
+                                              yr_backup_done done, void *ctx);
+
+/** What a backup is to be restored with. */
+struct yr_restore_opts {
+    const char *file;
+    const char *passphrase; /* of the file */
+    size_t passphrase_len;
+    const char *vault_passphrase; /* of the vault that is made; NULL: none */
+    size_t vault_passphrase_len;
+    bool small_hash; /* as in yr_host_opts */
+};
+/** Read a whole backup and keep nothing; blocks.  why: as in yr_host_make_identity.
+ *  Errors: YR_EAUTH: wrong passphrase; YR_EPROTO: damaged, or no backup; YR_EVERSION; YR_ESIZE: its
+ *  passphrase is too slow to try; YR_ENOENT, YR_EDENIED: no such file; YR_EIO; YR_ENOMEM. */
+YR_API YR_MUST_USE enum yr_err yr_host_backup_check(const struct yr_restore_opts *opts,
+                                                    struct yr_backup_info *info, uint64_t *bytes,
+                                                    char *why, size_t why_cap);
+/** Make a profile of a backup in data_dir, on a loop of its own; blocks.  The caller holds the
+ *  profile's lock.  Killed anywhere, there is nothing or all of it, and it may be run again.
+ *  Errors: YR_EEXIST: there is an identity, or a vault of which that is not known; those of
+ *  yr_host_backup_check and yr_host_open. */
+YR_API YR_MUST_USE enum yr_err yr_host_restore(const char *data_dir,
+                                               const struct yr_restore_opts *opts,
+                                               struct yr_backup_info *info, uint64_t *bytes,
+                                               char *why, size_t why_cap);
 
 /** No core dumps, no ptrace by other processes of the user (they would hold keys).  Call first
  * thing in main.  Does nothing in sanitizer builds, whose leak checker needs ptrace. */

@@ -96,8 +96,8 @@ static void exits_of_the_table_are_codes_that_exist(void **state)
 
 static void what_belongs_to_later_features_is_absent(void **state)
 {
-    static const char *const later[] = {"file", "irc",    "web",    "pair",  "tui",
-                                        "pipe", "search", "backup", "export"};
+    static const char *const later[] = {"file", "irc",  "web",    "pair",
+                                        "tui",  "pipe", "search", "export"};
     enum yr_command_id command;
     enum yr_group_id group;
 

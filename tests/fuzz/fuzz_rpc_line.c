@@ -111,6 +111,12 @@ static enum yr_err env_peer_add(void *ctx, const char *addr, uint64_t ticket)
     (void)addr;
     return slow(ctx, ticket);
 }
+static enum yr_err env_backup(void *ctx, const char *path, const char *passphrase, size_t len,
+                              uint64_t ticket)
+{
+    REQUIRE(path[0] == '/' && strlen(passphrase) == len && len <= 1024);
+    return slow(ctx, ticket);
+}
 static void env_status(void *ctx, struct yr_rpc_status *out)
 {
     *out = (struct yr_rpc_status){
@@ -154,6 +160,7 @@ static void open_world(struct world *w)
                                    .unlock = env_unlock,
                                    .lock = env_lock,
                                    .peer_add = env_peer_add,
+                                   .backup = env_backup,
                                    .status = env_status,
                                    .config_at = env_config_at,
                                    .config_set = env_config_set,

@@ -63,6 +63,12 @@ static size_t notes(struct sim *sim, unsigned node, unsigned of, const char *tex
     return count;
 }
 
+static void assert_same_history(struct sim *sim, unsigned a, unsigned b, size_t count)
+{
+    assert_int_equal(sim_history_count(sim, a, b), count);
+    assert_int_equal(sim_history_count(sim, b, a), count);
+}
+
 static enum yr_err send_err(struct sim *sim, unsigned from, unsigned to)
 {
     struct yr_cmd cmd = {.kind = YR_CMD_SEND, .body = "no", .body_len = 2};
@@ -94,12 +100,19 @@ static void a_restored_node_and_its_friend_talk_on(void **state)
     assert_true(knows_device(t.sim, t.alice, bob));
     assert_int_equal(friend_of(t.sim, t.alice, bob)->trust, YR_TRUST_INVITE);
     assert_int_equal(notes(t.sim, t.alice, bob, "device key changed"), 1);
+    sim_text(t.sim, bob, t.alice, "here I am again", NULL);
+    sim_text(t.sim, t.alice, bob, "welcome", NULL);
+    sim_run(t.sim, MINUTE);
+    assert_same_history(t.sim, t.alice, bob, 23);
     // Nothing of that is forgotten, and nothing said again.
     sim_crash(t.sim, t.alice);
     sim_crash(t.sim, bob);
     sim_restart(t.sim, t.alice);
     sim_restart(t.sim, bob);
     assert_true(sim_run_linked(t.sim, t.alice, bob, 5 * MINUTE));
+    sim_text(t.sim, bob, t.alice, "and again", NULL);
+    sim_run(t.sim, MINUTE);
+    assert_same_history(t.sim, t.alice, bob, 24);
     assert_int_equal(notes(t.sim, t.alice, bob, "device key changed"), 1);
     sim_backup_free(&backup);
     sim_free(t.sim);
@@ -129,6 +142,9 @@ static void the_old_copy_is_told_and_stops_for_good(void **state)
     sim_run(t.sim, 30 * MINUTE);
     assert_int_equal(sim_traffic(t.sim, t.bob).packets_out, before.packets_out);
     assert_int_equal(send_err(t.sim, t.bob, t.alice), YR_ERETIRED);
+    sim_text(t.sim, bob, t.alice, "it is me", NULL);
+    sim_run(t.sim, MINUTE);
+    assert_same_history(t.sim, t.alice, bob, 1);
     sim_backup_free(&backup);
     sim_free(t.sim);
 }
@@ -167,6 +183,11 @@ static void of_two_restored_copies_the_later_goes_on(void **state)
     assert_int_not_equal(self_of(t.sim, first).retired_gen, 0);
     assert_int_equal(self_of(t.sim, second).retired_gen, 0);
     assert_true(sim_run_linked(t.sim, t.alice, second, MINUTE));
+    sim_text(t.sim, second, t.alice, "of the second", NULL);
+    sim_text(t.sim, t.alice, second, "to the second", NULL);
+    sim_run(t.sim, MINUTE);
+    assert_int_equal(sim_history_count(t.sim, t.alice, second), 3);
+    assert_int_equal(sim_history_count(t.sim, second, t.alice), 2);
     sim_backup_free(&backup);
     sim_free(t.sim);
 }
@@ -205,6 +226,8 @@ static void a_friend_who_was_away_meanwhile_learns_of_it_when_he_comes(void **st
     sim_run(t.sim, 3 * 3600 * YR_S);
     sim_restart(t.sim, t.alice);
     assert_true(sim_run_linked(t.sim, t.alice, bob, 10 * MINUTE));
+    sim_run(t.sim, MINUTE);
+    assert_same_history(t.sim, t.alice, bob, 2);
     sim_backup_free(&backup);
     sim_free(t.sim);
 }

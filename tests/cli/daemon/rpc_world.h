@@ -93,6 +93,15 @@ static enum yr_err world_peer_add(void *ctx, const char *addr, uint64_t ticket)
     w->ticket = ticket;
     return w->refuse;
 }
+static enum yr_err world_backup(void *ctx, const char *path, const char *passphrase, size_t len,
+                                uint64_t ticket)
+{
+    struct world *w = ctx;
+    snprintf(w->peer, sizeof w->peer, "%s", path);
+    snprintf(w->passphrase, sizeof w->passphrase, "%.*s", (int)len, passphrase);
+    w->ticket = ticket;
+    return w->refuse;
+}
 static void world_status(void *ctx, struct yr_rpc_status *out)
 {
     *out = (struct yr_rpc_status){.profile = "default",
@@ -145,6 +154,7 @@ static inline void world_open(struct world *w)
                              .unlock = world_unlock,
                              .lock = world_lock,
                              .peer_add = world_peer_add,
+                             .backup = world_backup,
                              .status = world_status,
                              .config_at = world_config_at,
                              .config_set = world_config_set,
