@@ -64,7 +64,7 @@ enum yr_exit yr_cmd_friend_list(struct yr_cli *cli)
 }
 
 /** What may differ for one friend: yes, no, or as configured. */
-static const char *const settings[] = {"relay", "mail", "presence", "typing", "receipts"};
+static const char *const settings[] = {"relay", "mail", "presence", "typing", "receipts", "anon"};
 
 static void add_away(struct yr_cli *cli, struct yr_buf *text, const json_t *friend)
 {

@@ -309,10 +309,10 @@ static const struct {
     const char *fields[28];
 } records[] = {
     {"friend",
-     {"id",       "short",     "name",       "nick",       "petname", "trust",    "state",
-      "status",   "last_seen", "path",       "unread",     "queue",   "muted",    "muted_until",
-      "blocked",  "created",   "via",        "relay",      "mail",    "presence", "typing",
-      "receipts", "away_text", "away_since", "last_active"}},
+     {"id",       "short",     "name",      "nick",       "petname",    "trust",    "state",
+      "status",   "last_seen", "path",      "unread",     "queue",      "muted",    "muted_until",
+      "blocked",  "created",   "via",       "relay",      "mail",       "presence", "typing",
+      "receipts", "anon",      "away_text", "away_since", "last_active"}},
     {"message",
      {"id",      "cursor",     "target",  "from",       "kind",    "text",  "time",   "received",
       "late",    "reply_to",   "edited",  "deleted",    "own",     "state", "unread", "reactions",

@@ -418,7 +418,8 @@ static const struct {
                 {"mail", YR_CMD_FRIEND_MAIL},
                 {"presence", YR_CMD_FRIEND_PRESENCE},
                 {"typing", YR_CMD_FRIEND_TYPING},
-                {"receipts", YR_CMD_FRIEND_RECEIPTS}};
+                {"receipts", YR_CMD_FRIEND_RECEIPTS},
+                {"anon", YR_CMD_FRIEND_ANON}};
 
 /* Which are given; false: call->fail says what is wrong with one. */
 static bool read_consents(struct yr_call *call, enum yr_tri *out, size_t *count)

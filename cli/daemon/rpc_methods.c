@@ -68,7 +68,10 @@ PARAMS(friend_set, FRIEND(true),
        STR("typing", false, 0, 0,
            "tell this friend that we are writing: yes, no, or default, as privacy.typing says"),
        STR("receipts", false, 0, 0,
-           "tell this friend what we read: yes, no, or default, as privacy.read_receipts says"));
+           "tell this friend what we read: yes, no, or default, as privacy.read_receipts says"),
+       STR("anon", false, 0, 0,
+           "leave mail for this friend with common friends through others only: yes, no, or "
+           "default, which is no"));
 PARAMS(friend_verify, FRIEND(true), BOOL("clear", false, "take it back; default false"));
 PARAMS(friend_block, FRIEND(true), BOOL("blocked", true, "true or false"));
 PARAMS(friend_remove, FRIEND(true), BOOL("forget", false, "delete the history too; default false"));

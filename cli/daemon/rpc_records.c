@@ -366,6 +366,7 @@ json_t *yr_record_friend(struct yr_rpc *rpc, const struct yr_friend_info *info, 
     put_tri(record_, "presence", info->presence);
     put_tri(record_, "typing", info->typing);
     put_tri(record_, "receipts", info->receipts);
+    put_tri(record_, "anon", info->anon);
     if (fingerprint)
         yr_json_put_str(record_, "fingerprint", info->fingerprint);
     return record_;
