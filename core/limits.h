@@ -232,6 +232,7 @@
 #define YR_ENV_ACKS_HELD     2048  /* received, not yet durable: an honest friend sends half */
 
 #define YR_MAIL_TAGS_MAX   512       /* tags of a day that a friend may register: two a friend */
+#define YR_MAIL_TAGS_ALL   524288    /* ... of all friends and days: 24 MB of memory */
 #define YR_MAIL_DAYS       17        /* days registered at once: 14 of an envelope, clocks, today */
 #define YR_MAIL_EACH_BYTES 16777216  /* kept for one friend */
 #define YR_MAIL_EACH       2000      /* envelopes of these */

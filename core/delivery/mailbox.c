@@ -1,68 +1,10 @@
-#include "core/delivery/mailbox.h"
+#include "core/delivery/mailbox_state.h"
 
-#include "core/base/map.h"
+#define KEEPER 16
 
-#define ROW_VERSION 1
-#define MAIL_HEAD   (1 + 8) // version, until
-#define KEY_LEN     (8 + YR_EID_LEN)
-#define KEEPER      16
-
-static const char *const counter_names[] = {
-    "mail.kept",         "mail.duplicate", "mail.refused.tag", "mail.refused.full",
-    "mail.refused.rate", "mail.sent",      "mail.taken",       "mail.expired"};
-enum count { KEPT, DUPLICATE, NO_TAG, FULL, RATE, SENT, TAKEN, EXPIRED };
-
-/* The tags of one day that one friend registered. */
-struct day {
-    unsigned slot;
-    uint32_t day;
-    size_t count;
-    uint8_t tags[][16];
-};
-
-struct kept {
-    unsigned slot; // of whom it is for
-    uint64_t order, until_s;
-    uint32_t len;
-    bool listed, wanted, sent; // over the present link
-    uint8_t eid[YR_EID_LEN];
-};
-
-struct answer {
-    uint8_t status, eid[YR_EID_LEN];
-    uint64_t token;
-};
-
-struct friend_mail {
-    uint8_t id[32];
-    bool consent, up;
-    struct day *days[YR_MAIL_DAYS]; // by day modulo
-    struct kept **kept;             // by order
-    size_t count, cap;
-    uint64_t bytes, next_order;
-    uint64_t listed_token; // what came after it is not told yet
-    size_t sending;
-    // as a depositor
-    double day_bytes, hour, strange;
-    yr_us refilled_us, strange_us;
-    struct answer *answers;
-    size_t answer_count;
-};
-
-struct yr_mailbox {
-    struct yr_mem *mem;
-    struct yr_rows *rows;
-    const struct yr_rng *rng;
-    struct yr_mailbox_quota quota;
-    struct yr_mailbox_ops ops;
-    uint8_t secret[16];
-    struct yr_map tags, eids; // SipHash of a tag -> its day; of an id -> what is kept
-    struct friend_mail *friends[YR_FRIENDS_MAX];
-    uint64_t bytes, durable;
-    size_t count;
-    uint64_t counters[YR_COUNT(counter_names)];
-    uint8_t row[MAIL_HEAD + YR_ENVELOPE_MAX];
-};
+static const char *const counter_names[YR_MB_COUNTERS] = {
+    "mail.kept", "mail.duplicate", "mail.refused.tag", "mail.refused.full", "mail.refused.rate",
+    "mail.sent", "mail.taken",     "mail.expired",     "mail.withdrawn"};
 
 struct yr_mailbox_quota yr_mailbox_quota(bool keeper)
 {
@@ -92,6 +34,7 @@ enum yr_err yr_mailbox_new(struct yr_mailbox **out, struct yr_mem *mem, struct y
     yr_random(rng, mb->secret, sizeof mb->secret);
     yr_map_init(&mb->tags, mem, YR_MEM_CHAT);
     yr_map_init(&mb->eids, mem, YR_MEM_CHAT);
+    yr_eids_init(&mb->given, mem, rows, rng, YR_EIDS_GIVEN);
     *out = mb;
     return YR_OK;
 }
@@ -111,9 +54,9 @@ static uint64_t hash16(const struct yr_mailbox *mb, const uint8_t tag_or_id[16])
     return key != 0 ? key : 1;
 }
 
-static void forget_day(struct yr_mailbox *mb, struct friend_mail *f, size_t at)
+static void forget_day(struct yr_mailbox *mb, struct yr_mb_friend *f, size_t at)
 {
-    struct day *day = f->days[at];
+    struct yr_mb_day *day = f->days[at];
 
     if (day == NULL)
         return;
@@ -122,22 +65,26 @@ static void forget_day(struct yr_mailbox *mb, struct friend_mail *f, size_t at)
         if (yr_map_get(&mb->tags, key) == day)
             yr_map_del(&mb->tags, key);
     }
+    mb->tag_count -= day->count;
     yr_free(mb->mem, day);
     f->days[at] = NULL;
 }
 
 // Tags that somebody has registered already stay his: whoever shares one with him can only lose his
 // own letters.
-static enum yr_err take_day(struct yr_mailbox *mb, unsigned slot, uint32_t number,
-                            const uint8_t *tags, size_t count)
+enum yr_err yr_mb_take_day(struct yr_mailbox *mb, unsigned slot, uint32_t number,
+                           const uint8_t *tags, size_t count)
 {
-    struct friend_mail *f = mb->friends[slot];
+    struct yr_mb_friend *f = mb->friends[slot];
     const size_t at = number % YR_MAIL_DAYS;
-    struct day *day = yr_alloc(mb->mem, YR_MEM_CHAT, sizeof *day + count * 16);
+    struct yr_mb_day *day;
 
-    if (day == NULL)
-        return YR_ENOMEM;
     forget_day(mb, f, at);
+    if (mb->tag_count + count > YR_MAIL_TAGS_ALL)
+        return YR_EFULL;
+    if ((day = yr_alloc(mb->mem, YR_MEM_CHAT, sizeof *day + count * 16)) == NULL)
+        return YR_ENOMEM;
+    mb->tag_count += count;
     day->slot = slot;
     day->day = number;
     day->count = count;
@@ -145,7 +92,7 @@ static enum yr_err take_day(struct yr_mailbox *mb, unsigned slot, uint32_t numbe
     f->days[at] = day;
     for (size_t i = 0; i < count; i++) {
         const uint64_t key = hash16(mb, day->tags[i]);
-        const struct day *had = yr_map_get(&mb->tags, key);
+        const struct yr_mb_day *had = yr_map_get(&mb->tags, key);
         // One that stands in two of his own days (a sender's clock is wrong) is the later one's,
         // which is kept for longer.
         if ((had == NULL || had->slot == slot) && yr_map_put(&mb->tags, key, day) != YR_OK) {
@@ -159,7 +106,7 @@ static enum yr_err take_day(struct yr_mailbox *mb, unsigned slot, uint32_t numbe
 // Whose letter it is; YR_FRIENDS_MAX: nobody's here.
 static unsigned receiver(const struct yr_mailbox *mb, const uint8_t tag[16])
 {
-    const struct day *day = yr_map_get(&mb->tags, hash16(mb, tag));
+    const struct yr_mb_day *day = yr_map_get(&mb->tags, hash16(mb, tag));
 
     for (size_t i = 0; day != NULL && i < day->count; i++)
         if (memcmp(day->tags[i], tag, 16) == 0)
@@ -167,25 +114,15 @@ static unsigned receiver(const struct yr_mailbox *mb, const uint8_t tag[16])
     return YR_FRIENDS_MAX;
 }
 
-static void day_suffix(uint8_t out[4], uint32_t day)
-{
-    out[0] = (uint8_t)(day >> 24);
-    out[1] = (uint8_t)(day >> 16);
-    out[2] = (uint8_t)(day >> 8);
-    out[3] = (uint8_t)day;
-}
-
 // The days are the friend's: a clock that is wrong, his or ours, costs nothing.
 static enum yr_err got_reg(struct yr_mailbox *mb, unsigned slot, const uint8_t *body, size_t len)
 {
-    struct friend_mail *f = mb->friends[slot];
+    struct yr_mb_friend *f = mb->friends[slot];
     struct yr_rd rd = yr_rd_init(body, len);
     const uint32_t day = yr_rd_u32(&rd);
     const size_t left = yr_rd_left(&rd), count = left / 16;
     const uint8_t *tags = yr_rd_bytes(&rd, left);
-    uint8_t row[1 + YR_MAIL_TAGS_MAX * 16], suffix[4];
-    struct yr_wr wr = yr_wr_init(row, sizeof row);
-    const struct day *old;
+    const struct yr_mb_day *old;
     enum yr_err err;
 
     if (rd.bad || left % 16 != 0 || count > YR_MAIL_TAGS_MAX)
@@ -195,44 +132,31 @@ static enum yr_err got_reg(struct yr_mailbox *mb, unsigned slot, const uint8_t *
     old = f->days[day % YR_MAIL_DAYS];
     if (old != NULL && old->day == day && old->count == count && memcmp(old->tags, tags, left) == 0)
         return YR_OK; // as it is told over each new link
-    if (old != NULL && old->day != day) {
-        day_suffix(suffix, old->day);
-        yr_rows_del(mb->rows, YR_TABLE_MAILTAG, f->id, 32, suffix, sizeof suffix);
+    if (old != NULL && old->day != day)
+        yr_mb_day_del(mb, f, old->day);
+    if ((err = yr_mb_take_day(mb, slot, day, tags, count)) != YR_OK) {
+        yr_mb_day_del(mb, f, day);
+        return err == YR_EFULL ? YR_OK : err;
     }
-    if ((err = take_day(mb, slot, day, tags, count)) != YR_OK)
-        return err;
-    yr_wr_u8(&wr, ROW_VERSION);
-    yr_wr_bytes(&wr, tags, left);
-    day_suffix(suffix, day);
-    return yr_rows_put(mb->rows, YR_TABLE_MAILTAG, f->id, 32, suffix, sizeof suffix, row,
-                       yr_wr_len(&wr));
+    return yr_mb_day_put(mb, f, day, tags, count);
 }
 
 /* ---- what is kept ---- */
 
-static void mail_suffix(uint8_t out[KEY_LEN], const struct kept *k)
+static struct yr_mb_kept *find_kept(const struct yr_mailbox *mb, const uint8_t *eid)
 {
-    struct yr_wr wr = yr_wr_init(out, KEY_LEN);
-
-    yr_wr_u64be(&wr, k->order);
-    yr_wr_bytes(&wr, k->eid, YR_EID_LEN);
-}
-
-static struct kept *find_kept(const struct yr_mailbox *mb, const uint8_t *eid)
-{
-    struct kept *k = yr_map_get(&mb->eids, hash16(mb, eid));
+    struct yr_mb_kept *k = yr_map_get(&mb->eids, hash16(mb, eid));
 
     return k != NULL && memcmp(k->eid, eid, YR_EID_LEN) == 0 ? k : NULL;
 }
 
-// Takes over k.
-static enum yr_err add_kept(struct yr_mailbox *mb, unsigned slot, struct kept *k)
+enum yr_err yr_mb_add(struct yr_mailbox *mb, unsigned slot, struct yr_mb_kept *k)
 {
-    struct friend_mail *f = mb->friends[slot];
+    struct yr_mb_friend *f = mb->friends[slot];
     const size_t cap = f->cap == 0 ? 8 : 2 * f->cap;
 
     if (f->count == f->cap) {
-        struct kept **more = yr_realloc(mb->mem, YR_MEM_CHAT, f->kept, cap * sizeof *more);
+        struct yr_mb_kept **more = yr_realloc(mb->mem, YR_MEM_CHAT, f->kept, cap * sizeof *more);
         if (more == NULL) {
             yr_free(mb->mem, k);
             return YR_ENOMEM;
@@ -253,18 +177,17 @@ static enum yr_err add_kept(struct yr_mailbox *mb, unsigned slot, struct kept *k
     return YR_OK;
 }
 
-static void free_kept(struct yr_mailbox *mb, struct kept *k)
+static void free_kept(struct yr_mailbox *mb, struct yr_mb_kept *k)
 {
     if (yr_map_get(&mb->eids, hash16(mb, k->eid)) == k)
         yr_map_del(&mb->eids, hash16(mb, k->eid));
     yr_free(mb->mem, k);
 }
 
-static void drop_kept(struct yr_mailbox *mb, struct kept *k)
+static void drop_kept(struct yr_mailbox *mb, struct yr_mb_kept *k)
 {
-    struct friend_mail *f = mb->friends[k->slot];
+    struct yr_mb_friend *f = mb->friends[k->slot];
     size_t low = 0, high = f->count;
-    uint8_t suffix[KEY_LEN];
 
     while (low + 1 < high) {
         const size_t mid = low + (high - low) / 2;
@@ -274,8 +197,9 @@ static void drop_kept(struct yr_mailbox *mb, struct kept *k)
             high = mid;
     }
     YR_ASSERT(f->kept[low] == k);
-    mail_suffix(suffix, k);
-    yr_rows_del(mb->rows, YR_TABLE_MAIL, f->id, 32, suffix, sizeof suffix);
+    yr_mb_mail_del(mb, f, k);
+    f->told -= low < f->told;
+    f->next_send -= low < f->next_send;
     f->sending -= k->sent;
     f->bytes -= k->len;
     mb->bytes -= k->len;
@@ -287,66 +211,9 @@ static void drop_kept(struct yr_mailbox *mb, struct kept *k)
 
 /* ---- friends ---- */
 
-static enum yr_err load_days(struct yr_mailbox *mb, unsigned slot)
-{
-    struct friend_mail *f = mb->friends[slot];
-    struct yr_row at = {.suffix_len = 0};
-    enum yr_seek how = YR_SEEK_GE;
-    enum yr_err err;
-
-    while ((err = yr_rows_seek(mb->rows, YR_TABLE_MAILTAG, f->id, 32, how, &at, mb->row,
-                               sizeof mb->row)) == YR_OK) {
-        struct yr_rd key = yr_rd_init(at.suffix, at.suffix_len);
-        const uint32_t high = yr_rd_u16be(&key), day = high << 16 | yr_rd_u16be(&key);
-        how = YR_SEEK_GT;
-        if (!yr_rd_done(&key) || at.value_len == 0 || mb->row[0] != ROW_VERSION ||
-            (at.value_len - 1) % 16 != 0 || (at.value_len - 1) / 16 > YR_MAIL_TAGS_MAX)
-            return YR_ECORRUPT;
-        if ((err = take_day(mb, slot, day, mb->row + 1, (at.value_len - 1) / 16)) != YR_OK)
-            return err;
-    }
-    return err == YR_ENOENT ? YR_OK : err;
-}
-
-static enum yr_err load_one(struct yr_mailbox *mb, unsigned slot, const struct yr_row *at)
-{
-    struct yr_rd key = yr_rd_init(at->suffix, at->suffix_len);
-    struct yr_rd rd = yr_rd_init(mb->row, at->value_len);
-    struct kept *k = yr_alloc(mb->mem, YR_MEM_CHAT, sizeof *k);
-    const uint8_t version = yr_rd_u8(&rd);
-
-    if (k == NULL)
-        return YR_ENOMEM;
-    k->order = yr_rd_u64be(&key);
-    yr_rd_copy(&key, k->eid, sizeof k->eid);
-    k->until_s = yr_rd_u64(&rd);
-    k->len = (uint32_t)yr_rd_left(&rd);
-    if (!yr_rd_done(&key) || rd.bad || version != ROW_VERSION || k->len == 0) {
-        yr_free(mb->mem, k);
-        return YR_ECORRUPT;
-    }
-    return add_kept(mb, slot, k);
-}
-
-static enum yr_err load_mail(struct yr_mailbox *mb, unsigned slot)
-{
-    const struct friend_mail *f = mb->friends[slot];
-    struct yr_row at = {.suffix_len = 0};
-    enum yr_seek how = YR_SEEK_GE;
-    enum yr_err err;
-
-    while ((err = yr_rows_seek(mb->rows, YR_TABLE_MAIL, f->id, 32, how, &at, mb->row,
-                               sizeof mb->row)) == YR_OK) {
-        how = YR_SEEK_GT;
-        if ((err = load_one(mb, slot, &at)) != YR_OK)
-            break;
-    }
-    return err == YR_ENOENT ? YR_OK : err;
-}
-
 static void free_friend(struct yr_mailbox *mb, unsigned slot)
 {
-    struct friend_mail *f = mb->friends[slot];
+    struct yr_mb_friend *f = mb->friends[slot];
 
     if (f == NULL)
         return;
@@ -362,17 +229,15 @@ static void free_friend(struct yr_mailbox *mb, unsigned slot)
     mb->friends[slot] = NULL;
 }
 
-static void erase(struct yr_mailbox *mb, struct friend_mail *f)
+static void erase(struct yr_mailbox *mb, struct yr_mb_friend *f)
 {
-    uint8_t suffix[4];
-
+    mb->counters[YR_MB_N_WITHDRAWN] += f->count;
     while (f->count > 0)
         drop_kept(mb, f->kept[f->count - 1]);
     for (size_t i = 0; i < YR_MAIL_DAYS; i++) {
         if (f->days[i] == NULL)
             continue;
-        day_suffix(suffix, f->days[i]->day);
-        yr_rows_del(mb->rows, YR_TABLE_MAILTAG, f->id, 32, suffix, sizeof suffix);
+        yr_mb_day_del(mb, f, f->days[i]->day);
         forget_day(mb, f, i);
     }
 }
@@ -380,7 +245,7 @@ static void erase(struct yr_mailbox *mb, struct friend_mail *f)
 enum yr_err yr_mailbox_enter(struct yr_mailbox *mb, unsigned slot, const uint8_t id[32],
                              bool consent)
 {
-    struct friend_mail *f;
+    struct yr_mb_friend *f;
     enum yr_err err;
 
     YR_ASSERT(slot < YR_FRIENDS_MAX);
@@ -394,9 +259,7 @@ enum yr_err yr_mailbox_enter(struct yr_mailbox *mb, unsigned slot, const uint8_t
     f->hour = (double)mb->quota.hour;
     f->strange = YR_MAIL_STRANGE;
     mb->friends[slot] = f;
-    err = load_days(mb, slot);
-    if (err == YR_OK)
-        err = load_mail(mb, slot);
+    err = yr_mb_load(mb, slot);
     if (err != YR_OK)
         free_friend(mb, slot);
     else if (!consent)
@@ -410,6 +273,7 @@ void yr_mailbox_remove(struct yr_mailbox *mb, unsigned slot)
     if (mb->friends[slot] == NULL)
         return;
     erase(mb, mb->friends[slot]);
+    yr_mailbox_flush(mb);
     free_friend(mb, slot);
 }
 
@@ -417,6 +281,12 @@ void yr_mailbox_reset(struct yr_mailbox *mb)
 {
     for (unsigned slot = 0; slot < YR_FRIENDS_MAX; slot++)
         free_friend(mb, slot);
+    yr_eids_clear(&mb->given);
+}
+
+enum yr_err yr_mailbox_start(struct yr_mailbox *mb)
+{
+    return yr_eids_load(&mb->given);
 }
 
 void yr_mailbox_free(struct yr_mailbox *mb)
@@ -433,7 +303,7 @@ void yr_mailbox_free(struct yr_mailbox *mb)
 
 static void tell_offer(struct yr_mailbox *mb, unsigned slot)
 {
-    const struct friend_mail *f = mb->friends[slot];
+    const struct yr_mb_friend *f = mb->friends[slot];
     uint8_t body[5];
     struct yr_wr wr = yr_wr_init(body, sizeof body);
 
@@ -447,32 +317,27 @@ static void tell_offer(struct yr_mailbox *mb, unsigned slot)
 // What is new and durable, oldest first.
 static void tell_list(struct yr_mailbox *mb, unsigned slot)
 {
-    struct friend_mail *f = mb->friends[slot];
+    struct yr_mb_friend *f = mb->friends[slot];
     uint8_t body[YR_MAIL_LIST_MAX * YR_EID_LEN];
-    size_t at = 0;
 
-    if (!f->up || f->listed_token > mb->durable)
-        return;
-    while (at < f->count) {
+    while (f->up && f->listed_token <= mb->durable && f->told < f->count) {
         struct yr_wr wr = yr_wr_init(body, sizeof body);
-        const size_t first = at;
-        while (at < f->count && yr_wr_len(&wr) < sizeof body) {
-            if (!f->kept[at]->listed)
-                yr_wr_bytes(&wr, f->kept[at]->eid, YR_EID_LEN);
-            at++;
-        }
-        if (yr_wr_len(&wr) == 0)
-            return;
+        const size_t first = f->told;
+        size_t at = first;
+
+        while (at < f->count && yr_wr_len(&wr) < sizeof body)
+            yr_wr_bytes(&wr, f->kept[at++]->eid, YR_EID_LEN);
         if (mb->ops.frame(mb->ops.ctx, slot, YR_FRAME_MBX_LIST, body, yr_wr_len(&wr)) != YR_OK)
             return; // when there is room again
         for (size_t i = first; i < at; i++)
             f->kept[i]->listed = true;
+        f->told = at;
     }
 }
 
 static void tell_answers(struct yr_mailbox *mb, unsigned slot)
 {
-    struct friend_mail *f = mb->friends[slot];
+    struct yr_mb_friend *f = mb->friends[slot];
     uint8_t body[YR_MAIL_ACKS_MAX * (1 + YR_EID_LEN)];
     struct yr_wr wr = yr_wr_init(body, sizeof body);
     size_t n = 0;
@@ -491,7 +356,7 @@ static void tell_answers(struct yr_mailbox *mb, unsigned slot)
 static enum yr_err answer(struct yr_mailbox *mb, unsigned slot, enum yr_env_status status,
                           const uint8_t eid[YR_EID_LEN], uint64_t token)
 {
-    struct friend_mail *f = mb->friends[slot];
+    struct yr_mb_friend *f = mb->friends[slot];
 
     if (f->answers == NULL &&
         (f->answers = yr_alloc(mb->mem, YR_MEM_CHAT, YR_MAIL_ACKS_MAX * sizeof *f->answers)) ==
@@ -499,7 +364,7 @@ static enum yr_err answer(struct yr_mailbox *mb, unsigned slot, enum yr_env_stat
         return YR_ENOMEM;
     if (f->answer_count == YR_MAIL_ACKS_MAX)
         return YR_EPROTO;
-    struct answer *a = &f->answers[f->answer_count++];
+    struct yr_mb_answer *a = &f->answers[f->answer_count++];
     a->status = (uint8_t)status;
     memcpy(a->eid, eid, sizeof a->eid);
     // In the order they were asked for: those behind one that waits wait too.
@@ -511,38 +376,35 @@ static enum yr_err answer(struct yr_mailbox *mb, unsigned slot, enum yr_env_stat
 // Send what was asked for, oldest first.
 static enum yr_err send_wanted(struct yr_mailbox *mb, unsigned slot)
 {
-    struct friend_mail *f = mb->friends[slot];
-    uint8_t suffix[KEY_LEN];
+    struct yr_mb_friend *f = mb->friends[slot];
+    const uint8_t *envelope;
     size_t len;
 
-    for (size_t i = 0; f->up && i < f->count && f->sending < YR_MAIL_SEND_MAX; i++) {
-        struct kept *k = f->kept[i];
+    for (; f->up && f->next_send < f->count && f->sending < YR_MAIL_SEND_MAX; f->next_send++) {
+        struct yr_mb_kept *k = f->kept[f->next_send];
         if (!k->wanted || k->sent)
             continue;
-        mail_suffix(suffix, k);
-        const enum yr_err err = yr_rows_get(mb->rows, YR_TABLE_MAIL, f->id, 32, suffix,
-                                            sizeof suffix, mb->row, sizeof mb->row, &len);
+        const enum yr_err err = yr_mb_mail_get(mb, f, k, &envelope, &len);
         if (err != YR_OK)
-            return err == YR_ENOENT ? YR_ECORRUPT : err;
-        if (mb->ops.frame(mb->ops.ctx, slot, YR_FRAME_ENV_PUT, mb->row + MAIL_HEAD,
-                          len - MAIL_HEAD) != YR_OK)
+            return err;
+        if (mb->ops.frame(mb->ops.ctx, slot, YR_FRAME_ENV_PUT, envelope, len) != YR_OK)
             return YR_OK;
         k->sent = true;
         f->sending++;
-        mb->counters[SENT]++;
+        mb->counters[YR_MB_N_SENT]++;
     }
     return YR_OK;
 }
 
 void yr_mailbox_up(struct yr_mailbox *mb, unsigned slot)
 {
-    struct friend_mail *f = mb->friends[slot];
+    struct yr_mb_friend *f = mb->friends[slot];
 
     if (f == NULL)
         return;
     f->up = true;
     f->answer_count = 0; // for questions over the last link, which come again by this one
-    f->sending = 0;
+    f->sending = f->told = f->next_send = 0;
     for (size_t i = 0; i < f->count; i++)
         f->kept[i]->listed = f->kept[i]->wanted = f->kept[i]->sent = false;
     if (f->consent)
@@ -552,7 +414,7 @@ void yr_mailbox_up(struct yr_mailbox *mb, unsigned slot)
 
 void yr_mailbox_down(struct yr_mailbox *mb, unsigned slot)
 {
-    struct friend_mail *f = mb->friends[slot];
+    struct yr_mb_friend *f = mb->friends[slot];
 
     if (f == NULL)
         return;
@@ -588,7 +450,7 @@ bool yr_mailbox_waits(const struct yr_mailbox *mb, const uint8_t tag[16])
 
 void yr_mailbox_consent(struct yr_mailbox *mb, unsigned slot, bool consent)
 {
-    struct friend_mail *f = mb->friends[slot];
+    struct yr_mb_friend *f = mb->friends[slot];
 
     if (f == NULL || f->consent == consent)
         return;
@@ -605,10 +467,11 @@ static enum yr_err got_get(struct yr_mailbox *mb, unsigned slot, const uint8_t *
     if (len == 0 || len % YR_EID_LEN != 0 || len / YR_EID_LEN > YR_MAIL_LIST_MAX)
         return YR_EPROTO;
     for (size_t at = 0; at < len; at += YR_EID_LEN) {
-        struct kept *k = find_kept(mb, body + at);
+        struct yr_mb_kept *k = find_kept(mb, body + at);
         if (k != NULL && k->slot == slot && k->listed)
             k->wanted = true;
     }
+    mb->friends[slot]->next_send = 0;
     return send_wanted(mb, slot);
 }
 
@@ -620,9 +483,11 @@ static enum yr_err got_ask(struct yr_mailbox *mb, unsigned slot, const uint8_t *
     if (len == 0 || len % YR_EID_LEN != 0 || len / YR_EID_LEN > YR_MAIL_ACKS_MAX)
         return YR_EPROTO;
     for (size_t at = 0; err == YR_OK && at < len; at += YR_EID_LEN) {
-        const bool here = find_kept(mb, body + at) != NULL;
-        err = answer(mb, slot, here ? YR_ENV_CUSTODY : YR_ENV_GONE, body + at,
-                     yr_rows_pending(mb->rows));
+        const enum yr_env_status status = find_kept(mb, body + at) != NULL ? YR_ENV_CUSTODY
+                                          : yr_eids_find(&mb->given, body + at) != NULL
+                                              ? YR_ENV_DONE
+                                              : YR_ENV_GONE;
+        err = answer(mb, slot, status, body + at, yr_rows_pending(mb->rows));
     }
     return err;
 }
@@ -643,7 +508,8 @@ enum yr_err yr_mailbox_frame(struct yr_mailbox *mb, unsigned slot, uint8_t type,
 
 /* ---- deposits ---- */
 
-static bool within_rate(struct yr_mailbox *mb, struct friend_mail *f, struct yr_now now, size_t len)
+static bool within_rate(struct yr_mailbox *mb, struct yr_mb_friend *f, struct yr_now now,
+                        size_t len)
 {
     const double seconds = (double)(now.mono_us - f->refilled_us) / (double)YR_S;
     const double bytes = (double)mb->quota.day_bytes, hour = (double)mb->quota.hour;
@@ -659,7 +525,7 @@ static bool within_rate(struct yr_mailbox *mb, struct friend_mail *f, struct yr_
 }
 
 // For whom nobody here waits: an honest friend finds that out and remembers.
-static bool may_err(struct friend_mail *f, struct yr_now now)
+static bool may_err(struct yr_mb_friend *f, struct yr_now now)
 {
     f->strange =
         YR_MIN(YR_MAIL_STRANGE, f->strange + (double)(now.mono_us - f->strange_us) / (double)YR_S);
@@ -676,10 +542,8 @@ static enum yr_err keep(struct yr_mailbox *mb, uint64_t now_s, unsigned slot,
 {
     const uint64_t least = now_s + YR_MAIL_LIFE_S_MIN;
     const uint64_t most = now_s + (uint64_t)YR_MAIL_LIFE_DAYS * YR_DAY_S;
-    struct friend_mail *to = mb->friends[slot];
-    struct kept *k = yr_alloc(mb->mem, YR_MEM_CHAT, sizeof *k);
-    struct yr_wr wr = yr_wr_init(mb->row, sizeof mb->row);
-    uint8_t suffix[KEY_LEN];
+    struct yr_mb_friend *to = mb->friends[slot];
+    struct yr_mb_kept *k = yr_alloc(mb->mem, YR_MEM_CHAT, sizeof *k);
 
     if (k == NULL)
         return YR_ENOMEM;
@@ -687,24 +551,18 @@ static enum yr_err keep(struct yr_mailbox *mb, uint64_t now_s, unsigned slot,
     k->len = (uint32_t)len;
     k->until_s = YR_MIN(YR_MAX((uint64_t)exp_s, least), most);
     memcpy(k->eid, eid, sizeof k->eid);
-    yr_wr_u8(&wr, ROW_VERSION);
-    yr_wr_u64(&wr, k->until_s);
-    yr_wr_bytes(&wr, envelope, len);
-    YR_ASSERT(yr_wr_ok(&wr));
-    mail_suffix(suffix, k);
-    if (add_kept(mb, slot, k) != YR_OK)
+    if (yr_mb_add(mb, slot, k) != YR_OK)
         return YR_ENOMEM;
-    mb->counters[KEPT]++;
+    mb->counters[YR_MB_N_KEPT]++;
     to->listed_token = yr_rows_pending(mb->rows);
-    return yr_rows_put(mb->rows, YR_TABLE_MAIL, to->id, 32, suffix, sizeof suffix, mb->row,
-                       yr_wr_len(&wr));
+    return yr_mb_mail_put(mb, to, k, envelope);
 }
 
 enum yr_err yr_mailbox_deposit(struct yr_mailbox *mb, struct yr_now now, uint64_t now_s,
                                unsigned slot, const uint8_t *envelope, size_t len)
 {
-    struct friend_mail *from = mb->friends[slot];
-    const struct friend_mail *to;
+    struct yr_mb_friend *from = mb->friends[slot];
+    const struct yr_mb_friend *to;
     uint8_t tag[16], eid[YR_EID_LEN];
     uint32_t exp_s;
     unsigned at;
@@ -715,23 +573,23 @@ enum yr_err yr_mailbox_deposit(struct yr_mailbox *mb, struct yr_now now, uint64_
     yr_envelope_id(eid, envelope, len);
     at = receiver(mb, tag);
     if (at == YR_FRIENDS_MAX || at == slot) {
-        mb->counters[NO_TAG]++;
+        mb->counters[YR_MB_N_NO_TAG]++;
         if (!may_err(from, now))
             return YR_EPROTO;
         return answer(mb, slot, YR_ENV_NO_TAG, eid, 0);
     }
     if (find_kept(mb, eid) != NULL) {
-        mb->counters[DUPLICATE]++;
+        mb->counters[YR_MB_N_DUPLICATE]++;
         return answer(mb, slot, YR_ENV_CUSTODY, eid, yr_rows_pending(mb->rows));
     }
     to = mb->friends[at];
     if (to->count >= mb->quota.each || to->bytes + len > mb->quota.each_bytes ||
         mb->count >= mb->quota.all || mb->bytes + len > mb->quota.all_bytes) {
-        mb->counters[FULL]++;
+        mb->counters[YR_MB_N_FULL]++;
         return answer(mb, slot, YR_ENV_FULL, eid, 0);
     }
     if (!within_rate(mb, from, now, len)) {
-        mb->counters[RATE]++;
+        mb->counters[YR_MB_N_RATE]++;
         return answer(mb, slot, YR_ENV_FULL, eid, 0);
     }
     if ((err = keep(mb, now_s, at, eid, envelope, len, exp_s)) != YR_OK)
@@ -741,11 +599,14 @@ enum yr_err yr_mailbox_deposit(struct yr_mailbox *mb, struct yr_now now, uint64_
 
 void yr_mailbox_acked(struct yr_mailbox *mb, unsigned slot, const uint8_t eid[YR_EID_LEN])
 {
-    struct kept *k = find_kept(mb, eid);
+    struct yr_mb_kept *k = find_kept(mb, eid);
+    struct yr_seen seen = {.kind = YR_SEEN_NOTHING};
 
     if (k == NULL || k->slot != slot || !k->listed)
         return;
-    mb->counters[TAKEN]++;
+    memcpy(seen.eid, eid, sizeof seen.eid);
+    yr_eids_add(&mb->given, &seen);
+    mb->counters[YR_MB_N_TAKEN]++;
     drop_kept(mb, k);
     (void)!send_wanted(mb, slot);
 }
@@ -766,18 +627,18 @@ void yr_mailbox_release(struct yr_mailbox *mb, uint64_t durable)
 void yr_mailbox_expire(struct yr_mailbox *mb, uint64_t now_s)
 {
     for (unsigned slot = 0; slot < YR_FRIENDS_MAX; slot++) {
-        const struct friend_mail *f = mb->friends[slot];
+        const struct yr_mb_friend *f = mb->friends[slot];
         for (size_t i = f != NULL ? f->count : 0; i-- > 0;)
             if (f->kept[i]->until_s <= now_s) {
                 drop_kept(mb, f->kept[i]);
-                mb->counters[EXPIRED]++;
+                mb->counters[YR_MB_N_EXPIRED]++;
             }
     }
 }
 
 void yr_mailbox_info(const struct yr_mailbox *mb, unsigned slot, struct yr_mailbox_info *out)
 {
-    const struct friend_mail *f = mb->friends[slot];
+    const struct yr_mb_friend *f = mb->friends[slot];
 
     memset(out, 0, sizeof *out);
     if (f == NULL)

@@ -45,6 +45,8 @@ void yr_mailbox_free(struct yr_mailbox *mb);
 void yr_mailbox_limit(struct yr_mailbox *mb, const struct yr_mailbox_quota *quota);
 /** Does a friend wait for what is under this tag? */
 bool yr_mailbox_waits(const struct yr_mailbox *mb, const uint8_t tag[16]);
+/** Read what friends had from here.  Errors: YR_ECORRUPT, YR_EIO, YR_ENOMEM. */
+YR_MUST_USE enum yr_err yr_mailbox_start(struct yr_mailbox *mb);
 /** Forget what is in memory, of all slots. */
 void yr_mailbox_reset(struct yr_mailbox *mb);
 
@@ -75,6 +77,8 @@ YR_MUST_USE enum yr_err yr_mailbox_deposit(struct yr_mailbox *mb, struct yr_now 
 /** The friend it is for has this one, wherever from: it goes. */
 void yr_mailbox_acked(struct yr_mailbox *mb, unsigned slot, const uint8_t eid[YR_EID_LEN]);
 
+/** Before a transaction is taken: the index of what came and went. */
+void yr_mailbox_flush(struct yr_mailbox *mb);
 /** Everything up to this token is durable: what waited for it is told. */
 void yr_mailbox_release(struct yr_mailbox *mb, uint64_t durable);
 /** Once an hour or so: what has expired goes. */

@@ -318,6 +318,7 @@ void yr_mail_flush(struct yr_node *n)
 {
     while (pay(n))
         continue;
+    yr_mailbox_flush(n->mailbox);
 }
 
 /* ---- time ---- */

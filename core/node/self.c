@@ -101,6 +101,7 @@ enum yr_err yr_self_start(struct yr_node *n)
         return err;
     if ((err = yr_age_load(&n->age, n->rows, n->now)) != YR_OK ||
         (err = yr_friends_load(n)) != YR_OK || (err = yr_delivery_start(n->delivery)) != YR_OK ||
+        (err = yr_mailbox_start(n->mailbox)) != YR_OK ||
         (err = yr_rooms_start(n->rooms, n->now)) != YR_OK || (err = after_restore(n)) != YR_OK)
         return err;
     return yr_contacts_start(n->contacts, n->now, &n->self);

@@ -65,6 +65,7 @@
     X(ROOMSEAL, "roomseal", SHRED, "- -> room id: our keys for epoch secrets")                  \
     X(MAILTAG, "mailtag", MAIN, "friend id -> day u32be: tags of envelopes to keep")            \
     X(MAIL, "mail", MAIN, "friend id -> order u64be, eid 16: an envelope kept")                 \
+    X(MAILINDEX, "mailindex", MAIN, "friend id -> part u64be: of 64 envelopes what is needed")  \
     X(SEEN, "seen", MAIN, "which u8 -> place u16be: an envelope that came, or was given out")   \
     X(HABIT, "habit", MAIN, "- -> friend id: at which hours it is there")                       \
     X(POSTED, "posted", SHRED, "friend id -> order u64be: an envelope others keep for it")

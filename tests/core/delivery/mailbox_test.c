@@ -91,6 +91,7 @@ static void end(struct world *w)
 
 static void commit(struct world *w)
 {
+    yr_mailbox_flush(w->mb);
     rowbox_settle(&w->box);
     yr_mailbox_release(w->mb, yr_rows_durable(w->box.rows));
 }
