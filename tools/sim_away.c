@@ -17,6 +17,7 @@
 #define APPEARED  (30 * YR_S) /* a text is there when its recipient appears, if within this */
 #define SETTLE_IN HOUR
 #define CELLS_MAX 2000
+#define WEIGHED   60 /* texts of which the bytes are counted */
 
 /* ---- a run ---- */
 
@@ -155,7 +156,7 @@ static void end(struct run *run, struct cell *c, struct tally *r)
 }
 
 // Both ways, at some moment of each window, if who would say something is there then.
-static void talk(struct cell *c, unsigned days, bool say, uint64_t seed)
+static void talk(struct cell *c, unsigned days, uint64_t seed)
 {
     const yr_us start = sim_time(c->sim);
 
@@ -170,7 +171,7 @@ static void talk(struct cell *c, unsigned days, bool say, uint64_t seed)
         for (unsigned k = 0; k < 2; k++) {
             const unsigned from = k ^ first;
             cell_run(c, start + window + at[from] % WINDOW - sim_time(c->sim));
-            if (say && sim_alive(c->sim, from))
+            if (sim_alive(c->sim, from))
                 (void)cell_say(c, from, from ^ 1);
         }
         cell_run(c, start + window + WINDOW - sim_time(c->sim));
@@ -194,40 +195,39 @@ static void say_and_vanish(struct cell *c, unsigned days, uint64_t seed)
     cell_run(c, days * DAY);
 }
 
-static double up_seconds(const struct cell *c, yr_us from, yr_us to)
+// Bytes that all nodes sent while `texts` were left for one who was away and fetched by it, or
+// nothing was said; all others are there all the time.
+static double bytes_of(struct run *run, uint64_t seed, unsigned texts)
 {
-    double sum = 0;
+    struct sim_opts opts = sim_opts_default(seed);
+    struct cell *c = cell_new(&opts, run->common + run->keepers);
+    double before = 0, after = 0;
 
     for (unsigned i = 0; i < c->count; i++)
-        sum += (double)spans_within(contacts_of(c->contacts, CONTACT_COULD, i, i), from, to) / 1e6;
-    return sum;
+        before += (double)sim_traffic(c->sim, i).out;
+    cell_go(c, CELL_TO, false);
+    for (unsigned i = 0; i < WEIGHED; i++) {
+        cell_run(c, 60 * YR_S);
+        if (i < texts)
+            (void)cell_say(c, CELL_FROM, CELL_TO);
+    }
+    cell_run(c, HOUR / 2);
+    cell_come(c, CELL_TO);
+    cell_run(c, HOUR / 2);
+    for (unsigned i = 0; i < c->count; i++)
+        after += (double)sim_traffic(c->sim, i).out;
+    end(run, c, NULL);
+    return after - before;
 }
 
-// The same lives with texts and without: what texts cost, and what being there costs.
 static void weigh(struct run *run, struct tally *r)
 {
-    double bytes[2] = {0}, up = 0;
-    size_t texts = 0;
+    const uint64_t seed = draw(run);
+    const double with = bytes_of(run, seed, WEIGHED), without = bytes_of(run, seed, 0);
+    const double seconds = (double)(2 * HOUR / YR_S);
 
-    for (unsigned i = 0; i < 4; i++) {
-        const uint64_t seed = draw(run);
-        for (int say = 0; say < 2; say++) {
-            struct cell *c = begin(run, seed);
-            const yr_us from = sim_time(c->sim);
-            struct sim_traffic before = {0}, after = {0};
-            for (unsigned k = 0; k < c->count; k++)
-                before.out += sim_traffic(c->sim, k).out;
-            talk(c, run->days, say != 0, seed);
-            for (unsigned k = 0; k < c->count; k++)
-                after.out += sim_traffic(c->sim, k).out;
-            bytes[say] += (double)(after.out - before.out);
-            texts += c->text_count;
-            up += say != 0 ? 0 : up_seconds(c, from, sim_time(c->sim));
-            end(run, c, NULL);
-        }
-    }
-    r->bytes_per_text = texts > 0 ? (bytes[1] - bytes[0]) / (double)texts : 0;
-    r->idle = up > 0 ? 2 * bytes[0] / up : 0; // sent by one, received by another
+    r->bytes_per_text = (with - without) / WEIGHED;
+    r->idle = 2 * without / seconds / (CELL_HOLD + run->common + run->keepers);
 }
 
 static int by_value(const void *a, const void *b)
@@ -288,9 +288,13 @@ static void say_tally(struct run *run, struct tally *r, double first_goal)
     sim_say(&run->report, &f);
     if (run->vanish)
         return;
-    f = (struct sim_figure){
-        "bytes for a text, all nodes",          "B", r->bytes_per_text, 0, false, true,
-        "the same lives with texts and without"};
+    f = (struct sim_figure){"bytes for a text, all nodes",
+                            "B",
+                            r->bytes_per_text,
+                            0,
+                            false,
+                            true,
+                            "left with all holders and fetched, against the same without"};
     sim_say(&run->report, &f);
     f = (struct sim_figure){"a node that is there, nothing said",    "B/s", r->idle, 0, false, true,
                             "in and out, IP and UDP headers counted"};
@@ -307,7 +311,7 @@ static void run_cells(struct run *run, double first_goal)
         if (run->vanish)
             say_and_vanish(c, run->days, seed);
         else
-            talk(c, run->days, true, seed);
+            talk(c, run->days, seed);
         end(run, c, &r);
     }
     if (!run->vanish)
