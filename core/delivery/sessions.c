@@ -72,8 +72,9 @@ static void has_opened(struct yr_box *b, size_t i, uint64_t now_s)
     b->sessions_dirty = true;
     if (i == 0 || more->dead)
         return;
-    // Both began one, and the friend chose this; or the first is of no use, and this one is.
-    if (b->more[0].dead || (answered && is_smaller(&b->sessions[i], &b->sessions[0])))
+    // The first is of no use, and this one is; or both began one, and the friend sends on this.
+    if (b->more[0].dead ||
+        ((answered || b->more[0].opening) && is_smaller(&b->sessions[i], &b->sessions[0])))
         move_first(b, i);
 }
 
