@@ -1,19 +1,17 @@
-/* core/node/backup.c: see backup.h.  A record is a map with integer keys:
+/* core/node/backup.c: see yaari/backup.h.  A record is a map with integer keys:
  *
  *     0 kind  1: the first   1 version  2 root  3 generation  4 made (ms)  5 nick  6 status
  *                            7 created (ms)
  *             2: a row       1 table  2 owner  3 suffix  4 value, as in the store, but for:
  *                            letters are without what was sealed of them
  *             3: the last    1 how many rows there were */
-#include "yaari/backup.h"
+#include "core/node/backup.h"
 
-#include "core/node/state.h"
-#include "core/wire/value.h"
+#include "core/base/bytes.h"
+#include "core/crypto/identity.h"
+#include "core/delivery/delivery.h"
 
-#define VERSION  1
-#define EPOCH_MS 1577836800000LL /* 2020-01-01: generations count minutes since then */
-
-enum kind { HEAD = 1, ROW = 2, END = 3 };
+#define VERSION 1
 
 /* Of whom a table has rows: of nobody in particular, or of each row of another table. */
 enum per { ALONE, OF_CONV, OF_FRIEND, OF_ROOM };
@@ -78,7 +76,7 @@ static void put_bytes(struct yr_wr *wr, uint8_t key, bool text, const void *src,
     yr_wr_bytes(wr, src, len);
 }
 
-static struct yr_wr begin(uint8_t *dst, enum kind kind, unsigned pairs)
+static struct yr_wr begin(uint8_t *dst, enum yr_record_kind kind, unsigned pairs)
 {
     struct yr_wr wr = yr_wr_init(dst, YR_BACKUP_RECORD_MAX);
 
@@ -87,29 +85,19 @@ static struct yr_wr begin(uint8_t *dst, enum kind kind, unsigned pairs)
     return wr;
 }
 
-#define KEYS 8
-
-/** A record: the values of keys it has; of a row: where it belongs. */
-struct record {
-    enum kind kind;
-    bool has[KEYS];
-    struct yr_value values[KEYS];
-    enum yr_table table;
-};
-
-static bool is_bytes(const struct record *r, unsigned key, enum yr_value_kind kind, size_t min,
-                     size_t max)
+static bool is_bytes(const struct yr_backup_record *r, unsigned key, enum yr_value_kind kind,
+                     size_t min, size_t max)
 {
     return r->has[key] && r->values[key].kind == kind && r->values[key].len >= min &&
            r->values[key].len <= max;
 }
 
-static bool is_number(const struct record *r, unsigned key, uint64_t max)
+static bool is_number(const struct yr_backup_record *r, unsigned key, uint64_t max)
 {
     return r->has[key] && r->values[key].kind == YR_VALUE_UINT && r->values[key].number <= max;
 }
 
-static bool is_text(const struct record *r, unsigned key, size_t max)
+static bool is_text(const struct yr_backup_record *r, unsigned key, size_t max)
 {
     return is_bytes(r, key, YR_VALUE_STR, 0, max) &&
            (r->values[key].len == 0 ||
@@ -124,7 +112,7 @@ static bool may_hold(enum yr_table table)
     return table == YR_TABLE_RECORD_ID;
 }
 
-static bool find_table(struct record *r)
+static bool find_table(struct yr_backup_record *r)
 {
     for (size_t i = 0; i < YR_COUNT(names); i++)
         if (strlen(names[i]) == r->values[1].len &&
@@ -136,7 +124,7 @@ static bool find_table(struct record *r)
     return false;
 }
 
-static enum yr_err check_row(struct record *r)
+static enum yr_err check_row(struct yr_backup_record *r)
 {
     const bool form = is_bytes(r, 1, YR_VALUE_STR, 1, 32) && is_bytes(r, 2, YR_VALUE_BIN, 0, 64) &&
                       is_bytes(r, 3, YR_VALUE_BIN, 0, YR_KEY_MAX - 16) &&
@@ -145,7 +133,7 @@ static enum yr_err check_row(struct record *r)
     return form && find_table(r) ? YR_OK : YR_EPROTO;
 }
 
-static enum yr_err check_head(const struct record *r)
+static enum yr_err check_head(const struct yr_backup_record *r)
 {
     if (!is_number(r, 1, UINT64_MAX))
         return YR_EPROTO;
@@ -158,13 +146,14 @@ static enum yr_err check_head(const struct record *r)
                : YR_EPROTO;
 }
 
-static enum yr_err decode(struct record *out, const uint8_t *src, size_t len)
+enum yr_err yr_backup_decode(struct yr_backup_record *out, const uint8_t *src, size_t len)
 {
     struct yr_rd rd = yr_rd_init(src, len);
     struct yr_value map = yr_value_next(&rd);
 
     memset(out, 0, sizeof *out);
-    if (rd.bad || map.kind != YR_VALUE_MAP || map.number > 2 * KEYS || len > YR_BACKUP_RECORD_MAX)
+    if (rd.bad || map.kind != YR_VALUE_MAP || map.number > 2 * YR_RECORD_KEYS ||
+        len > YR_BACKUP_RECORD_MAX)
         return YR_EPROTO;
     for (uint64_t i = 0; i < map.number && !rd.bad; i++) {
         const struct yr_value key = yr_value_next(&rd);
@@ -174,20 +163,21 @@ static enum yr_err decode(struct record *out, const uint8_t *src, size_t len)
         if (rd.bad || key.kind != YR_VALUE_UINT || value.kind == YR_VALUE_ARRAY ||
             value.kind == YR_VALUE_MAP)
             return YR_EPROTO;
-        if (key.number >= KEYS)
+        if (key.number >= YR_RECORD_KEYS)
             continue;
         if (out->has[key.number])
             return YR_EPROTO;
         out->has[key.number] = true;
         out->values[key.number] = value;
     }
-    if (!yr_rd_done(&rd) || !is_number(out, 0, END) || out->values[0].number < HEAD)
+    if (!yr_rd_done(&rd) || !is_number(out, 0, YR_RECORD_END) ||
+        out->values[0].number < YR_RECORD_HEAD)
         return YR_EPROTO;
-    out->kind = (enum kind)out->values[0].number;
+    out->kind = (enum yr_record_kind)out->values[0].number;
     switch (out->kind) {
-    case HEAD: return check_head(out);
-    case ROW: return check_row(out);
-    case END: break;
+    case YR_RECORD_HEAD: return check_head(out);
+    case YR_RECORD_ROW: return check_row(out);
+    case YR_RECORD_END: break;
     }
     return is_number(out, 1, UINT64_MAX) ? YR_OK : YR_EPROTO;
 }
@@ -200,15 +190,15 @@ static void count(struct yr_backup_info *info, enum yr_table table)
     info->messages += table == YR_TABLE_MESSAGE;
 }
 
-static enum yr_err check(struct yr_backup_info *info, const struct record *r)
+enum yr_err yr_backup_follow(struct yr_backup_info *info, const struct yr_backup_record *r)
 {
     struct yr_identity self;
     static const uint8_t none[32];
 
-    if (info->ended || (r->kind == HEAD) == info->begun)
+    if (info->ended || (r->kind == YR_RECORD_HEAD) == info->begun)
         return YR_EPROTO;
     switch (r->kind) {
-    case HEAD:
+    case YR_RECORD_HEAD:
         yr_identity_from(&self, r->values[2].data, none, 1, 0);
         memset(info, 0, sizeof *info);
         info->begun = true;
@@ -218,8 +208,8 @@ static enum yr_err check(struct yr_backup_info *info, const struct record *r)
         info->made_ms = (yr_ms)r->values[4].number;
         yr_identity_clear(&self);
         return YR_OK;
-    case ROW: count(info, r->table); return YR_OK;
-    case END: break;
+    case YR_RECORD_ROW: count(info, r->table); return YR_OK;
+    case YR_RECORD_END: break;
     }
     if (r->values[1].number != info->rows)
         return YR_EPROTO;
@@ -229,10 +219,10 @@ static enum yr_err check(struct yr_backup_info *info, const struct record *r)
 
 enum yr_err yr_backup_check(struct yr_backup_info *info, const uint8_t *record, size_t len)
 {
-    struct record r;
-    const enum yr_err err = decode(&r, record, len);
+    struct yr_backup_record r;
+    const enum yr_err err = yr_backup_decode(&r, record, len);
 
-    return err == YR_OK ? check(info, &r) : err;
+    return err == YR_OK ? yr_backup_follow(info, &r) : err;
 }
 
 /* ---- making one ---- */
@@ -246,7 +236,7 @@ struct yr_backup {
     bool walks, owns;        /* `at` is a row of this part; `owner` one that has such rows */
     struct yr_row at, owner; /* where the walks are */
     bool spot;               /* a RECORD_ID is next: */
-    uint8_t spot_id[YR_ROOM_ID_LEN + 16];
+    uint8_t spot_id[YR_ID_LEN + 16];
     uint8_t value[YR_ROW_MAX + 64];
 };
 
@@ -278,9 +268,31 @@ enum yr_err yr_backup_new(struct yr_backup **out, struct yr_mem *mem, const stru
     return YR_OK;
 }
 
+enum yr_err yr_self_read(struct yr_rows *rows, struct yr_self_row *out)
+{
+    uint8_t row[1024], version;
+    struct yr_rd rd;
+    size_t len;
+    enum yr_err err = yr_rows_get(rows, YR_TABLE_SELF, NULL, 0, YR_SELF_ROW_KEY,
+                                  sizeof YR_SELF_ROW_KEY - 1, row, sizeof row, &len);
+
+    if (err != YR_OK)
+        return err;
+    rd = yr_rd_init(row, len);
+    version = yr_rd_u8(&rd);
+    yr_rd_copy(&rd, out->root, 32);
+    yr_rd_copy(&rd, out->device, 32);
+    out->gen = yr_rd_u32(&rd);
+    out->created_ms = (yr_ms)yr_rd_u64(&rd);
+    yr_rd_text16(&rd, out->nick, sizeof out->nick);
+    yr_rd_text16(&rd, out->status, sizeof out->status);
+    yr_wipe(row, sizeof row);
+    return yr_rd_done(&rd) && version == YR_SELF_ROW_VERSION ? YR_OK : YR_ECORRUPT;
+}
+
 static enum yr_err write_head(struct yr_backup *b, uint8_t *dst, size_t *len)
 {
-    struct yr_wr wr = begin(dst, HEAD, 8);
+    struct yr_wr wr = begin(dst, YR_RECORD_HEAD, 8);
     struct yr_self_row self;
     enum yr_err err = yr_self_read(b->rows, &self);
 
@@ -303,7 +315,7 @@ static enum yr_err write_row(struct yr_backup *b, enum yr_table table, const voi
                              size_t owner_len, const void *suffix, size_t suffix_len,
                              size_t value_len, uint8_t *dst, size_t *len)
 {
-    struct yr_wr wr = begin(dst, ROW, 5);
+    struct yr_wr wr = begin(dst, YR_RECORD_ROW, 5);
 
     put_bytes(&wr, 1, true, names[table], strlen(names[table]));
     put_bytes(&wr, 2, false, owner, owner_len);
@@ -390,7 +402,7 @@ enum yr_err yr_backup_next(struct yr_backup *b, uint8_t *dst, size_t *len)
         return write_spot(b, dst, len);
     for (;;) {
         if (b->part == YR_COUNT(parts)) {
-            struct yr_wr wr = begin(dst, END, 2);
+            struct yr_wr wr = begin(dst, YR_RECORD_END, 2);
 
             put_uint(&wr, 1, b->info.rows);
             b->info.ended = true;
@@ -412,129 +424,10 @@ enum yr_err yr_backup_next(struct yr_backup *b, uint8_t *dst, size_t *len)
         if (n < 1 + 16)
             return YR_ECORRUPT;
         b->spot = true;
-        memcpy(b->spot_id, b->owner.suffix, YR_ROOM_ID_LEN);
-        memcpy(b->spot_id + YR_ROOM_ID_LEN, b->value + 1, 16);
+        memcpy(b->spot_id, b->owner.suffix, YR_ID_LEN);
+        memcpy(b->spot_id + YR_ID_LEN, b->value + 1, 16);
     }
     return write_row(b, part->table, part->per == ALONE ? NULL : b->owner.suffix,
                      part->per == ALONE ? 0 : YR_ID_LEN, b->at.suffix, b->at.suffix_len, n, dst,
                      len);
-}
-
-enum yr_err yr_node_vault_key(const struct yr_node *n, uint8_t vk[32])
-{
-    if (!n->unlocked)
-        return YR_ELOCKED;
-    return n->has_identity ? yr_rows_vault_key(n->rows, vk) : YR_ENOID;
-}
-
-/* ---- being made of one ---- */
-
-struct yr_restore {
-    struct yr_backup_info info;
-    uint8_t root[32];
-    char nick[YR_NICK_MAX + 1], status[YR_STATUS_MAX + 1];
-};
-
-void yr_restore_free(struct yr_node *n)
-{
-    yr_free_secret(n->mem, n->restore);
-    n->restore = NULL;
-}
-
-static void copy_text(char *out, const struct yr_value *text)
-{
-    memcpy(out, text->data, text->len);
-    out[text->len] = '\0';
-}
-
-static void restore_head(struct yr_restore *at, const struct record *r)
-{
-    memcpy(at->root, r->values[2].data, sizeof at->root);
-    copy_text(at->nick, &r->values[5]);
-    copy_text(at->status, &r->values[6]);
-}
-
-static uint32_t day_of(yr_ms wall_ms)
-{
-    return (uint32_t)(YR_MAX(wall_ms, 0) / YR_DAY_MS);
-}
-
-// Nothing of the old device's goes on: what rows say of it is made anew.
-static enum yr_err restore_row(struct yr_node *n, const struct record *r)
-{
-    const struct yr_value *owner = &r->values[2], *suffix = &r->values[3], *value = &r->values[4];
-    uint8_t days[128], seal[40] = {0};
-    const uint8_t *bytes = value->data;
-    enum yr_err err;
-
-    if (r->table == YR_TABLE_TIMEKEY) {
-        if (value->len > sizeof days)
-            return YR_EPROTO;
-        memcpy(days, value->data, value->len);
-        if (yr_delivery_days_restored(days, value->len, day_of(n->now.wall_ms)) != YR_OK)
-            return YR_EPROTO;
-        bytes = days;
-    }
-    err = yr_rows_put(n->rows, r->table, owner->data, owner->len, suffix->data, suffix->len, bytes,
-                      value->len);
-    yr_wipe(days, sizeof days);
-    if (err == YR_OK && r->table == YR_TABLE_ROOM) { // its key is replaced by one that is told
-        yr_random(n->rng, seal + 8, 32);
-        err = yr_rows_put(n->rows, YR_TABLE_ROOMSEAL, NULL, 0, suffix->data, suffix->len, seal,
-                          sizeof seal);
-        yr_wipe(seal, sizeof seal);
-    }
-    return err;
-}
-
-static void restore_end(struct yr_node *n)
-{
-    const struct yr_restore *at = n->restore;
-    const yr_ms minutes = (n->now.wall_ms - EPOCH_MS) / 60000;
-    uint32_t gen = at->info.gen + 1;
-    uint8_t device[32];
-
-    if (minutes > (yr_ms)gen && minutes < UINT32_MAX)
-        gen = (uint32_t)minutes;
-    yr_random(n->rng, device, sizeof device);
-    yr_identity_from(&n->self, at->root, device, gen, n->now.wall_ms);
-    yr_wipe(device, sizeof device);
-    memcpy(n->nick, at->nick, sizeof n->nick);
-    memcpy(n->status, at->status, sizeof n->status);
-    yr_self_store(n);
-    yr_self_restored(n);
-    yr_identity_clear(&n->self); // it lives from the next opening on
-}
-
-enum yr_err yr_node_restore(struct yr_node *n, struct yr_now now, const uint8_t *record, size_t len,
-                            uint64_t ticket)
-{
-    struct yr_event done = {.kind = YR_EV_DONE, .ticket = ticket};
-    struct yr_backup_info info = {0};
-    struct record r;
-    enum yr_err err;
-
-    n->now = now;
-    if (!n->unlocked)
-        return YR_ELOCKED;
-    if (n->failing || n->tripped != YR_OK)
-        return n->failing ? n->fail_err : n->tripped;
-    if (n->has_identity)
-        return YR_EEXIST;
-    if (n->restore == NULL &&
-        (n->restore = yr_alloc_secret(n->mem, YR_MEM_NODE, sizeof *n->restore)) == NULL)
-        return YR_ENOMEM;
-    info = n->restore->info;
-    if ((err = decode(&r, record, len)) != YR_OK || (err = check(&info, &r)) != YR_OK)
-        return err;
-    n->restore->info = info;
-    switch (r.kind) {
-    case HEAD: restore_head(n->restore, &r); return YR_OK;
-    case ROW: return restore_row(n, &r);
-    case END: break;
-    }
-    restore_end(n);
-    memcpy(done.conv, info.id, sizeof done.conv);
-    yr_node_event(n, &done);
-    return YR_OK;
 }

@@ -1,16 +1,16 @@
 /* core/node/self.c: our identity and profile, and their row. */
+#include "core/node/backup.h"
 #include "core/node/state.h"
 
-#define ROW_VERSION  1
-#define ROW_KEY      "identity"
-#define ROW_RESTORED "restored" /* ... and not opened since */
+#define YR_SELF_ROW_VERSION 1
+#define ROW_RESTORED        "restored" /* ... and not opened since */
 
 void yr_self_store(struct yr_node *n)
 {
     uint8_t row[1 + 64 + 4 + 8 + 4 + YR_NICK_MAX + YR_STATUS_MAX];
     struct yr_wr wr = yr_wr_init(row, sizeof row);
 
-    yr_wr_u8(&wr, ROW_VERSION);
+    yr_wr_u8(&wr, YR_SELF_ROW_VERSION);
     yr_wr_bytes(&wr, n->self.root, 32);
     yr_wr_bytes(&wr, n->self.device.secret_key, 32);
     yr_wr_u32(&wr, n->self.gen);
@@ -18,30 +18,9 @@ void yr_self_store(struct yr_node *n)
     yr_wr_text16(&wr, n->nick);
     yr_wr_text16(&wr, n->status);
     YR_ASSERT(yr_wr_ok(&wr));
-    yr_rows_put(n->rows, YR_TABLE_SELF, NULL, 0, ROW_KEY, sizeof ROW_KEY - 1, row, yr_wr_len(&wr));
+    yr_rows_put(n->rows, YR_TABLE_SELF, NULL, 0, YR_SELF_ROW_KEY, sizeof YR_SELF_ROW_KEY - 1, row,
+                yr_wr_len(&wr));
     yr_wipe(row, sizeof row);
-}
-
-enum yr_err yr_self_read(struct yr_rows *rows, struct yr_self_row *out)
-{
-    uint8_t row[1024], version;
-    struct yr_rd rd;
-    size_t len;
-    enum yr_err err = yr_rows_get(rows, YR_TABLE_SELF, NULL, 0, ROW_KEY, sizeof ROW_KEY - 1, row,
-                                  sizeof row, &len);
-
-    if (err != YR_OK)
-        return err;
-    rd = yr_rd_init(row, len);
-    version = yr_rd_u8(&rd);
-    yr_rd_copy(&rd, out->root, 32);
-    yr_rd_copy(&rd, out->device, 32);
-    out->gen = yr_rd_u32(&rd);
-    out->created_ms = (yr_ms)yr_rd_u64(&rd);
-    yr_rd_text16(&rd, out->nick, sizeof out->nick);
-    yr_rd_text16(&rd, out->status, sizeof out->status);
-    yr_wipe(row, sizeof row);
-    return yr_rd_done(&rd) && version == ROW_VERSION ? YR_OK : YR_ECORRUPT;
 }
 
 enum yr_err yr_self_load(struct yr_node *n)

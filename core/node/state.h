@@ -395,20 +395,11 @@ void yr_node_room_read(void *ctx, struct yr_now now, const uint8_t conv[YR_ID_LE
 YR_MUST_USE enum yr_err yr_node_room_command(struct yr_node *n, const struct yr_cmd *cmd,
                                              struct yr_event *done);
 
-/* backup.c */
+/* restore.c */
 struct yr_restore;
 void yr_restore_free(struct yr_node *n);
 
 /* self.c */
-/** What is on disk of ourselves.  Secret. */
-struct yr_self_row {
-    uint8_t root[32], device[32];
-    uint32_t gen;
-    yr_ms created_ms;
-    char nick[YR_NICK_MAX + 1], status[YR_STATUS_MAX + 1];
-};
-/** Errors: YR_ENOENT: there is no identity; YR_ECORRUPT; of the store. */
-YR_MUST_USE enum yr_err yr_self_read(struct yr_rows *rows, struct yr_self_row *out);
 /** The store was made of a backup: at the next start logs are begun anew. */
 void yr_self_restored(struct yr_node *n);
 void yr_self_store(struct yr_node *n);

@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "core/base/base.h"
-#include "yaari/node.h"
+#include "yaari/backup.h"
 
 #define FAKE_FX   256
 #define FAKE_TXNS 64
@@ -238,6 +238,24 @@ void yr_node_set_presence(struct yr_node *n, struct yr_now now, enum yr_presence
     (void)now;
     (void)presence;
     (void)typing;
+}
+
+enum yr_err yr_node_restore(struct yr_node *n, struct yr_now now, const uint8_t *record, size_t len,
+                            uint64_t ticket)
+{
+    (void)n;
+    (void)now;
+    (void)record;
+    (void)len;
+    (void)ticket;
+    return YR_EINVAL;
+}
+
+enum yr_err yr_node_vault_key(const struct yr_node *n, uint8_t vk[32])
+{
+    (void)n;
+    memset(vk, 0, 32);
+    return YR_ENOID;
 }
 
 void yr_node_set_mail(struct yr_node *node, struct yr_now now, const struct yr_mail_opts *mail)
