@@ -35,6 +35,8 @@ struct yr_node {
     struct yr_self self;
     struct yr_friend_info friends[FAKE_MAX];
     size_t friend_count;
+    struct yr_why whys[8]; /* none: one that nobody answered */
+    size_t why_count;
     struct yr_queue_info queues[8];
     size_t queue_count;
     struct fake_message messages[FAKE_MAX];
@@ -472,12 +474,18 @@ enum yr_err yr_node_why(struct yr_node *node, struct yr_now now, const uint8_t c
                         const uint8_t msg[YR_MSG_ID_LEN], struct yr_why *out, size_t cap,
                         size_t *count, yr_ms *next_ms)
 {
-    (void)node, (void)conv, (void)msg, (void)cap;
+    (void)conv, (void)msg, (void)cap;
+    *next_ms = now.wall_ms + 40000;
+    *count = node->why_count;
+    for (size_t i = 0; i < *count; i++)
+        out[i] = node->whys[i];
+    if (*count > 0)
+        return YR_OK;
+    memset(out, 0, sizeof *out);
     out[0].time_ms = now.wall_ms;
     out[0].code = "no_answer";
     strcpy(out[0].text, "no answer at 2 addresses");
     *count = 1;
-    *next_ms = now.wall_ms + 40000;
     return YR_OK;
 }
 
