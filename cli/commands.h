@@ -106,7 +106,7 @@ bool yr_command_find(const char *first, const char *second, enum yr_command_id *
 
 /** One operand of a table row: "MSG...", "[PARAMS|-]". */
 struct yr_operand {
-    char name[32]; /* without brackets and dots: "PARAMS|-" */
+    char name[64]; /* without brackets and dots: "PARAMS|-" */
     bool optional, many;
 };
 /** Step through `operands`; *at starts at 0.  false: no more. */

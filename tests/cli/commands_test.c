@@ -94,6 +94,18 @@ static void exits_of_the_table_are_codes_that_exist(void **state)
         }
 }
 
+static void every_operand_is_read_whole(void **state)
+{
+    for (int id = YR_CMD_none + 1; id < YR_CMD_COUNT; id++) {
+        struct yr_operand operand;
+        size_t at = 0;
+
+        while (yr_commands[id].operands != NULL &&
+               yr_operand_next(yr_commands[id].operands, &at, &operand)) // else help lacks its end
+            assert_true(strlen(operand.name) < sizeof operand.name - 1);
+    }
+}
+
 static void what_belongs_to_later_features_is_absent(void **state)
 {
     static const char *const later[] = {"file", "irc",  "web",    "pair",
@@ -424,6 +436,7 @@ int main(void)
         cmocka_unit_test(flags_of_one_line_never_collide),
         cmocka_unit_test(flags_of_one_name_in_a_group_agree_on_their_argument),
         cmocka_unit_test(exits_of_the_table_are_codes_that_exist),
+        cmocka_unit_test(every_operand_is_read_whole),
         cmocka_unit_test(what_belongs_to_later_features_is_absent),
         cmocka_unit_test(help_of_a_command_names_all_its_flags_and_operands),
         cmocka_unit_test(the_overview_names_every_command_and_global_flag),

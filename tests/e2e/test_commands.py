@@ -106,7 +106,7 @@ def test_1_condition_is_false(pair):
     ["--time", "sometime", "status"], ["--timeout", "soon", "status"], ["-P", "UPPER", "status"],
     ["send", "bob", "x", "--wait", "long"], ["send", "bob", "x", "--wait", "read"],
     ["send", "bob", "--expires", "never", "x"], ["send", "-f", "x", "bob"], ["chat", "--tui"],
-    ["init", "--restore", "x"], ["invite", "--room", "x"], ["invite", "--qr", "big"], ["file", "list"],
+    ["init", "--restore"], ["invite", "--room", "x"], ["invite", "--qr", "big"], ["file", "list"],
     ["me", "address"], ["key", "destroy"], ["room", "ban", "x", "y"], ["friend", "set", "bob", "mood", "no"],
     ["completion", "tcsh"], ["help", "nothing"], ["rpc"], ["friend", "mute", "bob", "soon"],
     ["friend", "verify", "bob"], ["friend", "remove", "bob"], ["config", "edit"],

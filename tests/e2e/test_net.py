@@ -341,7 +341,7 @@ def test_path_and_ping_want_a_friend(pair):
     alice, _ = pair
     assert alice.run("net", "path", "eve").exit == 67
     assert alice.run("friend", "set", "bob", "relay", "maybe").exit == 64
-    assert alice.run("friend", "set", "bob", "mail", "no").exit == 64
+    assert alice.run("friend", "set", "bob", "mood", "no").exit == 64
     assert alice.run("friend", "set", "eve", "relay", "no").exit == 67
 
 
