@@ -155,6 +155,26 @@ enum yr_err yr_delivery_renewed(struct yr_delivery *d, unsigned slot)
     return yr_letters_unseal(d, b, NULL);
 }
 
+enum yr_err yr_delivery_cert(struct yr_delivery *d, struct yr_now now, unsigned slot,
+                             const uint8_t *body, size_t len, const uint8_t **envelope,
+                             size_t *envelope_len)
+{
+    const uint64_t now_s = (uint64_t)YR_MAX(now.wall_ms, 0) / 1000;
+    struct yr_box *b = yr_box_of(d, slot);
+    uint32_t day;
+
+    if (b == NULL)
+        return YR_ENOFRIEND;
+    day = yr_days_take(d, b, now);
+    if (b->day_token > d->durable || !yr_days_use(b, &b->out_keys, b->out_dir, day) ||
+        yr_envelope_seal(d->envelope, sizeof d->envelope, envelope_len, b->out_keys.env,
+                         b->out_keys.tag, yr_envelope_exp(now_s), YR_ENV_CERT, body, len,
+                         d->rng) != YR_OK)
+        return YR_EAGAIN;
+    *envelope = d->envelope;
+    return YR_OK;
+}
+
 void yr_delivery_remove(struct yr_delivery *d, unsigned slot)
 {
     struct yr_box *b = yr_box_of(d, slot);

@@ -53,6 +53,9 @@ struct yr_delivery_ops {
     /** A holder keeps this letter: that is durable with the present transaction.  May come again.
      *  NULL: nobody wants to know. */
     void (*held)(void *ctx, struct yr_now now, unsigned slot, const uint8_t id[YR_MSG_ID_LEN]);
+    /** The body of an envelope of kind 4 by this friend: its certificate.  Errors: it is none, or
+     * an older one; those of the machine.  NULL: nobody takes one. */
+    enum yr_err (*cert)(void *ctx, unsigned slot, const uint8_t *body, size_t len);
     /** Send the friend something, whatever it is: our newest prekey, if it has not been told. */
     void (*answer)(void *ctx, unsigned slot);
     void *ctx;
@@ -99,6 +102,11 @@ YR_MUST_USE enum yr_err yr_delivery_meet(struct yr_delivery *delivery, struct yr
 /** The friend has another device: sessions and prekeys of the one before go, what waits in the
  *  outbox will be sealed anew.  Errors: of the store. */
 YR_MUST_USE enum yr_err yr_delivery_renewed(struct yr_delivery *delivery, unsigned slot);
+/** An envelope of kind 4 for this friend, to be left with others; lent until the next call that
+ *  changes anything.  Errors: YR_ENOFRIEND; YR_EAGAIN: not before what it depends on is durable. */
+YR_MUST_USE enum yr_err yr_delivery_cert(struct yr_delivery *delivery, struct yr_now now,
+                                         unsigned slot, const uint8_t *body, size_t len,
+                                         const uint8_t **envelope, size_t *envelope_len);
 /** For backups.  Of the row of a letter, how much is not sealed: *len.  Errors: YR_ECORRUPT. */
 YR_MUST_USE enum yr_err yr_delivery_letter_plain(const uint8_t *row, size_t *len);
 /** The row of day keys as it was in a backup: up to `today`, which may be long after, another

@@ -158,6 +158,11 @@ static enum yr_err take(struct yr_delivery *d, struct yr_box *b, unsigned slot, 
         return open_message(d, b, slot, now, kind, body, body_len, mailed_eid);
     if (kind == YR_ENV_SESSION_BAD)
         return yr_resets_take(d, b, now, body, body_len);
+    if (kind == YR_ENV_CERT && d->ops.cert != NULL) {
+        const enum yr_err err = d->ops.cert(d->ops.ctx, slot, body, body_len);
+        const bool bad = err == YR_EPROTO || err == YR_EVERSION || err == YR_EDENIED;
+        return bad ? YR_EAUTH : err;
+    }
     d->counters[YR_ENV_N_DROP_KIND]++;
     return YR_EAUTH;
 }

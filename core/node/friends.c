@@ -760,7 +760,13 @@ static void delivery_answer(void *ctx, unsigned slot)
         say_hello(n, f);
 }
 
-const struct yr_delivery_ops yr_friend_delivery_ops = {.frame = delivery_frame,
+static enum yr_err delivery_cert(void *ctx, unsigned slot, const uint8_t *body, size_t len)
+{
+    return yr_renew_envelope_take(ctx, slot, body, len);
+}
+
+const struct yr_delivery_ops yr_friend_delivery_ops = {.cert = delivery_cert,
+                                                       .frame = delivery_frame,
                                                        .plain = delivery_plain,
                                                        .pair = delivery_pair,
                                                        .reset = delivery_reset,

@@ -389,6 +389,7 @@ void yr_node_tick(struct yr_node *n, struct yr_now now)
     yr_beacon_tick(n);
     yr_meet_tick(n);
     yr_renew_settle(n); // a record may have brought something
+    yr_renew_tick(n);
     yr_presence_tick(n);
     tick_pings(n);
 }
@@ -417,6 +418,7 @@ yr_us yr_node_deadline(const struct yr_node *n)
     due = YR_MIN(due, yr_contacts_deadline(n->contacts));
     due = YR_MIN(due, yr_beacon_deadline(n));
     due = YR_MIN(due, yr_meet_deadline(n));
+    due = YR_MIN(due, yr_renew_deadline(n));
     due = YR_MIN(due, n->presence_us);
     for (size_t i = 0; i < YR_PINGS_MAX; i++)
         if (n->pings[i].used)

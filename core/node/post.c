@@ -75,7 +75,7 @@ static bool choice_of(const struct yr_node *n, unsigned slot, unsigned m, struct
     return true;
 }
 
-static size_t post_holders(void *ctx, unsigned slot, struct yr_holder *out, size_t max)
+size_t yr_post_holders(void *ctx, unsigned slot, struct yr_holder *out, size_t max)
 {
     struct choice best[YR_POST_HOLDERS_SEEN], c;
     const struct yr_node *n = ctx;
@@ -99,7 +99,7 @@ static void post_held(void *ctx, struct yr_now now, unsigned slot, const uint8_t
 
 void yr_post_ops(struct yr_delivery_ops *ops)
 {
-    ops->holders = post_holders;
+    ops->holders = yr_post_holders;
     ops->held = post_held;
 }
 

@@ -8,6 +8,10 @@
 #define ROW_VERSION 1
 #define ROW_RETIRED "retired"
 
+#define POST_HOLDERS 3
+#define POST_SOON_US (2 * YR_S)  // a friend has come: perhaps one who keeps mail
+#define POST_LOOK_US (60 * YR_S) // others may, later
+
 static struct yr_renew_friend *of(struct yr_node *n, unsigned slot)
 {
     return &n->renew->friends[slot];
@@ -192,6 +196,73 @@ void yr_renew_known(struct yr_node *n, unsigned slot)
         return;
     of(n, slot)->told = n->self.gen;
     store(n, slot);
+    n->renew->look_us = YR_MIN(n->renew->look_us, n->now.mono_us + POST_SOON_US);
+}
+
+/* ---- telling by post ---- */
+
+// true: some friends keep it now.
+static bool leave(struct yr_node *n, unsigned slot)
+{
+    struct yr_holder holders[POST_HOLDERS];
+    const size_t count = yr_post_holders(n, slot, holders, POST_HOLDERS);
+    uint8_t body[YR_RENEWAL_BODY];
+    const uint8_t *envelope;
+    bool left = false;
+    size_t len;
+
+    if (count == 0 || yr_renew_envelope_body(n, slot, body) != YR_OK ||
+        yr_delivery_cert(n->delivery, n->now, slot, body, sizeof body, &envelope, &len) != YR_OK)
+        return false;
+    for (size_t i = 0; i < count; i++)
+        left |= holders[i].via == holders[i].slot &&
+                yr_links_send(n->links, holders[i].slot, YR_CHANNEL_CHAT, YR_FRAME_ENV_PUT,
+                              envelope, len) == YR_OK;
+    return left;
+}
+
+static void post(struct yr_node *n, unsigned slot)
+{
+    struct yr_renew_friend *r = of(n, slot);
+    uint8_t body[YR_RENEWAL_BODY];
+
+    if (r->posted_us != 0 && n->now.mono_us < r->posted_us + YR_DAY_S * YR_S)
+        return;
+    if (r->post_token == 0) { // the prekey in it, and the day of its envelope, are on disk first
+        const uint8_t *envelope;
+        size_t len;
+
+        if (yr_renew_envelope_body(n, slot, body) == YR_OK)
+            (void)!yr_delivery_cert(n->delivery, n->now, slot, body, sizeof body, &envelope, &len);
+        r->post_token = yr_rows_pending(n->rows);
+        n->renew->look_us = YR_MIN(n->renew->look_us, n->now.mono_us + POST_SOON_US);
+    } else if (r->post_token <= n->renew->durable && leave(n, slot)) {
+        r->posted_us = YR_MAX(n->now.mono_us, 1);
+    }
+}
+
+void yr_renew_tick(struct yr_node *n)
+{
+    bool some = false;
+
+    if (n->now.mono_us < n->renew->look_us)
+        return;
+    n->renew->look_us = n->now.mono_us + POST_LOOK_US;
+    for (unsigned slot = 0; slot < YR_FRIENDS_MAX; slot++) {
+        const struct yr_friend *f = &n->friends[slot];
+
+        if (!f->used || f->pending || f->blocked || f->online || yr_renew_is_known(n, slot))
+            continue;
+        some = true;
+        post(n, slot);
+    }
+    if (!some)
+        n->renew->look_us = YR_NEVER;
+}
+
+yr_us yr_renew_deadline(const struct yr_node *n)
+{
+    return n->renew->look_us;
 }
 
 /* ---- being told ---- */

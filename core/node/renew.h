@@ -26,7 +26,9 @@ struct yr_renew_friend {
     /* not kept */
     yr_us answered_us, told_us;  /* 0: never */
     yr_us checks_us, checked_us; /* token bucket: time saved up, until when */
-    bool due;                    /* to be taken when nothing else is going on: */
+    uint64_t post_token; /* with this what a post depends on is durable; 0: nothing is made */
+    yr_us posted_us;     /* last left with others */
+    bool due;            /* to be taken when nothing else is going on: */
     uint8_t next[YR_CERT_LEN];
     struct yr_addr from;
 };
@@ -45,6 +47,7 @@ struct yr_renew {
     struct yr_renew_out queue[YR_RENEWALS_OUT];
     size_t queue_count;
     uint64_t durable, ours_ms;
+    yr_us look_us; /* at who still has to be told by post; YR_NEVER */
     uint64_t in, out, taken, dropped;
 };
 
@@ -87,6 +90,9 @@ YR_MUST_USE enum yr_err yr_renew_envelope_body(struct yr_node *n, unsigned slot,
 YR_MUST_USE enum yr_err yr_renew_envelope_take(struct yr_node *n, unsigned slot,
                                                const uint8_t *body, size_t len);
 
+/** Leave word with friends for those who are away and do not know us. */
+void yr_renew_tick(struct yr_node *n);
+yr_us yr_renew_deadline(const struct yr_node *n);
 size_t yr_renew_poll(struct yr_node *n, struct yr_addr *to, uint8_t *buf, size_t cap);
 void yr_renew_release(struct yr_node *n, uint64_t durable);
 

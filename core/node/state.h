@@ -374,6 +374,8 @@ yr_us yr_mail_deadline(const struct yr_node *n);
 /* post.c */
 /** Fill in who keeps letters for friends who are away, and who is told. */
 void yr_post_ops(struct yr_delivery_ops *ops);
+/** As yr_delivery_ops.holders; ctx: the node. */
+size_t yr_post_holders(void *ctx, unsigned slot, struct yr_holder *out, size_t max);
 /** Read when this friend is usually there.  Errors: of the machine. */
 YR_MUST_USE enum yr_err yr_post_enter_friend(struct yr_node *n, struct yr_friend *f);
 /** Its link came or went; was: until now there was one. */

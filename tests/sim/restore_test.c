@@ -232,6 +232,93 @@ static void a_friend_who_was_away_meanwhile_learns_of_it_when_he_comes(void **st
     sim_free(t.sim);
 }
 
+static void a_friend_who_is_never_there_with_him_learns_of_it_from_one_who_keeps_mail(void **state)
+{
+    struct sim_opts opts = sim_opts_default(10);
+    struct sim_backup backup;
+    struct sim *sim;
+    unsigned alice, bob, carol;
+
+    opts.lan = true;
+    sim = sim_new(&opts);
+    alice = sim_add(sim, "alice");
+    bob = sim_add(sim, "bob");
+    carol = sim_add(sim, "carol");
+    sim_befriend(sim, alice, bob);
+    sim_befriend(sim, alice, carol);
+    sim_befriend(sim, bob, carol);
+    sim_run(sim, 2 * MINUTE); // tags are registered, lists of relays told
+    backup = sim_backup(sim, bob);
+    sim_leave(sim, alice);
+    sim_retire(sim, bob);
+    bob = sim_restore(sim, &backup);
+    assert_true(sim_run_linked(sim, carol, bob, 5 * MINUTE));
+    sim_run(sim, 10 * MINUTE);
+    sim_leave(sim, bob);
+    sim_restart(sim, alice);
+    assert_true(sim_run_linked(sim, carol, alice, 5 * MINUTE));
+    sim_run(sim, 5 * MINUTE);
+    assert_memory_equal(friend_of(sim, alice, bob)->id, backup.info.id, 32);
+    assert_true(friend_of(sim, alice, bob)->gen > 1000000);
+    assert_int_equal(notes(sim, alice, bob, "device key changed"), 1);
+    sim_text(sim, alice, bob, "so it is you", NULL);
+    sim_run(sim, 5 * MINUTE);
+    sim_leave(sim, alice);
+    sim_restart(sim, bob);
+    assert_true(knows_device(sim, carol, bob));
+    sim_run(sim, 10 * MINUTE);
+    assert_int_equal(sim_history_count(sim, bob, alice), 1);
+    sim_backup_free(&backup);
+    sim_free(sim);
+}
+
+static unsigned crashes;
+
+static void crash_once(unsigned who, unsigned k, bool after)
+{
+    struct two t = friends(11);
+    struct sim_backup backup = sim_backup(t.sim, t.bob);
+    unsigned bob, node;
+
+    sim_retire(t.sim, t.bob);
+    sim_text(t.sim, t.alice, t.bob, "waits", NULL);
+    sim_run(t.sim, 2 * MINUTE);
+    bob = sim_restore(t.sim, &backup);
+    node = who == 0 ? t.alice : bob;
+    sim_crash_at(t.sim, node, sim_commits(t.sim, node) + k, after);
+    if (sim_alive(t.sim, bob)) { // accepted, or lost with the power
+        struct yr_cmd cmd = {.kind = YR_CMD_SEND, .body = "here", .body_len = 4};
+        enum yr_err err;
+        memcpy(cmd.conv, sim_id(t.sim, t.alice), YR_ID_LEN);
+        (void)sim_command(t.sim, bob, &cmd, &err);
+    }
+    sim_run(t.sim, MINUTE);
+    if (!sim_alive(t.sim, node)) {
+        crashes++;
+        sim_restart(t.sim, node);
+    }
+    assert_true(sim_run_linked(t.sim, t.alice, bob, 10 * MINUTE));
+    sim_run(t.sim, 15 * MINUTE);
+    assert_true(knows_device(t.sim, t.alice, bob));
+    assert_int_equal(notes(t.sim, t.alice, bob, "device key changed"), 1);
+    assert_int_equal(sim_history_count(t.sim, t.alice, bob),
+                     sim_history_count(t.sim, bob, t.alice));
+    assert_in_range(sim_history_count(t.sim, bob, t.alice), 1, 2);
+    sim_backup_free(&backup);
+    sim_free(t.sim);
+}
+
+static void a_crash_at_any_commit_of_the_renewal_loses_and_doubles_nothing(void **state)
+{
+    for (unsigned who = 0; who < 2; who++)
+        for (unsigned k = 1; k <= 8; k++) {
+            crash_once(who, k, false);
+            crash_once(who, k, true);
+        }
+    print_message("%u crashes\n", crashes);
+    assert_true(crashes >= 24);
+}
+
 static void what_was_recorded_of_it_gets_nobody_an_answer(void **state)
 {
     struct two t = friends(7);
@@ -364,6 +451,8 @@ int main(void)
         cmocka_unit_test(of_two_restored_copies_the_later_goes_on),
         cmocka_unit_test(restored_twice_in_one_minute_all_agree_on_one),
         cmocka_unit_test(a_friend_who_was_away_meanwhile_learns_of_it_when_he_comes),
+        cmocka_unit_test(a_friend_who_is_never_there_with_him_learns_of_it_from_one_who_keeps_mail),
+        cmocka_unit_test(a_crash_at_any_commit_of_the_renewal_loses_and_doubles_nothing),
         cmocka_unit_test(what_was_recorded_of_it_gets_nobody_an_answer),
         cmocka_unit_test(a_backup_holds_no_key_of_the_device_and_no_session),
         cmocka_unit_test(a_damaged_backup_makes_no_node),
