@@ -200,6 +200,7 @@ static enum yr_err open_node(struct yr_host *host, const uint8_t vk[32])
                            yr_strerror(err));
     err = yr_node_unlock(host->node, yr_clock_now(), vk, none ? NULL : shred);
     explicit_bzero(shred, sizeof shred);
+    yr_writer_trim(host->writer);
     if (err == YR_EAUTH)
         yr_net_fail(&host->fail, err, 0, "the keys in %s are not those of its store", host->dir);
     else if (err != YR_OK)

@@ -2,11 +2,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <lmdb.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -412,6 +416,27 @@ size_t yr_lmdb_map_size(struct yr_lmdb *db)
     size = db->env != NULL ? map_size_of(db->env) : 0;
     pthread_mutex_unlock(&db->read);
     return size;
+}
+
+void yr_lmdb_trim(struct yr_lmdb *db)
+{
+    char line[PATH_MAX + 128], real[PATH_MAX], want[PATH_MAX + 16];
+    FILE *maps;
+
+    pthread_mutex_lock(&db->read);
+    maps = realpath(db->dir, real) != NULL ? fopen("/proc/self/maps", "re") : NULL;
+    snprintf(want, sizeof want, " %s/data.mdb\n", real);
+    while (maps != NULL && fgets(line, sizeof line, maps) != NULL) {
+        const size_t len = strlen(line), tail = strlen(want);
+        uintptr_t from, to;
+        // The map is shared and never written through, so its pages are those of the file.
+        if (len > tail && strcmp(line + len - tail, want) == 0 &&
+            sscanf(line, "%" SCNxPTR "-%" SCNxPTR " r--s", &from, &to) == 2 && from < to)
+            (void)madvise((void *)from, to - from, MADV_DONTNEED);
+    }
+    if (maps != NULL)
+        fclose(maps);
+    pthread_mutex_unlock(&db->read);
 }
 
 // ---- writing ----

@@ -44,12 +44,13 @@ YR_MUST_USE enum yr_err yr_lmdb_open(struct yr_lmdb **out, const char *dir,
  *  Errors of its calls also: YR_ECORRUPT; YR_ENOMEM. */
 const struct yr_store_view *yr_lmdb_view(struct yr_lmdb *db);
 
-/** A view that stays at the present commit whatever is written meanwhile, for another thread; one at
- *  a time, closed before the store is.  *out owned by the caller.
- *  Errors: as of the view; YR_ENOMEM. */
+/** A view that stays at the present commit whatever is written meanwhile, for another thread; one
+ * at a time, closed before the store is.  *out owned by the caller. Errors: as of the view;
+ * YR_ENOMEM. */
 struct yr_lmdb_snapshot;
 YR_MUST_USE enum yr_err yr_lmdb_snapshot(struct yr_lmdb *db, struct yr_lmdb_snapshot **out);
-/** Lent until closed.  Errors of its calls also: YR_EAGAIN: it was lost, for the map had to move. */
+/** Lent until closed.  Errors of its calls also: YR_EAGAIN: it was lost, for the map had to move.
+ */
 const struct yr_store_view *yr_lmdb_snapshot_view(const struct yr_lmdb_snapshot *snapshot);
 void yr_lmdb_snapshot_close(struct yr_lmdb_snapshot *snapshot);
 
@@ -60,6 +61,11 @@ YR_MUST_USE enum yr_err yr_lmdb_submit(struct yr_lmdb *db, const struct yr_txn *
 /** Commit on this thread; durable on return.  Errors, after which nothing has changed: YR_ENOSPC;
  *  YR_EIO; YR_ECORRUPT; YR_ENOMEM; YR_EINVAL: a key that cannot be. */
 YR_MUST_USE enum yr_err yr_lmdb_commit(struct yr_lmdb *db, const struct yr_txn *txn);
+
+/** What was read of the map no longer counts as this process's memory: it is the kernel's, who has
+ * it as long as it has room.  After a start, which touches a page here and there, and to each the
+ *  kernel adds those around it.  Does nothing where the system does not tell where the map is. */
+void yr_lmdb_trim(struct yr_lmdb *db);
 
 /** Bytes of the map at present. */
 size_t yr_lmdb_map_size(struct yr_lmdb *db);

@@ -156,6 +156,11 @@ const struct yr_store_view *yr_writer_view(struct yr_writer *writer)
     return yr_lmdb_view(writer->db);
 }
 
+void yr_writer_trim(struct yr_writer *writer)
+{
+    yr_lmdb_trim(writer->db);
+}
+
 enum yr_err yr_writer_snapshot(struct yr_writer *writer, struct yr_lmdb_snapshot **out)
 {
     return yr_lmdb_snapshot(writer->db, out);

@@ -36,6 +36,8 @@ const struct yr_store_view *yr_writer_view(struct yr_writer *writer);
 /** See yr_lmdb_snapshot; may be called on another thread. */
 struct yr_lmdb_snapshot;
 YR_MUST_USE enum yr_err yr_writer_snapshot(struct yr_writer *writer, struct yr_lmdb_snapshot **out);
+/** See yr_lmdb_trim. */
+void yr_writer_trim(struct yr_writer *writer);
 /** Not one row is in it. */
 bool yr_writer_is_empty(struct yr_writer *writer);
 
