@@ -414,12 +414,9 @@ static bool tri_of(struct yr_call *call, const char *key, enum yr_tri *out)
 static const struct {
     const char *key;
     enum yr_cmd_kind kind;
-} consents[] = {{"relay", YR_CMD_FRIEND_RELAY},
-                {"mail", YR_CMD_FRIEND_MAIL},
-                {"presence", YR_CMD_FRIEND_PRESENCE},
-                {"typing", YR_CMD_FRIEND_TYPING},
-                {"receipts", YR_CMD_FRIEND_RECEIPTS},
-                {"anon", YR_CMD_FRIEND_ANON}};
+} consents[] = {{"relay", YR_CMD_FRIEND_RELAY},       {"mail", YR_CMD_FRIEND_MAIL},
+                {"presence", YR_CMD_FRIEND_PRESENCE}, {"typing", YR_CMD_FRIEND_TYPING},
+                {"receipts", YR_CMD_FRIEND_RECEIPTS}, {"anon", YR_CMD_FRIEND_ANON}};
 
 /* Which are given; false: call->fail says what is wrong with one. */
 static bool read_consents(struct yr_call *call, enum yr_tri *out, size_t *count)
