@@ -404,6 +404,8 @@ void yr_letter_done(struct yr_delivery *d, struct yr_box *b, struct yr_letter *l
     yr_post_del(d, b, l);
     yr_letter_del(d, b, l->order);
     take_out(d, b, l);
+    if (!b->up && b->queued > b->count)
+        yr_posts_look(d, b, 0); // there is room for the next one
 }
 
 void yr_letter_receipted(struct yr_delivery *d, struct yr_box *b, const uint8_t id[YR_MSG_ID_LEN])

@@ -163,11 +163,43 @@ static void a_link_is_tried_first_and_the_letter_comes_once(void **state)
     sim_free(sim);
 }
 
+static void what_was_written_two_weeks_ago_is_there_too(void **state)
+{
+    struct sim *sim = triangle(5);
+    uint8_t ids[15][YR_MSG_ID_LEN];
+    char text[16];
+
+    (void)state;
+    sim_leave(sim, BOB);
+    for (unsigned day = 0; day < 15; day++) {
+        snprintf(text, sizeof text, "day %u", day);
+        sim_text(sim, ALICE, BOB, text, ids[day]);
+        wait_state(sim, ids[day], YR_STATE_HELD);
+        sim_run(sim, 60 * YR_S);
+        sim_leave(sim, ALICE);
+        sim_run(sim, 86400 * YR_S);
+        sim_restart(sim, ALICE);
+    }
+    sim_run(sim, 60 * YR_S);
+    sim_leave(sim, ALICE);
+    sim_run(sim, 60 * YR_S);
+    sim_restart(sim, BOB);
+    sim_run(sim, 300 * YR_S);
+    assert_int_equal(sim_history_count(sim, BOB, ALICE), 15);
+    sim_leave(sim, BOB);
+    sim_restart(sim, ALICE);
+    sim_run(sim, 300 * YR_S);
+    for (unsigned day = 0; day < 15; day++)
+        assert_int_equal(state_of(sim, ALICE, ids[day]), YR_STATE_DELIVERED);
+    sim_free(sim);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(killed_right_after_custody_the_holder_has_it_still),
         cmocka_unit_test(they_are_never_there_together),
+        cmocka_unit_test(what_was_written_two_weeks_ago_is_there_too),
         cmocka_unit_test(a_link_is_tried_first_and_the_letter_comes_once),
         cmocka_unit_test(a_letter_waits_with_a_friend_and_its_receipt_too),
     };

@@ -529,6 +529,35 @@ static void the_first_one_goes_alone_and_then_not_more_than_a_few(void **state)
     end(w);
 }
 
+static void no_more_than_a_window_is_sealed(void **state)
+{
+    struct world *w = begin();
+    const unsigned more = 100;
+    uint8_t id[YR_MSG_ID_LEN];
+    size_t put = 0;
+
+    (void)state;
+    go_up(w, CAROL);
+    for (unsigned i = 0; i < YR_WINDOW_MAX + more; i++)
+        write_letter(w, i);
+    pass(w, 5 * YR_S);
+    for (; put < count_frames(w, CAROL, YR_FRAME_ENV_PUT); put++)
+        answer_put(w, CAROL, YR_ENV_CUSTODY, put);
+    assert_int_equal(put, YR_WINDOW_MAX);
+    make_id(id, YR_WINDOW_MAX); // the next one can still be taken back
+    assert_true(yr_delivery_recall(w->alice, BOB, id));
+    for (size_t i = 0; i < 10; i++) {
+        const struct frame *f = frame_at(w, CAROL, YR_FRAME_ENV_PUT, i);
+        assert_int_equal(give(w, f->body, f->len), i + 1);
+    }
+    for (unsigned i = 0; i < 10; i++)
+        receipt(w, i, YR_PLAIN_DELIVERED);
+    pass(w, 5 * YR_S);
+    assert_int_equal(count_frames(w, CAROL, YR_FRAME_ENV_PUT), YR_WINDOW_MAX + 10);
+    assert_int_equal(yr_delivery_queued(w->alice, BOB), YR_WINDOW_MAX + more - 11);
+    end(w);
+}
+
 static void at_most_five_friends_keep_one(void **state)
 {
     struct world *w = begin();
@@ -1152,6 +1181,7 @@ int main(void)
         cmocka_unit_test(held_is_told_with_the_row_that_says_so),
         cmocka_unit_test(the_same_envelope_is_made_again),
         cmocka_unit_test(the_first_one_goes_alone_and_then_not_more_than_a_few),
+        cmocka_unit_test(no_more_than_a_window_is_sealed),
         cmocka_unit_test(at_most_five_friends_keep_one),
         cmocka_unit_test(when_all_is_done_nobody_is_woken),
         cmocka_unit_test(a_full_holder_is_asked_again_later),
