@@ -55,11 +55,10 @@ void yr_letters_clear(struct yr_delivery *d, struct yr_box *b)
 enum yr_err yr_letters_unseal(struct yr_delivery *d, struct yr_box *b, const uint8_t sid8[8])
 {
     struct yr_stored letter;
+    bool any = sid8 == NULL;
     uint64_t order = 0;
     enum yr_err err;
 
-    yr_letters_clear(d, b);
-    b->loaded = 0;
     while ((err = yr_letter_next(d, b, order, &letter)) == YR_OK) {
         const uint8_t *on = yr_sealed_sid8(letter.sealed, letter.sealed_len);
         uint8_t key[8];
@@ -70,7 +69,12 @@ enum yr_err yr_letters_unseal(struct yr_delivery *d, struct yr_box *b, const uin
         yr_rows_put(d->rows, YR_TABLE_OUTBOX, b->id, 32, key, sizeof key, d->row,
                     (size_t)(letter.plain + letter.plain_len - d->row));
         yr_rows_del(d->rows, YR_TABLE_POSTED, b->id, 32, key, sizeof key);
+        any = true;
     }
+    if (!any)
+        return err == YR_ENOENT ? YR_OK : err;
+    yr_letters_clear(d, b);
+    b->loaded = 0;
     (void)!yr_letters_fill(d, b); // their posts: holders say ids
     if (b->queued > 0)
         yr_posts_look(d, b, 0);

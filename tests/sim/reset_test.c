@@ -371,10 +371,56 @@ static void it_heals_through_a_friend_of_both(void **state)
     end(w);
 }
 
+static enum yr_state state_of(struct world *w, unsigned node, const uint8_t id[YR_MSG_ID_LEN])
+{
+    static struct yr_message m;
+
+    assert_int_equal(yr_node_message(sim_node(w->sim, node), id, &m), YR_OK);
+    return m.state;
+}
+
+// Bob has had the text; the receipt was with carol, whose store is set back to before all of it.
+static void a_receipt_that_a_holder_lost_is_given_again(void **state)
+{
+    struct world *w = begin(80, 3);
+    struct yr_memstore *copy = yr_memstore_copy(sim_store(w->sim, CAROL));
+
+    (void)state;
+    sim_leave(w->sim, BOB);
+    sim_run(w->sim, 10 * YR_S);
+    say(w, ALICE);
+    sim_run(w->sim, MINUTE);
+    assert_int_equal(state_of(w, ALICE, w->sent[0].id), YR_STATE_HELD);
+    sim_leave(w->sim, ALICE);
+    sim_restart(w->sim, BOB);
+    sim_run(w->sim, 3 * MINUTE);
+    assert_int_equal(times(w, BOB, w->sent[0].id), 1);
+    sim_leave(w->sim, BOB);
+    sim_run(w->sim, 10 * YR_S);
+    set_back(w, CAROL, copy);
+    sim_restart(w->sim, CAROL);
+    for (unsigned turn = 0; turn < 6; turn++) {
+        const unsigned node = turn % 2 == 0 ? ALICE : BOB;
+        sim_run(w->sim, turn % 2 == 0 ? 27 * HOUR : 10 * YR_S);
+        sim_restart(w->sim, node);
+        sim_run(w->sim, 5 * MINUTE);
+        if (node == BOB)
+            assert_int_equal(times(w, BOB, w->sent[0].id), 1);
+        sim_leave(w->sim, node);
+    }
+    sim_run(w->sim, 10 * YR_S);
+    sim_restart(w->sim, ALICE);
+    sim_run(w->sim, 5 * MINUTE);
+    assert_int_equal(state_of(w, ALICE, w->sent[0].id), YR_STATE_DELIVERED);
+    yr_memstore_free(copy);
+    end(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_heals_through_a_friend_of_both),
+        cmocka_unit_test(a_receipt_that_a_holder_lost_is_given_again),
         cmocka_unit_test(a_store_of_yesterday_heals_whoever_speaks_first),
         cmocka_unit_test(both_stores_of_yesterday_heal),
         cmocka_unit_test(whatever_is_set_back_whenever_nothing_new_is_lost_or_doubled),
