@@ -697,7 +697,8 @@ static enum yr_err delivery_plain(void *ctx, struct yr_now now, unsigned slot, c
     // The session has moved on already: a machine that could not keep what it opened must forget
     // that too, or the friend's second copy would count as a duplicate and be acknowledged.
     yr_node_trip(n, err);
-    if (mailed && (err == YR_OK || err == YR_EEXIST) &&
+    // What makes no sense here is confirmed too, or it would wait at its author's for ever.
+    if (mailed && (err == YR_OK || err == YR_EEXIST || err == YR_EPROTO) &&
         yr_plain_decode(&letter, plain, len) == YR_OK)
         yr_mail_came(n, slot, &letter, aside.receipted);
     if (err != YR_OK)
