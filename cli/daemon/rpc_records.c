@@ -636,9 +636,10 @@ static struct totals count_all(struct yr_rpc *rpc, const struct yr_self *self)
 static json_t *queued(struct yr_rpc *rpc)
 {
     json_t *list = json_array();
+    struct yr_queue_walk walk = {0};
     struct yr_queue_info info;
 
-    for (size_t i = 0; yr_node_queue_at(rpc->node, i, &info); i++) {
+    while (yr_node_queue_next(rpc->node, &walk, &info)) {
         json_t *entry = json_object();
         json_object_set_new(entry, "friend", yr_record_ref(rpc, info.id));
         put_int(entry, "messages", info.texts);

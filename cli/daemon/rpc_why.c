@@ -328,10 +328,11 @@ static size_t tries_of(struct yr_rpc *rpc, const struct yr_friend_info *info, st
 /* What waits for a friend. */
 static void add_queue(struct yr_rpc *rpc, json_t *steps, const uint8_t id[YR_ID_LEN])
 {
+    struct yr_queue_walk walk = {0};
     struct yr_queue_info info;
     struct yr_buf text = {0};
 
-    for (size_t i = 0; yr_node_queue_at(rpc->node, i, &info); i++) {
+    while (yr_node_queue_next(rpc->node, &walk, &info)) {
         if (memcmp(info.id, id, YR_ID_LEN) != 0)
             continue;
         yr_buf_addf(&text, "%zu %s for them since then", info.texts,

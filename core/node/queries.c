@@ -181,7 +181,8 @@ static void add_held(struct yr_node *n, struct yr_message *m)
     m->held_until_ms = held.until_ms;
 }
 
-#define QUEUE_LOOKED_AT 64 /* letters of one friend */
+#define QUEUE_LOOKED_AT 64  /* letters of one friend ... */
+#define WALK_LOOKED_AT  512 /* ... and of all: three rows are read for each */
 #define HOLDERS_COUNTED 16
 
 struct holders {
@@ -200,7 +201,7 @@ static void count_holders(struct holders *holders, const struct yr_held *held)
     }
 }
 
-static void queue_of(struct yr_node *n, unsigned slot, struct yr_queue_info *out)
+static void queue_of(struct yr_node *n, unsigned slot, unsigned *looked, struct yr_queue_info *out)
 {
     struct yr_message *m = n->scratch;
     uint8_t id[YR_MSG_ID_LEN];
@@ -211,8 +212,10 @@ static void queue_of(struct yr_node *n, unsigned slot, struct yr_queue_info *out
 
     memset(out, 0, sizeof *out);
     memcpy(out->id, n->friends[slot].id, YR_ID_LEN);
-    while (letters < QUEUE_LOOKED_AT && yr_delivery_letter(n->delivery, slot, &order, id)) {
+    while (letters < QUEUE_LOOKED_AT && *looked < WALK_LOOKED_AT &&
+           yr_delivery_letter(n->delivery, slot, &order, id)) {
         letters++;
+        ++*looked;
         if (yr_chat_message(n->chats, id, m) != YR_OK || !held_of(n, m, &held))
             continue; // a receipt, or something else that is no text
         out->texts++;
@@ -222,18 +225,19 @@ static void queue_of(struct yr_node *n, unsigned slot, struct yr_queue_info *out
             out->oldest_ms = m->received_ms;
     }
     out->held_at = holders.count;
-    if (letters == QUEUE_LOOKED_AT)
+    if (letters == QUEUE_LOOKED_AT || *looked == WALK_LOOKED_AT)
         out->texts += yr_delivery_queued(n->delivery, slot) - letters;
 }
 
-bool yr_node_queue_at(struct yr_node *n, size_t i, struct yr_queue_info *out)
+bool yr_node_queue_next(struct yr_node *n, struct yr_queue_walk *walk, struct yr_queue_info *out)
 {
-    for (unsigned slot = 0; slot < YR_FRIENDS_MAX && n->has_identity; slot++) {
+    while (n->has_identity && walk->slot < YR_FRIENDS_MAX) {
+        const unsigned slot = walk->slot++;
         const struct yr_friend *f = &n->friends[slot];
         if (!f->used || f->pending || yr_delivery_queued(n->delivery, slot) == 0)
             continue;
-        queue_of(n, slot, out);
-        if (out->texts > 0 && i-- == 0)
+        queue_of(n, slot, &walk->looked, out);
+        if (out->texts > 0)
             return true;
     }
     return false;

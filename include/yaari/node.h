@@ -310,9 +310,15 @@ struct yr_queue_info {
     unsigned held_at; /* ... by so many */
     yr_ms oldest_ms;  /* when the first of them was said */
 };
-/** The i-th friend for whom a text waits; false past the end.  Of a long queue only its beginning
- *  is looked at, and the rest counted as texts. */
-YR_API bool yr_node_queue_at(struct yr_node *node, size_t i, struct yr_queue_info *out);
+/** How far a walk over the queues is; zero at first. */
+struct yr_queue_walk {
+    unsigned slot, looked;
+};
+/** The next friend for whom a text waits; false: that was the last.  Of a long queue only its
+ *  beginning is looked at, and when a walk has looked at much, of others nothing: what was not
+ *  looked at is counted as texts. */
+YR_API bool yr_node_queue_next(struct yr_node *node, struct yr_queue_walk *walk,
+                               struct yr_queue_info *out);
 
 /** Changes whenever the friends or their names do, before their events come: what was worked out
  *  from them before is stale. */

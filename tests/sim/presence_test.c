@@ -528,6 +528,7 @@ static void why_names_who_holds_a_text_and_what_became_of_it(void **state)
     unsigned a, b, c;
     struct sim *sim = three(17, &a, &b, &c);
     struct yr_why steps[32];
+    struct yr_queue_walk walk = {0};
     struct yr_queue_info queue;
     uint8_t id[YR_MSG_ID_LEN];
     size_t count, at;
@@ -544,13 +545,13 @@ static void why_names_who_holds_a_text_and_what_became_of_it(void **state)
     assert_memory_equal(steps[at].who, sim_id(sim, c), YR_ID_LEN);
     assert_true(steps[at].until_ms > sim_now(sim, a).wall_ms);
     assert_true(steps[at].time_ms <= sim_now(sim, a).wall_ms);
-    assert_true(yr_node_queue_at(sim_node(sim, a), 0, &queue));
+    assert_true(yr_node_queue_next(sim_node(sim, a), &walk, &queue));
     assert_memory_equal(queue.id, sim_id(sim, b), YR_ID_LEN);
     assert_int_equal(queue.texts, 1);
     assert_int_equal(queue.held, 1);
     assert_int_equal(queue.held_at, 1);
     assert_true(queue.oldest_ms > 0);
-    assert_false(yr_node_queue_at(sim_node(sim, a), 1, &queue));
+    assert_false(yr_node_queue_next(sim_node(sim, a), &walk, &queue));
     sim_free(sim);
 }
 

@@ -226,11 +226,12 @@ enum yr_tri yr_node_receipts(const struct yr_node *node, const uint8_t id[YR_ID_
     return YR_UNKNOWN;
 }
 
-bool yr_node_queue_at(struct yr_node *node, size_t i, struct yr_queue_info *out)
+bool yr_node_queue_next(struct yr_node *node, struct yr_queue_walk *walk, struct yr_queue_info *out)
 {
-    if (i < node->queue_count)
-        *out = node->queues[i];
-    return i < node->queue_count;
+    if (walk->slot >= node->queue_count)
+        return false;
+    *out = node->queues[walk->slot++];
+    return true;
 }
 
 bool yr_node_invite_at(const struct yr_node *node, size_t i, struct yr_invite_info *out)
