@@ -1,4 +1,4 @@
-// What the chat says about texts that are on their way.
+// What the chat says about texts that are on their way, and about whom they are for.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -119,6 +119,89 @@ static void to_a_friend_offline_it_is_said_at_once(void **state)
     assert_int_equal(said("not delivered"), 0);
 }
 
+static void away(const char *why)
+{
+    event("presence", json_pack("{s:{s:s,s:s,s:s}, s:s, s:s}", "friend", "kind", "friend", "id",
+                                "b0b", "name", "bob", "state", "away", "away_text", why));
+    chat.current = chat.convs[0];
+}
+
+static void who_goes_away_and_comes_back_is_told_of_once(void **state)
+{
+    presence("online");
+    yr_buf_cut(&chat.screen, 0);
+    away("lunch\x1b[31m");
+    assert_int_equal(said("bob is away: lunch"), 1);
+    away("lunch\x1b[31m");
+    assert_int_equal(said("bob"), 0);
+    assert_true(chat.convs[0]->online); // the link is up, and a text would arrive
+    assert_null(strchr(chat.convs[0]->away_text, '\x1b'));
+    text("message", "1", "accepted");
+    assert_int_equal(said("not delivered yet"), 0);
+    presence("online");
+    assert_int_equal(said("bob is back"), 1);
+    presence("offline");
+    assert_int_equal(said("bob is offline"), 1);
+    presence("offline");
+    assert_int_equal(said("bob"), 0);
+}
+
+static void who_is_writing_is_known_until_the_text_comes(void **state)
+{
+    json_t *typing = json_pack("{s:{s:s,s:s,s:s}, s:b}", "friend", "kind", "friend", "id", "b0b",
+                               "name", "bob", "typing", 1);
+
+    presence("online");
+    event("typing", json_incref(typing));
+    assert_true(chat.convs[0]->writes);
+    json_object_set_new(typing, "typing", json_false());
+    event("typing", json_incref(typing));
+    assert_false(chat.convs[0]->writes);
+    json_object_set_new(typing, "typing", json_true());
+    event("typing", typing);
+    event("message",
+          json_pack("{s:s, s:{s:s,s:s,s:s}, s:b, s:s, s:s, s:s, s:s}", "id", "1", "target", "kind",
+                    "friend", "id", "b0b", "name", "bob", "own", 0, "kind", "text", "text", "hi",
+                    "state", "delivered", "time", "2026-11-22T15:46:30.000Z"));
+    assert_false(chat.convs[0]->writes);
+}
+
+static void held(const char *id, int by)
+{
+    event("message.state",
+          json_pack("{s:s, s:{s:s,s:s,s:s}, s:b, s:s, s:s, s:s, s:s, s:i, s:s}", "id", id, "target",
+                    "kind", "friend", "id", "b0b", "name", "bob", "own", 1, "kind", "text", "text",
+                    "hi", "state", "held", "time", "2026-11-22T15:46:30.000Z", "held_by", by,
+                    "held_until", "2026-12-06T00:00:00.000Z"));
+}
+
+static void that_friends_hold_texts_is_said_once_while_one_is_away(void **state)
+{
+    presence("online");
+    presence("offline");
+    text("message", "1", "accepted");
+    yr_buf_cut(&chat.screen, 0);
+    held("1", 2);
+    assert_int_equal(said("2 friends keep it for ~bob, sealed, until"), 1);
+    held("2", 1);
+    assert_int_equal(said("keep"), 0);
+    presence("online");
+    presence("offline");
+    yr_buf_cut(&chat.screen, 0);
+    held("3", 1);
+    assert_int_equal(said("1 friend keeps it for ~bob"), 1);
+}
+
+static void that_a_text_was_given_up_is_said(void **state)
+{
+    presence("offline");
+    event("message.state", json_pack("{s:s, s:{s:s,s:s,s:s}, s:b, s:s, s:s, s:s, s:s, s:s}", "id",
+                                     "1", "target", "kind", "friend", "id", "b0b", "name", "bob",
+                                     "own", 1, "kind", "text", "text", "hi", "state", "failed",
+                                     "time", "2026-11-22T15:46:30.000Z", "reason", "expired"));
+    assert_int_equal(said("given up, not in time for ~bob: \"hi\""), 1);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
 
 int main(void)
@@ -127,6 +210,10 @@ int main(void)
         TEST(a_text_to_a_friend_online_that_does_not_arrive_is_said_once),
         TEST(a_text_that_arrives_in_time_needs_no_word),
         TEST(to_a_friend_offline_it_is_said_at_once),
+        TEST(who_goes_away_and_comes_back_is_told_of_once),
+        TEST(who_is_writing_is_known_until_the_text_comes),
+        TEST(that_friends_hold_texts_is_said_once_while_one_is_away),
+        TEST(that_a_text_was_given_up_is_said),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
