@@ -231,25 +231,31 @@
 #define YR_ENV_ACKS_SENT     128   /* entries of one we send: 2 KiB */
 #define YR_ENV_ACKS_HELD     2048  /* received, not yet durable: an honest friend sends half */
 
-#define YR_MAIL_TAGS_MAX   512       /* tags of a day that a friend may register: two a friend */
-#define YR_MAIL_TAGS_ALL   524288    /* ... of all friends and days: 24 MB of memory */
-#define YR_MAIL_DAYS       17        /* days registered at once: 14 of an envelope, clocks, today */
-#define YR_MAIL_EACH_BYTES 16777216  /* kept for one friend */
-#define YR_MAIL_EACH       2000      /* envelopes of these */
-#define YR_MAIL_ALL_BYTES  268435456 /* kept for all: a home node's spare room */
-#define YR_MAIL_ALL        262144    /* envelopes of these: 15 MB of memory */
-#define YR_MAIL_DAY_BYTES  4194304   /* that one friend may leave here in a day ... */
-#define YR_MAIL_HOUR       600       /* ... and envelopes in an hour */
-#define YR_MAIL_LIFE_DAYS  15        /* an envelope lives 14, and our clock may be behind */
-#define YR_MAIL_LIFE_S_MIN 86400 /* one that is over by our clock is kept so long all the same */
-#define YR_MAIL_LIST_MAX   256   /* ids in one frame */
-#define YR_MAIL_LISTED_MAX 32768 /* ids a friend may list over one link: all a keeper has */
-#define YR_MAIL_SEEN_MAX   4096  /* envelopes remembered that came, and that were given out */
-#define YR_MAIL_SEEN_S     60    /* between two receipts for a letter that comes again */
-#define YR_MAIL_REG_S      60    /* between two registrations with one friend */
-#define YR_MAIL_SEND_MAX   32    /* envelopes on the way to their friend at once */
-#define YR_MAIL_STRANGE    512   /* envelopes of a friend for nobody here, then 1 a second */
-#define YR_MAIL_ACKS_MAX   128   /* answers to one depositor that wait for a commit */
+#define YR_MAIL_TAGS_MAX     512    /* tags of a day that a friend may register: two a friend */
+#define YR_MAIL_TAGS_ALL     524288 /* ... of all friends and days: 24 MB of memory */
+#define YR_MAIL_DAYS         17     /* days registered at once: 14 of an envelope, clocks, today */
+#define YR_MAIL_EACH_BYTES   16777216  /* kept for one friend */
+#define YR_MAIL_EACH         2000      /* envelopes of these */
+#define YR_MAIL_ALL_BYTES    268435456 /* kept for all: a home node's spare room */
+#define YR_MAIL_ALL          262144    /* envelopes of these: 15 MB of memory */
+#define YR_MAIL_DAY_BYTES    4194304   /* that one friend may leave here in a day ... */
+#define YR_MAIL_HOUR         600       /* ... and envelopes in an hour */
+#define YR_MAIL_LIFE_DAYS    15        /* an envelope lives 14, and our clock may be behind */
+#define YR_MAIL_LIFE_S_MIN   86400 /* one that is over by our clock is kept so long all the same */
+#define YR_MAIL_LIST_MAX     256   /* ids in one frame */
+#define YR_MAIL_LISTED_MAX   32768 /* ids a friend may list over one link: all a keeper has */
+#define YR_MAIL_SEEN_MAX     4096  /* envelopes remembered that came, and that were given out */
+#define YR_MAIL_SEEN_S       60    /* between two receipts for a letter that comes again */
+#define YR_MAIL_REG_S        60    /* between two registrations with one friend */
+#define YR_MAIL_SEND_MAX     32    /* envelopes on the way to their friend at once */
+#define YR_MAIL_REGS         256   /* days that a friend registers anew at once, then 1 a second */
+#define YR_MAIL_STRANGE      512   /* envelopes of a friend for nobody here, then 1 a second */
+#define YR_FORWARDS_MAX      256   /* envelopes handed on, not yet answered; a friend's: 64 */
+#define YR_FORWARD_S         600   /* until an answer goes to nobody */
+#define YR_FORWARD_BURST     64    /* at once for one friend: or he spoils us with who keeps ... */
+#define YR_FORWARD_EVERY_S   10    /* ... then one in so many seconds */
+#define YR_FORWARD_DAY_BYTES 1048576 /* handed on for one friend in a day */
+#define YR_MAIL_ACKS_MAX     128     /* answers to one depositor that wait for a commit */
 
 #define YR_POST_PATIENCE_MS   2000 /* a friend is sought so long before others are given its mail */
 #define YR_POST_RECEIPT_S_MIN 2    /* ... and a receipt waits so long at least, ... */

@@ -114,8 +114,20 @@ static unsigned receiver(const struct yr_mailbox *mb, const uint8_t tag[16])
     return YR_FRIENDS_MAX;
 }
 
+// One from a bucket of `max` that fills by one a second.
+static bool may(double *left, yr_us *at, double max, struct yr_now now)
+{
+    *left = YR_MIN(max, *left + (double)(now.mono_us - *at) / (double)YR_S);
+    *at = now.mono_us;
+    if (*left < 1)
+        return false;
+    --*left;
+    return true;
+}
+
 // The days are the friend's: a clock that is wrong, his or ours, costs nothing.
-static enum yr_err got_reg(struct yr_mailbox *mb, unsigned slot, const uint8_t *body, size_t len)
+static enum yr_err got_reg(struct yr_mailbox *mb, struct yr_now now, unsigned slot,
+                           const uint8_t *body, size_t len)
 {
     struct yr_mb_friend *f = mb->friends[slot];
     struct yr_rd rd = yr_rd_init(body, len);
@@ -132,6 +144,8 @@ static enum yr_err got_reg(struct yr_mailbox *mb, unsigned slot, const uint8_t *
     old = f->days[day % YR_MAIL_DAYS];
     if (old != NULL && old->day == day && old->count == count && memcmp(old->tags, tags, left) == 0)
         return YR_OK; // as it is told over each new link
+    if (!may(&f->regs, &f->regs_us, YR_MAIL_REGS, now))
+        return YR_EPROTO;
     if (old != NULL && old->day != day)
         yr_mb_day_del(mb, f, old->day);
     if ((err = yr_mb_take_day(mb, slot, day, tags, count)) != YR_OK) {
@@ -258,6 +272,7 @@ enum yr_err yr_mailbox_enter(struct yr_mailbox *mb, unsigned slot, const uint8_t
     f->day_bytes = (double)mb->quota.day_bytes;
     f->hour = (double)mb->quota.hour;
     f->strange = YR_MAIL_STRANGE;
+    f->regs = YR_MAIL_REGS;
     mb->friends[slot] = f;
     err = yr_mb_load(mb, slot);
     if (err != YR_OK)
@@ -492,14 +507,14 @@ static enum yr_err got_ask(struct yr_mailbox *mb, unsigned slot, const uint8_t *
     return err;
 }
 
-enum yr_err yr_mailbox_frame(struct yr_mailbox *mb, unsigned slot, uint8_t type,
+enum yr_err yr_mailbox_frame(struct yr_mailbox *mb, struct yr_now now, unsigned slot, uint8_t type,
                              const uint8_t *body, size_t len)
 {
     YR_ASSERT(slot < YR_FRIENDS_MAX);
     if (mb->friends[slot] == NULL)
         return YR_OK;
     switch (type) {
-    case YR_FRAME_MBX_REG: return got_reg(mb, slot, body, len);
+    case YR_FRAME_MBX_REG: return got_reg(mb, now, slot, body, len);
     case YR_FRAME_MBX_GET: return got_get(mb, slot, body, len);
     case YR_FRAME_MBX_ASK: return got_ask(mb, slot, body, len);
     default: return YR_OK;
@@ -521,18 +536,6 @@ static bool within_rate(struct yr_mailbox *mb, struct yr_mb_friend *f, struct yr
         return false;
     f->hour--;
     f->day_bytes -= (double)len;
-    return true;
-}
-
-// For whom nobody here waits: an honest friend finds that out and remembers.
-static bool may_err(struct yr_mb_friend *f, struct yr_now now)
-{
-    f->strange =
-        YR_MIN(YR_MAIL_STRANGE, f->strange + (double)(now.mono_us - f->strange_us) / (double)YR_S);
-    f->strange_us = now.mono_us;
-    if (f->strange < 1)
-        return false;
-    f->strange--;
     return true;
 }
 
@@ -574,7 +577,8 @@ enum yr_err yr_mailbox_deposit(struct yr_mailbox *mb, struct yr_now now, uint64_
     at = receiver(mb, tag);
     if (at == YR_FRIENDS_MAX || at == slot) {
         mb->counters[YR_MB_N_NO_TAG]++;
-        if (!may_err(from, now))
+        // An honest friend finds that out and remembers.
+        if (!may(&from->strange, &from->strange_us, YR_MAIL_STRANGE, now))
             return YR_EPROTO;
         return answer(mb, slot, YR_ENV_NO_TAG, eid, 0);
     }

@@ -66,8 +66,8 @@ void yr_mailbox_room(struct yr_mailbox *mb, unsigned slot);
 
 /** MBX_REG, MBX_GET, MBX_ASK of a friend.  Errors: YR_EPROTO: close the link; YR_ENOMEM; of the
  *  store. */
-YR_MUST_USE enum yr_err yr_mailbox_frame(struct yr_mailbox *mb, unsigned slot, uint8_t type,
-                                         const uint8_t *body, size_t len);
+YR_MUST_USE enum yr_err yr_mailbox_frame(struct yr_mailbox *mb, struct yr_now now, unsigned slot,
+                                         uint8_t type, const uint8_t *body, size_t len);
 /** An envelope with which `slot` means somebody else: it is kept or not, and its sender told by
  *  ENV_ACK, custody once it is durable.  Errors: YR_EPROTO: more than it may have on its way, or
  *  again and again for nobody here;

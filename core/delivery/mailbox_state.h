@@ -66,8 +66,8 @@ struct yr_mb_friend {
     uint64_t dirty[YR_MB_DIRTY]; /* parts of the index that are not written yet */
     size_t dirty_count;
     /* as a depositor */
-    double day_bytes, hour, strange;
-    yr_us refilled_us, strange_us;
+    double day_bytes, hour, strange, regs;
+    yr_us refilled_us, strange_us, regs_us;
     struct yr_mb_answer *answers;
     size_t answer_count;
 };

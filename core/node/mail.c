@@ -41,6 +41,8 @@ void yr_mail_admit(struct yr_node *n, unsigned slot)
 void yr_mail_remove(struct yr_node *n, unsigned slot)
 {
     yr_mailbox_remove(n->mailbox, slot);
+    yr_forward_forget(n, slot);
+    n->forwards.with[slot] = (struct yr_forward_with){0};
     *with(n, slot) = (struct yr_mail_with){0};
 }
 
@@ -59,6 +61,7 @@ void yr_mail_linked(struct yr_node *n, unsigned slot)
 void yr_mail_lost(struct yr_node *n, unsigned slot)
 {
     *with(n, slot) = (struct yr_mail_with){0};
+    yr_forward_forget(n, slot);
     yr_mailbox_down(n->mailbox, slot);
 }
 
@@ -210,9 +213,11 @@ static enum yr_err got_ack(struct yr_node *n, unsigned slot, const uint8_t *body
     const uint8_t *eid;
     uint8_t status;
 
-    while (err == YR_OK && yr_env_ack_next(&rd, &status, &eid))
+    while (err == YR_OK && yr_env_ack_next(&rd, &status, &eid)) {
+        yr_forward_acked(n, slot, status, eid);
         if (status == YR_ENV_DONE || status == YR_ENV_REFUSED)
             yr_mailbox_acked(n->mailbox, slot, eid);
+    }
     return err;
 }
 
@@ -222,11 +227,12 @@ enum yr_err yr_mail_frame(struct yr_node *n, unsigned slot, uint8_t type, const 
     switch (type) {
     case YR_FRAME_ENV_PUT: return got_put(n, slot, body, len);
     case YR_FRAME_ENV_ACK: return got_ack(n, slot, body, len);
+    case YR_FRAME_ENV_FWD: return yr_forward_frame(n, slot, body, len);
     case YR_FRAME_MBX_OFFER: return got_offer(n, slot, body, len);
     case YR_FRAME_MBX_LIST: return got_list(n, slot, body, len);
     case YR_FRAME_MBX_REG:
     case YR_FRAME_MBX_GET:
-    case YR_FRAME_MBX_ASK: return yr_mailbox_frame(n->mailbox, slot, type, body, len);
+    case YR_FRAME_MBX_ASK: return yr_mailbox_frame(n->mailbox, n->now, slot, type, body, len);
     default: return YR_OK;
     }
 }

@@ -520,6 +520,7 @@ struct yr_counter yr_node_counter(const struct yr_node *n, size_t i)
     PART(yr_contacts_counter(n->contacts, k));
     PART(yr_delivery_counter(n->delivery, k));
     PART(yr_mailbox_counter(n->mailbox, k));
+    PART(yr_forward_counter(n, k));
     PART(yr_chats_counter(n->chats, k));
     PART(yr_rooms_counter(n->rooms, k));
     if (n->dht != NULL) {

@@ -110,6 +110,24 @@ struct yr_mail_owed {
     uint8_t id[YR_MSG_ID_LEN];
 };
 
+/** An envelope that a friend has us leave with another one, who has not answered yet. */
+struct yr_forward {
+    unsigned asker, hop;
+    uint8_t eid[YR_EID_LEN];
+    yr_us until_us; /* not after: the place is free */
+};
+struct yr_forward_with {
+    double left, count; /* bytes of its day; envelopes at once */
+    yr_us since_us;
+    uint64_t bytes; /* handed on for it */
+};
+enum yr_forward_count {
+    YR_FORWARD_N_DONE,
+    YR_FORWARD_N_FULL,
+    YR_FORWARD_N_REFUSED,
+    YR_FORWARD_COUNTERS
+};
+
 struct yr_peer {
     bool used, kept; /* kept: has a row */
     char name[128];
@@ -207,6 +225,12 @@ struct yr_node {
     struct yr_mail_owed owed[YR_ACKS_MAX];
     size_t owed_count;
     yr_us mail_expire_us;
+
+    struct {
+        struct yr_forward waiting[YR_FORWARDS_MAX];
+        struct yr_forward_with with[YR_FRIENDS_MAX];
+        uint64_t counters[YR_FORWARD_COUNTERS];
+    } forwards;
 
     struct yr_traces *traces;
     struct yr_traffic traffic[YR_PURPOSE_COUNT];
@@ -381,6 +405,17 @@ YR_MUST_USE enum yr_err yr_post_enter_friend(struct yr_node *n, struct yr_friend
 /** Its link came or went; was: until now there was one. */
 void yr_post_linked(struct yr_node *n, struct yr_friend *f, bool was);
 void yr_post_forget_friend(struct yr_node *n, const uint8_t id[32]);
+
+/* forward.c */
+/** ENV_FWD.  Errors: YR_EPROTO. */
+YR_MUST_USE enum yr_err yr_forward_frame(struct yr_node *n, unsigned slot, const uint8_t *body,
+                                         size_t len);
+/** A friend said what became of an envelope: whoever had us leave it hears that. */
+void yr_forward_acked(struct yr_node *n, unsigned slot, uint8_t status,
+                      const uint8_t eid[YR_EID_LEN]);
+/** Its link is down: who waits for it, and what it waits for. */
+void yr_forward_forget(struct yr_node *n, unsigned slot);
+struct yr_counter yr_forward_counter(const struct yr_node *n, size_t i);
 
 /* rooms.c */
 extern const struct yr_rooms_ops yr_node_rooms_ops;

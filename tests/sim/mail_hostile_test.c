@@ -171,10 +171,185 @@ static void a_letter_left_with_a_friend_is_there_once(void **state)
     sim_free(sim);
 }
 
+// Dave does not know who left it; carol's part is to hand it on, once.
+static void a_letter_is_handed_on_for_a_friend(void **state)
+{
+    struct sim *sim = four_friends(2);
+    uint8_t body[YR_HASH16 + YR_ENVELOPE_MAX];
+    struct letter l;
+
+    away(sim, BOB, true);
+    write_letter(sim, ALICE, BOB, YR_PLAIN_TEXT, "by way of carol", &l);
+    yr_hash16(body, sim_id(sim, DAVE), YR_ID_LEN);
+    memcpy(body + YR_HASH16, l.bytes, l.len);
+    assert_int_equal(raw(sim, ALICE, CAROL, YR_FRAME_ENV_FWD, body, YR_HASH16 + l.len), YR_OK);
+    sim_run(sim, 2 * YR_S);
+    assert_int_equal(kept(sim, DAVE, BOB), 1);
+    assert_int_equal(kept(sim, CAROL, BOB), 0);
+    assert_int_equal(counter(sim, CAROL, "mail.forward"), 1);
+    yr_hash16(body, sim_id(sim, BOB), YR_ID_LEN); // who is not there
+    assert_int_equal(raw(sim, ALICE, CAROL, YR_FRAME_ENV_FWD, body, YR_HASH16 + l.len), YR_OK);
+    sim_run(sim, 2 * YR_S);
+    assert_int_equal(counter(sim, CAROL, "mail.forward.refused"), 1);
+    away(sim, BOB, false);
+    assert_true(sim_run_linked(sim, BOB, DAVE, 5 * MINUTE));
+    sim_run(sim, MINUTE);
+    assert_int_equal(texts(sim, BOB, ALICE), 1);
+    sim_free(sim);
+}
+
+static void a_flood_to_be_handed_on_ends_with_who_sent_it(void **state)
+{
+    struct sim *sim = four_friends(3);
+    uint8_t body[YR_HASH16 + YR_ENVELOPE_MIN] = {0};
+
+    yr_hash16(body, sim_id(sim, DAVE), YR_ID_LEN);
+    body[YR_HASH16] = 1; // version
+    for (unsigned i = 0; i < 3000; i++) {
+        const uint64_t r = sim_draw(sim, 5);
+        memcpy(body + YR_HASH16 + 6, &r, sizeof r);
+        if (raw(sim, ALICE, CAROL, YR_FRAME_ENV_FWD, body, sizeof body) != YR_OK)
+            sim_run(sim, 50 * YR_MS);
+    }
+    sim_run(sim, 10 * YR_S);
+    assert_true(counter(sim, CAROL, "mail.forward") <= YR_FORWARD_BURST + 10);
+    assert_true(counter(sim, DAVE, "mail.refused.tag") <= YR_FORWARD_BURST + 10);
+    assert_true(sim_linked(sim, CAROL, DAVE));
+    sim_free(sim);
+}
+
+// A thief registers what belongs to bob, whom he knows to be away: it is bob who gets his mail.
+static void tags_of_others_get_no_mail(void **state)
+{
+    struct sim *sim = four_friends(4);
+    const uint32_t day = (uint32_t)(sim_now(sim, BOB).wall_ms / 1000 / YR_DAY_S);
+    struct yr_node *bob = sim_node(sim, BOB);
+    uint8_t tags[2][16], body[4 + 16];
+    struct yr_wr wr = yr_wr_init(body, sizeof body);
+    struct letter l;
+
+    assert_true(yr_delivery_tags(bob->delivery, sim_now(sim, BOB), slot_at(sim, BOB, ALICE), day,
+                                 tags) >= 1);
+    yr_wr_u32(&wr, day);
+    yr_wr_bytes(&wr, tags[0], 16);
+    assert_int_equal(raw(sim, DAVE, CAROL, YR_FRAME_MBX_REG, body, sizeof body), YR_OK);
+    sim_run(sim, YR_S);
+    away(sim, BOB, true);
+    write_letter(sim, ALICE, BOB, YR_PLAIN_TEXT, "not for dave", &l);
+    leave(sim, ALICE, CAROL, &l);
+    assert_int_equal(kept(sim, CAROL, BOB), 1);
+    assert_int_equal(kept(sim, CAROL, DAVE), 0);
+    away(sim, BOB, false);
+    assert_true(sim_run_linked(sim, BOB, CAROL, 5 * MINUTE));
+    sim_run(sim, MINUTE);
+    assert_int_equal(texts(sim, BOB, ALICE), 1);
+    sim_free(sim);
+}
+
+// Carol lists what she does not have, again and again; sends what was not asked for; what is no
+// letter; and the same once more.
+static void who_keeps_may_lie(void **state)
+{
+    struct sim *sim = four_friends(5);
+    uint8_t body[YR_MAIL_LIST_MAX * YR_EID_LEN];
+    struct letter l, bad;
+    uint64_t in;
+
+    write_letter(sim, ALICE, BOB, YR_PLAIN_TEXT, "kept for ever", &l);
+    for (unsigned i = 0; i < 5; i++)
+        leave(sim, CAROL, BOB, &l);
+    assert_int_equal(texts(sim, BOB, ALICE), 1);
+    assert_int_equal(counter(sim, BOB, "envelope.mailed"), 1);
+    assert_int_equal(counter(sim, BOB, "envelope.again"), 4);
+    bad = l;
+    bad.bytes[bad.len - 1] ^= 1;
+    for (unsigned i = 0; i < 5; i++)
+        leave(sim, CAROL, BOB, &bad);
+    assert_int_equal(counter(sim, BOB, "envelope.refused"), 5);
+    in = counter(sim, BOB, "envelope.again");
+    for (unsigned i = 0; i < 2 * YR_MAIL_LISTED_MAX / YR_MAIL_LIST_MAX; i++) {
+        for (size_t k = 0; k < sizeof body; k += 8) {
+            const uint64_t r = sim_draw(sim, 6);
+            memcpy(body + k, &r, 8);
+        }
+        if (raw(sim, CAROL, BOB, YR_FRAME_MBX_LIST, body, sizeof body) != YR_OK)
+            sim_run(sim, 200 * YR_MS);
+    }
+    sim_run(sim, 10 * YR_S);
+    assert_int_equal(counter(sim, BOB, "envelope.again"), in);
+    assert_true(sim_linked(sim, BOB, CAROL));
+    for (unsigned i = 0; i < 50; i++) // what he has: receipts once a minute, not with each
+        (void)raw(sim, CAROL, BOB, YR_FRAME_MBX_LIST, l.eid, sizeof l.eid);
+    sim_run(sim, 10 * YR_S);
+    assert_true(sim_history_count(sim, BOB, ALICE) == 1);
+    sim_text(sim, CAROL, BOB, "still friends", NULL);
+    sim_run(sim, 10 * YR_S);
+    assert_int_equal(texts(sim, BOB, CAROL), 1);
+    sim_free(sim);
+}
+
+// Who left it is told the truth: it is there, it was taken, it is gone.
+static void consent_that_is_withdrawn_is_told(void **state)
+{
+    struct sim *sim = four_friends(6);
+    struct yr_cmd cmd = {.kind = YR_CMD_FRIEND_MAIL, .number = YR_NO};
+    const struct yr_mail_opts off = {.hold = false};
+    struct letter l;
+
+    away(sim, BOB, true);
+    write_letter(sim, ALICE, BOB, YR_PLAIN_TEXT, "left with two", &l);
+    leave(sim, ALICE, CAROL, &l);
+    leave(sim, ALICE, DAVE, &l);
+    memcpy(cmd.conv, sim_id(sim, BOB), YR_ID_LEN);
+    (void)sim_do(sim, CAROL, &cmd);
+    yr_node_set_mail(sim_node(sim, DAVE), sim_now(sim, DAVE), &off);
+    sim_drain(sim, DAVE);
+    sim_run(sim, 10 * YR_S);
+    assert_int_equal(kept(sim, CAROL, BOB), 0);
+    assert_int_equal(kept(sim, DAVE, BOB), 0);
+    assert_int_equal(counter(sim, CAROL, "mail.withdrawn"), 1);
+    leave(sim, ALICE, CAROL, &l); // and nothing new comes in
+    assert_int_equal(kept(sim, CAROL, BOB), 0);
+    sim_crash(sim, CAROL);
+    sim_restart(sim, CAROL);
+    sim_run(sim, MINUTE);
+    assert_int_equal(kept(sim, CAROL, BOB), 0);
+    sim_free(sim);
+}
+
+// Registrations without end cost who gets them neither disk nor memory.
+static void a_flood_of_registrations_changes_little(void **state)
+{
+    struct sim *sim = four_friends(7);
+    uint8_t body[4 + YR_MAIL_TAGS_MAX * 16];
+    size_t before, after;
+
+    before = sim_mem_used(sim, CAROL);
+    for (unsigned i = 0; i < 1000; i++) {
+        for (size_t k = 0; k + 8 <= sizeof body; k += 8) {
+            const uint64_t r = sim_draw(sim, 7);
+            memcpy(body + k, &r, 8);
+        }
+        if (raw(sim, DAVE, CAROL, YR_FRAME_MBX_REG, body, sizeof body) != YR_OK)
+            sim_run(sim, 200 * YR_MS);
+    }
+    sim_run(sim, 10 * YR_S);
+    after = sim_mem_used(sim, CAROL);
+    assert_true(after < before + 2u * YR_MAIL_DAYS * YR_MAIL_TAGS_MAX * 64);
+    assert_true(sim_run_linked(sim, DAVE, CAROL, 5 * MINUTE));
+    sim_free(sim);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_letter_left_with_a_friend_is_there_once),
+        cmocka_unit_test(a_letter_is_handed_on_for_a_friend),
+        cmocka_unit_test(a_flood_to_be_handed_on_ends_with_who_sent_it),
+        cmocka_unit_test(tags_of_others_get_no_mail),
+        cmocka_unit_test(who_keeps_may_lie),
+        cmocka_unit_test(consent_that_is_withdrawn_is_told),
+        cmocka_unit_test(a_flood_of_registrations_changes_little),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

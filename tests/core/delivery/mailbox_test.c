@@ -141,7 +141,9 @@ static void reg(struct world *w, unsigned slot, uint32_t day, const uint8_t tag[
 
     yr_wr_u32(&wr, day);
     yr_wr_bytes(&wr, tag, 16);
-    assert_int_equal(yr_mailbox_frame(w->mb, slot, YR_FRAME_MBX_REG, body, sizeof body), YR_OK);
+    assert_int_equal(yr_mailbox_frame(w->mb, (struct yr_now){.mono_us = w->now_us}, slot,
+                                      YR_FRAME_MBX_REG, body, sizeof body),
+                     YR_OK);
 }
 
 struct letter {
@@ -184,7 +186,9 @@ static void leave_new(struct world *w, unsigned from, struct letter *l, const ui
 
 static void ask(struct world *w, unsigned slot, uint8_t type, const uint8_t eid[YR_EID_LEN])
 {
-    assert_int_equal(yr_mailbox_frame(w->mb, slot, type, eid, YR_EID_LEN), YR_OK);
+    assert_int_equal(
+        yr_mailbox_frame(w->mb, (struct yr_now){.mono_us = w->now_us}, slot, type, eid, YR_EID_LEN),
+        YR_OK);
 }
 
 static size_t kept(const struct world *w, unsigned slot)
@@ -593,7 +597,9 @@ static void frames_of_the_wrong_form_end_the_link(void **state)
 
     (void)state;
     for (size_t i = 0; i < YR_COUNT(bad); i++)
-        assert_int_equal(yr_mailbox_frame(w->mb, BOB, bad[i].type, zeros, bad[i].len), YR_EPROTO);
+        assert_int_equal(yr_mailbox_frame(w->mb, (struct yr_now){.mono_us = w->now_us}, BOB,
+                                          bad[i].type, zeros, bad[i].len),
+                         YR_EPROTO);
     end(w);
 }
 
