@@ -68,8 +68,9 @@
 #define YR_LINK_MTU_GAP_MS      200 /* to the next smaller one */
 #define YR_LINK_DATAGRAM_MS     1000 /* a datagram that has waited so long is of no more use */
 #define YR_LINK_STALL_S         2    /* without any acknowledgement: packets may be too large */
-#define YR_LINK_ACK_MS          20   /* a packet waits for a second; the peer allows 25 */
-#define YR_LINK_REKEY_S         600  /* new traffic keys: what a stolen one opens is 10 minutes */
+#define YR_LINK_STAND_S         5  /* data that waits with nothing on its way: another connection */
+#define YR_LINK_ACK_MS          20 /* a packet waits for a second; the peer allows 25 */
+#define YR_LINK_REKEY_S         600 /* new traffic keys: what a stolen one opens is 10 minutes */
 #define YR_LINK_REKEY_PACKETS   1048576 /* ... or after so many; the AEAD allows far more */
 #define YR_LINK_REPLACE_S       43200   /* a new handshake with new DH, every 12 hours */
 #define YR_LINK_REPLACE_GRACE_S 300     /* the side that did not dial waits this much longer */

@@ -596,6 +596,8 @@ static void doze(struct yr_conn *conn)
             at = YR_MAX(at, conn->unanswered_us + YR_LINK_ACK_MS * YR_MS);
         at = YR_MIN(at, silence_ends(conn));
         at = YR_MIN(at, conn->replace_us);
+        if (conn->stood_us != 0)
+            at = YR_MIN(at, YR_MAX(conn->stood_us + YR_LINK_STAND_S * YR_S, now + 1));
         if (conn->asked_us != 0)
             at = YR_MIN(at, YR_MAX(conn->doubt_us, now + 1));
         at = YR_MIN(at, YR_MAX(yr_mtu_deadline(conn), now + 1));
@@ -719,6 +721,10 @@ static void rest(struct yr_conn *conn)
 {
     conn->burst = 0;
     conn->dirty = false;
+    if (conn->state != YR_CONN_UP || !yr_streams_stand(conn))
+        conn->stood_us = 0;
+    else if (conn->stood_us == 0)
+        conn->stood_us = conn->links->now.mono_us;
     ngtcp2_conn_update_pkt_tx_time(conn->quic, yr_quic_ns(conn->links->now.mono_us));
     doze(conn);
 }
@@ -836,6 +842,12 @@ void yr_conn_tick(struct yr_conn *conn)
         return;
     if (conn->state == YR_CONN_HANDSHAKE ? now >= conn->made_us + YR_LINK_DIAL_S * YR_S
                                          : now >= silence_ends(conn)) {
+        die(conn, YR_LINK_TIMEOUT);
+        return;
+    }
+    // 0.12.1 may count bytes for ever that are no more in flight, and then sends nothing but PINGs.
+    if (conn->state == YR_CONN_UP && conn->stood_us != 0 &&
+        now >= conn->stood_us + YR_LINK_STAND_S * YR_S) {
         die(conn, YR_LINK_TIMEOUT);
         return;
     }

@@ -107,6 +107,7 @@ struct yr_conn {
     yr_us made_us, heard_us, up_us, rekey_us, replace_us, acked_us;
     uint64_t packets; /* sent under the present key */
     size_t burst;     /* bytes written since the pacer was last told */
+    yr_us stood_us;   /* since when data waits though none is on its way; or 0 */
 
     uint8_t goodbye[YR_LINK_GOODBYE_MAX]; /* the CONNECTION_CLOSE sent */
     size_t goodbye_len;
@@ -271,6 +272,8 @@ void yr_streams_clear(struct yr_conn *conn);
 size_t yr_streams_write(struct yr_conn *conn, uint8_t *buf, size_t cap);
 /** Something sent is not acknowledged. */
 bool yr_streams_in_flight(const struct yr_conn *conn);
+/** Something waits that the peer would take, and nothing is in flight. */
+bool yr_streams_stand(const struct yr_conn *conn);
 /** Nothing is in flight, and nothing waits to be sent. */
 bool yr_streams_idle(const struct yr_conn *conn);
 int yr_streams_on_data(ngtcp2_conn *quic, uint32_t flags, int64_t stream, uint64_t offset,

@@ -234,6 +234,16 @@ bool yr_streams_in_flight(const struct yr_conn *conn)
     return false;
 }
 
+bool yr_streams_stand(const struct yr_conn *conn)
+{
+    bool waits = false;
+
+    for (size_t i = 0; i < YR_CHANNEL_COUNT; i++)
+        waits = waits || (!conn->channels[i].blocked &&
+                          conn->channels[i].out.sent < conn->channels[i].out.end);
+    return waits && !yr_streams_in_flight(conn);
+}
+
 bool yr_streams_idle(const struct yr_conn *conn)
 {
     for (size_t i = 0; i < YR_CHANNEL_COUNT; i++)
