@@ -135,11 +135,16 @@ static uint64_t silent_s(const struct yr_delivery *d, const struct yr_hold *hold
     return seen_s + YR_POST_SILENT_S;
 }
 
+// Age from which on nobody keeps it any more.
+static uint64_t over_s(const struct yr_post *post)
+{
+    return post->made_s + (uint64_t)YR_ENVELOPE_DAYS * YR_DAY_S;
+}
+
 static bool is_live(const struct yr_delivery *d, const struct yr_post *post,
                     const struct yr_hold *hold, uint64_t now_s)
 {
-    return hold->status == YR_HELD_CUSTODY &&
-           now_s < post->made_s + (uint64_t)YR_ENVELOPE_DAYS * YR_DAY_S &&
+    return hold->status == YR_HELD_CUSTODY && now_s < over_s(post) &&
            ((!hold->handed && linked(d, hold->slot)) || now_s < silent_s(d, hold));
 }
 
@@ -413,6 +418,13 @@ static enum yr_err ask_holder(struct yr_delivery *d, struct yr_box *b, struct lo
     return YR_OK;
 }
 
+static yr_us until_tomorrow(struct yr_now now)
+{
+    const uint64_t wall_s = (uint64_t)YR_MAX(now.wall_ms, (yr_ms)0) / 1000;
+
+    return (YR_DAY_S - wall_s % YR_DAY_S) * YR_S;
+}
+
 static void leave_letter(struct yr_delivery *d, struct yr_box *b, struct look *k,
                          struct yr_letter *l)
 {
@@ -437,6 +449,10 @@ static void leave_letter(struct yr_delivery *d, struct yr_box *b, struct look *k
     for (size_t i = 0; i < l->post->count; i++)
         if (is_live(d, l->post, &l->post->holds[i], k->now_s))
             look_at_age(k, silent_s(d, &l->post->holds[i]));
+    if (t.live > 0)
+        look_at_age(k, over_s(l->post));
+    else if (t.asked == 0) // everybody here had it: in another envelope
+        look_again(k, k->now.mono_us + until_tomorrow(k->now));
 }
 
 static void leave_all(struct yr_delivery *d, struct yr_box *b, struct look *k)

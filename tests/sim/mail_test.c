@@ -194,12 +194,58 @@ static void what_was_written_two_weeks_ago_is_there_too(void **state)
     sim_free(sim);
 }
 
+static uint64_t counter(struct sim *sim, unsigned node, const char *name)
+{
+    struct yr_counter c;
+
+    for (size_t i = 0; (c = yr_node_counter(sim_node(sim, node), i)).name != NULL; i++)
+        if (strcmp(c.name, name) == 0)
+            return c.value;
+    fail_msg("no counter %s", name);
+    return 0;
+}
+
+static void who_keeps_a_letter_need_not_learn_whose_it_is(void **state)
+{
+    struct sim *sim = triangle(6);
+    struct yr_cmd anon = {.kind = YR_CMD_FRIEND_ANON, .number = YR_YES};
+    uint8_t id[YR_MSG_ID_LEN];
+
+    (void)state;
+    (void)sim_add(sim, "dave"); // knows alice and carol, and not bob
+    sim_befriend(sim, DAVE, ALICE);
+    sim_befriend(sim, DAVE, CAROL);
+    sim_run(sim, 60 * YR_S);
+    memcpy(anon.conv, sim_id(sim, BOB), sizeof anon.conv);
+    (void)sim_do(sim, ALICE, &anon);
+    sim_leave(sim, BOB);
+    sim_leave(sim, DAVE);
+    sim_run(sim, 5 * YR_S);
+    sim_text(sim, ALICE, BOB, "from you know whom", id);
+    sim_run(sim, 120 * YR_S);
+    assert_int_equal(state_of(sim, ALICE, id), YR_STATE_ACCEPTED); // nobody hands it on
+    assert_int_equal(counter(sim, CAROL, "mail.kept"), 0);
+    sim_restart(sim, DAVE);
+    wait_state(sim, id, YR_STATE_HELD);
+    assert_int_equal(counter(sim, CAROL, "mail.kept"), 1);
+    sim_leave(sim, DAVE);
+    sim_leave(sim, ALICE);
+    sim_restart(sim, BOB);
+    wait_there(sim, id);
+    sim_run(sim, 120 * YR_S);
+    sim_leave(sim, BOB);
+    sim_restart(sim, ALICE);
+    wait_state(sim, id, YR_STATE_DELIVERED);
+    sim_free(sim);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(killed_right_after_custody_the_holder_has_it_still),
         cmocka_unit_test(they_are_never_there_together),
         cmocka_unit_test(what_was_written_two_weeks_ago_is_there_too),
+        cmocka_unit_test(who_keeps_a_letter_need_not_learn_whose_it_is),
         cmocka_unit_test(a_link_is_tried_first_and_the_letter_comes_once),
         cmocka_unit_test(a_letter_waits_with_a_friend_and_its_receipt_too),
     };

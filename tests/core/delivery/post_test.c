@@ -702,8 +702,6 @@ static void what_nobody_keeps_goes_in_another_envelope_on_another_day(void **sta
     pass(w, 3600 * YR_S);
     assert_int_equal(w->count, 1);
     pass(w, 86400 * YR_S);
-    write_letter(w, 2); // something that has a look taken
-    pass(w, 60 * YR_S);
     assert_true(w->count > 1);
     f = frame_at(w, CAROL, YR_FRAME_ENV_PUT, 1);
     eid_of(f, second);
@@ -711,6 +709,26 @@ static void what_nobody_keeps_goes_in_another_envelope_on_another_day(void **sta
     assert_int_equal(give(w, f->body, f->len), 1);
     f = frame_at(w, CAROL, YR_FRAME_ENV_PUT, 0);
     assert_int_equal(give(w, f->body, f->len), 1);
+    end(w);
+}
+
+static void what_has_been_kept_long_enough_is_left_again(void **state)
+{
+    struct world *w = begin_kept();
+    uint8_t first[YR_EID_LEN], second[YR_EID_LEN];
+
+    (void)state;
+    eid_of(frame_at(w, CAROL, YR_FRAME_ENV_PUT, 0), first);
+    pass(w, (yr_us)YR_ENVELOPE_DAYS * 86400 * YR_S - 60 * YR_S); // carol is there all the time
+    assert_int_equal(w->count, 1);
+    assert_int_equal(held(w, 1).kept, 1);
+    pass(w, 120 * YR_S);
+    assert_int_equal(w->count, 2);
+    eid_of(frame_at(w, CAROL, YR_FRAME_ENV_PUT, 1), second);
+    assert_memory_not_equal(first, second, sizeof first);
+    assert_int_equal(held(w, 1).kept, 0);
+    answer_put(w, CAROL, YR_ENV_CUSTODY, 1);
+    assert_int_equal(held(w, 1).kept, 1);
     end(w);
 }
 
@@ -1189,6 +1207,7 @@ int main(void)
         cmocka_unit_test(who_does_not_answer_keeps_nobody_waiting),
         cmocka_unit_test(what_is_gone_is_left_elsewhere_and_never_there_again),
         cmocka_unit_test(what_nobody_keeps_goes_in_another_envelope_on_another_day),
+        cmocka_unit_test(what_has_been_kept_long_enough_is_left_again),
         cmocka_unit_test(who_was_long_away_is_not_counted_on),
         cmocka_unit_test(what_was_fetched_is_not_left_again_for_a_day),
         cmocka_unit_test(a_holder_speaks_for_itself_only),
