@@ -271,6 +271,7 @@
 #define YR_POST_NO_TAG_S      900   /* ... one where nobody waits for it */
 #define YR_POST_NOBODY_S      86400 /* ... one that the friend never named */
 #define YR_POST_DAYS          13 /* an envelope that nobody keeps is not left again when as old */
+#define YR_POST_DOUBT_S       10 /* between two questions to a holder who says that he may have less */
 #define YR_POST_NOTED_S       21600 /* that a holder still has it is written down so often */
 #define YR_RECEIPT_DAYS       14 /* receipts that nobody confirms: as long as an envelope lives */
 

@@ -65,9 +65,10 @@ struct yr_delivery_ops {
 enum yr_held_status {
     YR_HELD_ASKED,   /* no answer yet */
     YR_HELD_CUSTODY, /* kept, on disk */
-    YR_HELD_REFUSED, /* not kept: full, or nobody there waits for it */
+    YR_HELD_REFUSED, /* not kept: nobody there waits for it */
     YR_HELD_TAKEN,   /* fetched from there by the one it is for */
-    YR_HELD_GONE     /* lost, or kept no more */
+    YR_HELD_GONE,    /* lost, or kept no more */
+    YR_HELD_FULL     /* not kept: more than there is room for, or than is kept of ours */
 };
 struct yr_held {
     unsigned count; /* of the entries below */
@@ -178,6 +179,9 @@ yr_us yr_delivery_deadline(const struct yr_delivery *delivery);
 /** The holders of this friend may be others than before (a list came, an option was set). */
 void yr_delivery_holders(struct yr_delivery *delivery, unsigned slot);
 
+/** The friend says that it may have dropped some of what it keeps: it is asked what it has. */
+void yr_delivery_doubt(struct yr_delivery *delivery, struct yr_now now, unsigned slot);
+
 /** Once a day: skipped keys and prekeys past their time go, for good. */
 void yr_delivery_daily(struct yr_delivery *delivery, struct yr_now now);
 
@@ -191,6 +195,8 @@ size_t yr_delivery_queued(const struct yr_delivery *delivery, unsigned slot);
 /** Who keeps this letter while the friend is away.  Nothing known of it: a count of 0. */
 void yr_delivery_held(const struct yr_delivery *delivery, unsigned slot,
                       const uint8_t id[YR_MSG_ID_LEN], struct yr_held *out);
+/** Has this friend refused what was for that one, so that it is not asked for now? */
+bool yr_delivery_shunned(const struct yr_delivery *delivery, unsigned slot, unsigned holder);
 /** Of all letters of the friend: how many are kept somewhere, and at how many friends. */
 void yr_delivery_held_all(const struct yr_delivery *delivery, unsigned slot, size_t *letters,
                           unsigned *holders);

@@ -142,7 +142,7 @@ static bool read_hold(struct yr_rd *rd, struct yr_hold *out)
     out->slot = out->via = YR_FRIENDS_MAX;
     out->handed = (status & HANDED) != 0;
     status &= (uint8_t)~HANDED;
-    if (rd->bad || status <= YR_HELD_ASKED || status > YR_HELD_GONE)
+    if (rd->bad || status <= YR_HELD_ASKED || status > YR_HELD_FULL)
         return false;
     out->status = (enum yr_held_status)status;
     return true;

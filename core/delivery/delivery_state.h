@@ -229,12 +229,14 @@ struct yr_delivery {
     uint64_t tags_version;
     struct yr_eids mailed; /* envelopes that came through others */
     /* posts */
-    struct yr_now now;               /* of the last call that said it */
-    yr_us due_us;                    /* when tick has work */
-    struct yr_map posts;             /* beginning of an eid -> its post */
-    unsigned out[YR_FRIENDS_MAX];    /* questions that wait for an answer over this link */
-    bool asks[YR_FRIENDS_MAX];       /* some post is to be asked for there */
-    uint64_t down_s[YR_FRIENDS_MAX]; /* age when the link was lost; 0: never was one */
+    struct yr_now now;                /* of the last call that said it */
+    yr_us due_us;                     /* when tick has work */
+    struct yr_map posts;              /* beginning of an eid -> its post */
+    unsigned out[YR_FRIENDS_MAX];     /* questions that wait for an answer over this link */
+    bool asks[YR_FRIENDS_MAX];        /* some post is to be asked for there */
+    yr_us doubt_us[YR_FRIENDS_MAX];   /* it may have less than it said: asked then; 0: no doubt */
+    yr_us doubted_us[YR_FRIENDS_MAX]; /* asked so the last time */
+    uint64_t down_s[YR_FRIENDS_MAX];  /* age when the link was lost; 0: never was one */
     uint8_t row[YR_LETTER_MAX];
     uint8_t envelope[YR_ENVELOPE_MAX], handed[YR_HASH16 + YR_ENVELOPE_MAX];
     uint8_t opened[YR_ENVELOPE_MAX], plain[YR_ENVELOPE_MAX];

@@ -466,13 +466,16 @@ bool yr_mailbox_waits(const struct yr_mailbox *mb, const uint8_t tag[16])
 void yr_mailbox_consent(struct yr_mailbox *mb, unsigned slot, bool consent)
 {
     struct yr_mb_friend *f = mb->friends[slot];
+    const size_t dropped = f != NULL && !consent ? f->count : 0;
 
     if (f == NULL || f->consent == consent)
         return;
     f->consent = consent;
     if (!consent)
         erase(mb, f);
-    tell_offer(mb, slot);
+    for (unsigned i = 0; i < YR_FRIENDS_MAX; i++) // who left it is not known: whoever did, asks
+        if (i == slot || (dropped > 0 && mb->friends[i] != NULL))
+            tell_offer(mb, i);
 }
 
 /* ---- frames ---- */

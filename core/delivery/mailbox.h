@@ -56,7 +56,8 @@ YR_MUST_USE enum yr_err yr_mailbox_enter(struct yr_mailbox *mb, unsigned slot, c
                                          bool consent);
 /** Forget a friend and delete its rows. */
 void yr_mailbox_remove(struct yr_mailbox *mb, unsigned slot);
-/** Keep for this friend, or no more: then all that was kept goes. */
+/** Keep for this friend, or no more: then all that was kept goes, and all who are linked are told
+ *  the offer again, so that they ask for what they left. */
 void yr_mailbox_consent(struct yr_mailbox *mb, unsigned slot, bool consent);
 
 void yr_mailbox_up(struct yr_mailbox *mb, unsigned slot);

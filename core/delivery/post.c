@@ -332,6 +332,7 @@ static unsigned spare(const struct yr_delivery *d, const struct yr_post *post,
                       const struct yr_hold *hold, uint64_t now_s)
 {
     switch (hold->status) {
+    case YR_HELD_FULL:
     case YR_HELD_REFUSED: return 5;
     case YR_HELD_GONE: return 4;
     case YR_HELD_TAKEN: return 3;
@@ -381,8 +382,8 @@ static bool had(const struct yr_box *b, const struct look *k, const struct yr_po
                 const struct yr_hold *hold)
 {
     return hold != NULL &&
-           (hold->status != YR_HELD_REFUSED || k->now_s < hold->since_s + YR_POST_FULL_S ||
-            post->day != yr_days_send(b, k->now));
+           ((hold->status != YR_HELD_REFUSED && hold->status != YR_HELD_FULL) ||
+            k->now_s < hold->since_s + YR_POST_FULL_S || post->day != yr_days_send(b, k->now));
 }
 
 // Errors: of the frame; YR_EEXIST: not this one.
@@ -562,6 +563,47 @@ static bool asks_wait(const struct yr_delivery *d, unsigned slot)
     return d->asks[slot] && d->out[slot] < YR_POST_OUT_MAX && linked(d, slot);
 }
 
+// All that is kept there is to be asked for.
+static void ask_all(struct yr_delivery *d, unsigned slot)
+{
+    for (unsigned at = 0; at < YR_FRIENDS_MAX; at++) {
+        struct yr_box *b = d->boxes[at];
+        for (size_t i = 0; b != NULL && i < b->count; i++) {
+            struct yr_post *post = yr_box_at(b, i)->post;
+            struct yr_hold *hold = post != NULL ? hold_of(d, post, slot) : NULL;
+            if (hold == NULL)
+                continue;
+            hold->slot = slot;
+            hold->ask = hold->status == YR_HELD_CUSTODY && !hold->handed;
+            d->asks[slot] |= hold->ask;
+        }
+    }
+}
+
+static void look_at_doubt(struct yr_delivery *d, unsigned slot)
+{
+    if (d->doubt_us[slot] == 0)
+        return;
+    if (d->now.mono_us < d->doubt_us[slot]) {
+        d->due_us = YR_MIN(d->due_us, d->doubt_us[slot]);
+        return;
+    }
+    d->doubt_us[slot] = 0;
+    d->doubted_us[slot] = d->now.mono_us;
+    ask_all(d, slot);
+}
+
+// A friend who says so again and again is asked no more often for that.
+void yr_delivery_doubt(struct yr_delivery *d, struct yr_now now, unsigned slot)
+{
+    const yr_us last_us = d->doubted_us[slot];
+
+    d->now = now;
+    d->doubt_us[slot] =
+        last_us == 0 ? now.mono_us : YR_MAX(now.mono_us, last_us + YR_POST_DOUBT_S * YR_S);
+    d->due_us = YR_MIN(d->due_us, d->doubt_us[slot]);
+}
+
 void yr_delivery_tick(struct yr_delivery *d, struct yr_now now)
 {
     d->now = now;
@@ -570,6 +612,7 @@ void yr_delivery_tick(struct yr_delivery *d, struct yr_now now)
     d->due_us = YR_NEVER;
     for (unsigned slot = 0; slot < YR_FRIENDS_MAX; slot++) {
         struct yr_box *b = d->boxes[slot];
+        look_at_doubt(d, slot);
         if (asks_wait(d, slot))
             ask_over(d, slot);
         if (b != NULL && now.mono_us >= b->post_us)
@@ -625,24 +668,14 @@ static void forget_questions(struct yr_delivery *d, unsigned slot)
     }
     d->out[slot] = 0;
     d->asks[slot] = false;
+    d->doubt_us[slot] = 0;
 }
 
 void yr_posts_up(struct yr_delivery *d, struct yr_now now, unsigned slot)
 {
     d->now = now;
     forget_questions(d, slot);
-    for (unsigned at = 0; at < YR_FRIENDS_MAX; at++) {
-        struct yr_box *b = d->boxes[at];
-        for (size_t i = 0; b != NULL && i < b->count; i++) {
-            struct yr_post *post = yr_box_at(b, i)->post;
-            struct yr_hold *hold = post != NULL ? hold_of(d, post, slot) : NULL;
-            if (hold == NULL)
-                continue;
-            hold->slot = slot;
-            hold->ask = hold->status == YR_HELD_CUSTODY && !hold->handed;
-            d->asks[slot] |= hold->ask;
-        }
-    }
+    ask_all(d, slot);
     if (d->asks[slot])
         d->due_us = 0;
     look_at_all(d);
@@ -734,7 +767,7 @@ static void refused(struct yr_delivery *d, struct yr_box *b, const struct yr_pos
                     struct yr_hold *hold, uint8_t status)
 {
     d->counters[YR_ENV_N_POST_REFUSED]++;
-    hold->status = YR_HELD_REFUSED;
+    hold->status = status == YR_ENV_FULL ? YR_HELD_FULL : YR_HELD_REFUSED;
     if (hold->slot >= YR_FRIENDS_MAX)
         return;
     if (status != YR_ENV_NO_TAG)
@@ -835,6 +868,13 @@ void yr_delivery_held(const struct yr_delivery *d, unsigned slot, const uint8_t 
     out->count = (unsigned)l->post->count;
     if (out->kept > 0)
         out->until_ms = (yr_ms)l->post->exp_s * 1000;
+}
+
+bool yr_delivery_shunned(const struct yr_delivery *d, unsigned slot, unsigned holder)
+{
+    const struct yr_box *b = yr_box_of(d, slot);
+
+    return b != NULL && b->wary != NULL && b->wary[holder] > d->now.mono_us;
 }
 
 void yr_delivery_held_all(const struct yr_delivery *d, unsigned slot, size_t *letters,

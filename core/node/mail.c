@@ -156,6 +156,9 @@ static enum yr_err got_offer(struct yr_node *n, unsigned slot, const uint8_t *bo
         m->version = 0;
         memset(m->told, 0, sizeof m->told);
     }
+    if (m->offered) // then some of what it kept may be gone
+        yr_delivery_doubt(n->delivery, n->now, slot);
+    m->offered = true;
     m->bytes = bytes;
     m->days = days;
     review(n, slot);

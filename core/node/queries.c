@@ -350,6 +350,33 @@ static void why_friend(const struct yr_node *n, unsigned slot, struct steps *s, 
             (yr_ms)((path.next_us > n->now.mono_us ? path.next_us - n->now.mono_us : 0) / 1000);
 }
 
+// Who may keep letters for a friend: common friends that he named to us.
+static void why_keepers(const struct yr_node *n, unsigned slot, struct steps *s)
+{
+    bool told = true, any = false;
+
+    if (n->friends[slot].blocked)
+        return;
+    for (unsigned who = 0; who < YR_FRIENDS_MAX; who++) {
+        const struct yr_friend *f = &n->friends[who];
+        const enum yr_tri named = who != slot ? yr_relay_named(n->relay, slot, who) : YR_NO;
+        const size_t at = s->count;
+        told = told && named != YR_UNKNOWN;
+        if (!f->used || f->pending || f->blocked || named != YR_YES)
+            continue;
+        any = true;
+        step(s, 0, "keeper", "%s",
+             !f->online ? "may keep mail for them, but is not online"
+             : yr_delivery_shunned(n->delivery, slot, who)
+                 ? "may keep mail for them, but refused lately; it is asked again"
+                 : "may keep mail for them");
+        if (s->count > at)
+            memcpy(s->out[at].who, f->id, YR_ID_LEN);
+    }
+    if (told && !any)
+        step(s, 0, "no_keeper", "no friend of yours is one who keeps mail for them");
+}
+
 // Where a member can be found: he is a friend, or behind one.
 static void why_member(struct yr_node *n, const struct yr_message *m, const uint8_t mid[YR_MID_LEN],
                        struct steps *s)
@@ -400,9 +427,10 @@ static void why_held(const struct yr_node *n, const struct yr_held *held, struct
     } words[] = {
         [YR_HELD_ASKED] = {"asked", "asked to hold it, no answer yet"},
         [YR_HELD_CUSTODY] = {"held", "custody acknowledged"},
-        [YR_HELD_REFUSED] = {"refused", "does not hold it: no room, or nobody waits for it there"},
+        [YR_HELD_REFUSED] = {"refused", "does not hold it: nobody waits for it there"},
         [YR_HELD_TAKEN] = {"taken", "has given it out; word that it arrived is still to come"},
-        [YR_HELD_GONE] = {"gone", "does not hold it any more"}};
+        [YR_HELD_GONE] = {"gone", "does not hold it any more"},
+        [YR_HELD_FULL] = {"full", "does not hold it: no room for more of yours, or of theirs"}};
 
     for (unsigned i = 0; i < held->count; i++) {
         const size_t at = s->count;
@@ -438,7 +466,7 @@ static void why_message(struct yr_node *n, const struct yr_message *m, struct st
                         yr_ms *next_ms)
 {
     struct yr_friend *f = yr_friend_find(n, m->conv);
-    struct yr_held held;
+    struct yr_held held = {0};
 
     if (!m->own) {
         step(s, m->time_ms, "sent", "sent by them");
@@ -460,6 +488,8 @@ static void why_message(struct yr_node *n, const struct yr_message *m, struct st
         step(s, 0, "no_friend", "they are no longer a friend: it is not sent");
     else if (m->state <= YR_STATE_HELD)
         why_friend(n, yr_friend_slot(n, f), s, next_ms);
+    if (m->state == YR_STATE_ACCEPTED && f != NULL && !f->online && held.count == 0)
+        why_keepers(n, yr_friend_slot(n, f), s);
     why_expires(n, m, s);
 }
 
@@ -489,6 +519,7 @@ enum yr_err yr_node_why(struct yr_node *n, struct yr_now now, const uint8_t conv
         if (f == NULL || f->pending)
             return YR_ENOFRIEND;
         why_friend(n, yr_friend_slot(n, f), &s, next_ms);
+        why_keepers(n, yr_friend_slot(n, f), &s);
     }
     *count = s.count;
     return YR_OK;

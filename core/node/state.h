@@ -97,6 +97,7 @@ struct yr_circuit {
 struct yr_mail_with {
     uint32_t bytes; /* so much, as it says; 0: nothing, or it has not said */
     uint8_t days;
+    bool offered;                              /* over this link, at least once */
     uint32_t listed;                           /* ids it has told us of */
     uint64_t version;                          /* of the tags it knows */
     yr_us next_us;                             /* not told before */

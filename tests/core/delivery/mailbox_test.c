@@ -423,10 +423,14 @@ static void who_left_a_letter_is_told_the_truth_about_it(void **state)
     ask(w, BOB, YR_FRAME_MBX_ASK, other);
     expect_answer(w, BOB, YR_ENV_GONE, other);
     yr_mailbox_consent(w->mb, ALICE, false);
+    assert_int_equal(expect(w, BOB, YR_FRAME_MBX_OFFER)->len, 5); // so that he asks
     ask(w, BOB, YR_FRAME_MBX_ASK, l.eid);
     assert_int_equal(w->count, 0); // not before it is really gone
     commit(w);
     expect_answer(w, BOB, YR_ENV_GONE, l.eid);
+    yr_mailbox_consent(w->mb, ALICE, true);
+    yr_mailbox_consent(w->mb, ALICE, false);
+    assert_int_equal(w->count, 0); // nothing of hers was kept: it is nothing to him
     crash(w);
     assert_int_equal(kept(w, ALICE), 0);
     end(w);

@@ -614,6 +614,8 @@ static void a_full_holder_is_asked_again_later(void **state)
     write_letter(w, 2);
     pass(w, 5 * YR_S);
     answer_put(w, CAROL, YR_ENV_FULL, 0);
+    assert_int_equal(held(w, 1).status[0], YR_HELD_FULL);
+    assert_true(yr_delivery_shunned(w->alice, BOB, CAROL));
     pass(w, YR_POST_FULL_S / 2 * YR_S);
     assert_int_equal(w->count, 1);
     pass(w, YR_POST_FULL_S * YR_S);
@@ -687,6 +689,30 @@ static void what_is_gone_is_left_elsewhere_and_never_there_again(void **state)
     go_up(w, DAVE);
     pass(w, 60 * YR_S);
     assert_int_equal(count_frames(w, DAVE, YR_FRAME_ENV_PUT), 1);
+    end(w);
+}
+
+static void who_may_have_dropped_some_is_asked_but_not_all_the_time(void **state)
+{
+    struct world *w = begin_kept();
+    uint8_t eid[YR_EID_LEN];
+
+    (void)state;
+    eid_of(frame_at(w, CAROL, YR_FRAME_ENV_PUT, 0), eid);
+    for (unsigned i = 0; i < 1000; i++) { // twenty seconds of saying so
+        yr_delivery_doubt(w->alice, w->now, CAROL);
+        pass(w, 20 * YR_MS);
+        for (size_t k = count_frames(w, CAROL, YR_FRAME_MBX_ASK); k-- > 0 && i < 600;)
+            answer(w, CAROL, YR_ENV_CUSTODY, eid);
+    }
+    assert_in_range(count_frames(w, CAROL, YR_FRAME_MBX_ASK), 2, 20 / YR_POST_DOUBT_S + 1);
+    answer(w, CAROL, YR_ENV_GONE, eid);
+    settle(w);
+    assert_int_equal(held(w, 1).kept, 0);
+    assert_int_equal(held(w, 1).status[0], YR_HELD_GONE);
+    go_down(w, CAROL);
+    yr_delivery_doubt(w->alice, w->now, CAROL); // it says so no more
+    pass(w, 3600 * YR_S);
     end(w);
 }
 
@@ -1206,6 +1232,7 @@ int main(void)
         cmocka_unit_test(where_nobody_waits_for_it_is_not_asked_for_a_while),
         cmocka_unit_test(who_does_not_answer_keeps_nobody_waiting),
         cmocka_unit_test(what_is_gone_is_left_elsewhere_and_never_there_again),
+        cmocka_unit_test(who_may_have_dropped_some_is_asked_but_not_all_the_time),
         cmocka_unit_test(what_nobody_keeps_goes_in_another_envelope_on_another_day),
         cmocka_unit_test(what_has_been_kept_long_enough_is_left_again),
         cmocka_unit_test(who_was_long_away_is_not_counted_on),
