@@ -214,6 +214,22 @@ static void heal(struct world *w)
         tell_addresses(w);
 }
 
+// Whatever happened, no store was set back: the session that they began with is good.
+static bool began_anew(struct world *w, unsigned a, unsigned b)
+{
+    struct yr_message *m = malloc(sizeof *m);
+    struct yr_place place = {{0}};
+    enum yr_seek how = YR_SEEK_GE;
+    bool anew = false;
+
+    while (yr_node_history(sim_node(w->sim, a), sim_id(w->sim, b), how, &place, m) == YR_OK) {
+        how = YR_SEEK_GT;
+        anew |= m->kind == YR_MSG_SYSTEM && strstr(m->text, "begun anew") != NULL;
+    }
+    free(m);
+    return anew;
+}
+
 // All are linked and nothing waits.
 static bool at_rest(struct sim *sim, void *ctx)
 {
@@ -262,6 +278,8 @@ static void check_end(struct world *w)
             }
             free(of_a);
             free(of_b);
+            if (began_anew(w, a, b) || began_anew(w, b, a))
+                give_up(w, "a session was begun anew", a, b);
         }
 }
 
