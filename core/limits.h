@@ -223,6 +223,8 @@
 #define YR_TIMEKEY_DAYS      16    /* day keys kept: an envelope lives 14, clocks may differ by 1 */
 #define YR_TIMEKEY_REACH     64    /* days that can be derived beyond the oldest kept one */
 #define YR_TIMEKEY_STEP      24    /* days ours run ahead of those the friend has opened */
+#define YR_TIMEKEY_CATCH     4096  /* days gone after a friend when our store was set back: 20 ms */
+#define YR_TIMEKEY_CATCH_S   3600  /* ... so often */
 #define YR_TIMEKEY_SEARCHES  32    /* searches over all days, then 1 a second: 2,000 hashes each */
 #define YR_ENVELOPE_DAYS     14    /* an envelope expires within so many: two weeks of holiday */
 #define YR_ENVELOPE_STEP_S   21600 /* an expiry is a multiple of 6 h: it hides when it was made */

@@ -98,6 +98,47 @@ enum yr_err yr_days_find(struct yr_box *b, struct yr_now now, const uint8_t tag[
     return YR_ENOENT;
 }
 
+// Our store was set back by months, and the friend is further on than we reach.  Over its own link
+// we go after it, for good: nobody else can make a tag of the pair's, and what was sent under days
+// that are no more is sent again.
+static bool catch_up(struct yr_delivery *d, struct yr_box *b, struct yr_now now,
+                     const uint8_t tag[16])
+{
+    const uint8_t dir = (uint8_t)(1 - b->out_dir);
+    struct yr_timekey at = b->timekey;
+    uint8_t env[32], theirs[16];
+    bool hit = false;
+    uint32_t day;
+
+    if (now.mono_us < b->catch_us || at.day > UINT32_MAX / 2)
+        return false;
+    b->catch_us = now.mono_us + YR_TIMEKEY_CATCH_S * YR_S;
+    for (uint32_t i = 0; i < YR_TIMEKEY_CATCH && !hit; i++)
+        hit = yr_timekey_advance(&at, at.day + 1) == YR_OK &&
+              yr_envelope_keys(&at, dir, at.day, env, theirs) == YR_OK &&
+              yr_equal(theirs, tag, sizeof theirs);
+    day = at.day - YR_TIMEKEY_DAYS;
+    while (hit && b->timekey.day < day)
+        hit = yr_timekey_advance(&b->timekey, YR_MIN(day, b->timekey.day + YR_TIMEKEY_REACH)) ==
+              YR_OK;
+    yr_wipe(env, sizeof env);
+    if (hit) {
+        b->sent_day = YR_MAX(b->sent_day, b->timekey.day);
+        b->acked_day = YR_MAX(b->acked_day, b->timekey.day);
+        b->days_dirty = true;
+        b->out_keys.valid = b->in_keys.valid = false;
+        for (size_t i = 0; i < b->count; i++)
+            yr_box_at(b, i)->sent = false;
+        b->note.sent = false;
+        yr_days_stale(d, b);
+        hit = yr_days_use(b, &b->in_keys, dir, at.day);
+    } else {
+        yr_resets_answer(b, now); // it may be the one that was set back, and goes after us then
+    }
+    yr_wipe(&at, sizeof at);
+    return hit;
+}
+
 /* ---- the tags of all friends ---- */
 
 // Whoever keeps mail for us chooses what he asks about, a friend chooses nothing of its tags.
@@ -207,7 +248,10 @@ enum yr_err yr_delivery_author(struct yr_delivery *d, struct yr_now now, unsigne
     b = yr_box_of(d, link);
     if (b == NULL || !search)
         return YR_ENOENT;
-    if ((err = yr_days_find(b, now, tag)) == YR_OK)
+    err = yr_days_find(b, now, tag);
+    if (err == YR_ENOENT && catch_up(d, b, now, tag))
+        err = YR_OK;
+    if (err == YR_OK)
         *author = link;
     else
         d->counters[YR_ENV_N_DROP_TAG]++;

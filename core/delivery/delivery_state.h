@@ -161,7 +161,7 @@ struct yr_box {
     struct yr_note note;
     uint64_t fails_s[YR_SESSION_FAILS]; /* messages that did not open, newest first */
     bool reset_untold, answer_due;      /* see yr_delivery_settle */
-    yr_us answer_us, scan_us;           /* not before */
+    yr_us answer_us, scan_us, catch_us; /* not before */
     double headers;                     /* left to look at */
     yr_us headers_us;
     struct yr_letter *window; /* ring of cap (<= YR_WINDOW_MAX), in order */
@@ -387,6 +387,8 @@ void yr_resets_failed(struct yr_delivery *d, struct yr_box *b, struct yr_now now
 void yr_resets_count(struct yr_delivery *d, struct yr_box *b, struct yr_now now);
 /** There is a new session: nothing more is to be said. */
 void yr_resets_over(struct yr_box *b);
+/** Say something to the friend, whatever it is; now and then. */
+void yr_resets_answer(struct yr_box *b, struct yr_now now);
 /** The body of a SESSION_BAD.  Errors: YR_EPROTO; of the store. */
 YR_MUST_USE enum yr_err yr_resets_take(struct yr_delivery *d, struct yr_box *b, struct yr_now now,
                                        const uint8_t *body, size_t len);

@@ -114,6 +114,14 @@ static struct yr_session_more *find_more(struct yr_box *b, const uint8_t sid8[8]
     return NULL;
 }
 
+void yr_resets_answer(struct yr_box *b, struct yr_now now)
+{
+    if (now.mono_us < b->answer_us)
+        return;
+    b->answer_us = now.mono_us + YR_PKH_GAP_S * YR_S;
+    b->answer_due = true;
+}
+
 // It has no session that could send.  Whatever it hears from us begins one, or shows what is wrong
 // with the one we have.
 static void take_ask(struct yr_delivery *d, struct yr_box *b, struct yr_now now,
@@ -121,10 +129,7 @@ static void take_ask(struct yr_delivery *d, struct yr_box *b, struct yr_now now,
 {
     if (yr_prekeys_newer(d, b, now, prekey))
         yr_prekeys_take(d, b, now, prekey);
-    if (now.mono_us < b->answer_us)
-        return;
-    b->answer_us = now.mono_us + YR_PKH_GAP_S * YR_S;
-    b->answer_due = true;
+    yr_resets_answer(b, now);
 }
 
 // Letters of a session that we dropped long ago may still wait.  They are many, and looked through
