@@ -273,6 +273,16 @@ static json_t *hints_for(struct yr_rpc *rpc, const struct yr_friend_info *info,
     return hints;
 }
 
+/* What waits here alone could be with a friend of both, and come from there. */
+static void hint_mail(json_t *hints, const struct yr_message *msg)
+{
+    if (msg->own && !msg->room && msg->state == YR_STATE_ACCEPTED && msg->held_by == 0 &&
+        !msg->deleted)
+        hint(hints,
+             "nobody holds it for them yet: a common friend would who is online and keeps mail "
+             "for them (there: mail.hold, yaari friend set F mail yes)");
+}
+
 /* ---- the answer ---- */
 
 /* What was tried says more than that nobody answered. */
@@ -390,6 +400,8 @@ enum yr_end yr_rpc_message_why(struct yr_call *call)
     if (id == NULL)
         add_queue(rpc, json_object_get(why, "steps"), conv);
     json_t *hints = hints_for(rpc, &info, &tried);
+    if (id != NULL && !info.online && !info.blocked)
+        hint_mail(hints, &rpc->msg);
     if (json_array_size(hints) > 0)
         json_object_set(why, "hints", hints);
     json_decref(hints);

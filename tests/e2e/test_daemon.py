@@ -183,7 +183,7 @@ def test_a_configuration_with_mistakes_does_not_start(nodes):
     assert (done.returncode, done.stderr) == (0, b"")
 
 
-@pytest.mark.parametrize("option", ["--irc", "--web", "--keeper", "--daemonize", "--scrub"])
+@pytest.mark.parametrize("option", ["--irc", "--web", "--daemonize", "--scrub"])
 def test_what_is_not_built_is_unknown(nodes, option):
     code, err = refused(nodes("alice"), option)
     assert code == 64

@@ -275,6 +275,29 @@ static void why_names_holders_and_stands_in_order_of_time(void **state)
     json_decref(answer);
 }
 
+static void why_of_a_text_that_nobody_holds_says_who_could(void **state)
+{
+    struct world *w = *state;
+    struct fake_message *msg = fake_message(w->node, 2, 1, 5000, "hi");
+    char params[96], id[64];
+
+    yr_id_text(id, msg->id, YR_MSG_ID_LEN);
+    snprintf(params, sizeof params, "{\"id\":\"%s\"}", id);
+    for (unsigned by = 0; by < 2; by++) {
+        json_t *answer, *hints, *hint;
+        bool found = false;
+        size_t i;
+
+        msg->held_by = by;
+        msg->state = by > 0 ? YR_STATE_HELD : YR_STATE_ACCEPTED;
+        hints = json_object_get(call(w, &answer, "message.why", params), "hints");
+        json_array_foreach(hints, i, hint) found =
+            found || strstr(json_string_value(hint), "nobody holds it") != NULL;
+        assert_true(found == (by == 0));
+        json_decref(answer);
+    }
+}
+
 static void status_says_for_whom_texts_wait(void **state)
 {
     struct world *w = *state;
@@ -313,6 +336,7 @@ int main(void)
                                        T(waiting_ends_when_a_text_is_given_up_or_taken_back),
                                        T(read_is_shown_for_a_friend_who_is_told),
                                        T(why_names_holders_and_stands_in_order_of_time),
+                                       T(why_of_a_text_that_nobody_holds_says_who_could),
                                        T(status_says_for_whom_texts_wait)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
