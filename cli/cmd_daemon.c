@@ -54,7 +54,7 @@ static bool healthy(const json_t *status)
     const char *state = yr_json_str(status, "state", "ok");
 
     return (strcmp(state, "ok") == 0 || strcmp(state, "offline") == 0) &&
-           !yr_json_bool(status, "store_failing", false);
+           !yr_json_bool(status, "store_failing", false) && !yr_json_bool(status, "retired", false);
 }
 
 /** --wait: until it is on the network. */
@@ -178,7 +178,8 @@ enum yr_exit yr_cmd_daemon_status(struct yr_cli *cli)
     good = healthy(status);
     if (!good)
         yr_buf_addf(&line, ", state %s",
-                    yr_json_bool(status, "store_failing", false)
+                    yr_json_bool(status, "retired", false) ? "restored elsewhere"
+                    : yr_json_bool(status, "store_failing", false)
                         ? "store failing"
                         : yr_json_str(status, "state", "?"));
     yr_out_say(&cli->out, "%s", yr_buf_str(&line));

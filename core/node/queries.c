@@ -546,6 +546,7 @@ struct yr_counter yr_node_counter(const struct yr_node *n, size_t i)
         if (k == i)                           \
             return c;                         \
     i -= k
+    PART(yr_renew_counter(n, k));
     PART(yr_paths_counter(n->paths, k));
     PART(yr_relay_counter(n->relay, k));
     PART(yr_contacts_counter(n->contacts, k));

@@ -447,3 +447,14 @@ size_t yr_renew_poll(struct yr_node *n, struct yr_addr *to, uint8_t *buf, size_t
     }
     return 0;
 }
+
+struct yr_counter yr_renew_counter(const struct yr_node *n, size_t i)
+{
+    const struct yr_renew *r = n->renew;
+    const struct yr_counter all[] = {{"renew.sent", r->out},
+                                     {"renew.received", r->in},
+                                     {"renew.taken", r->taken},
+                                     {"renew.drop", r->dropped}};
+
+    return i < YR_COUNT(all) ? all[i] : (struct yr_counter){NULL, 0};
+}

@@ -10,9 +10,9 @@
 #define YR_RENEW_H
 
 #include "core/seal/renewal.h"
+#include "yaari/node.h"
 
 struct yr_node;
-struct yr_friend;
 struct yr_clock;
 
 /** What is known of one friend; row CERT. */
@@ -93,6 +93,7 @@ YR_MUST_USE enum yr_err yr_renew_envelope_take(struct yr_node *n, unsigned slot,
 /** Leave word with friends for those who are away and do not know us. */
 void yr_renew_tick(struct yr_node *n);
 yr_us yr_renew_deadline(const struct yr_node *n);
+struct yr_counter yr_renew_counter(const struct yr_node *n, size_t i);
 size_t yr_renew_poll(struct yr_node *n, struct yr_addr *to, uint8_t *buf, size_t cap);
 void yr_renew_release(struct yr_node *n, uint64_t durable);
 

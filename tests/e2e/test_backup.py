@@ -104,6 +104,7 @@ def test_bob_restores_yesterdays_backup_and_both_talk_on(nodes, tmp_path):
     # The old one comes back: it is told, and stops.
     bob.start()
     wait_for(lambda: bob.json("status")[0].get("retired"), 60, step=0.2)
+    assert bob.run("daemon", "status").exit == 1
     refused = bob.run("send", "alice", "it is me")
     assert refused.exit == 77 and "stopped" in refused.err, refused
     assert set(before) <= set(shown(bob, "alice"))  # what is only there can be read
