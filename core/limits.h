@@ -269,8 +269,9 @@
 #define YR_POST_HOLDERS_SEEN  16   /* friends looked at, best first, who may keep a letter */
 #define YR_POST_SILENT_S      172800 /* who was not linked for so long may have lost what he kept */
 #define YR_POST_AGAIN_S       86400 /* fetched, but no receipt: it is left elsewhere after so long */
-#define YR_POST_FULL_S        600   /* until a full holder is asked for that friend again */
-#define YR_POST_NO_TAG_S      900   /* ... one where nobody waits for it */
+#define YR_POST_FULL_S        600   /* until a full holder is asked for that friend again, ... */
+#define YR_POST_FULL_S_MAX    3600  /* ... doubled each time up to this: quotas are of an hour */
+#define YR_POST_NO_TAG_S      900   /* ... one where nobody waits for it, doubled up to: */
 #define YR_POST_NOBODY_S      86400 /* ... one that the friend never named */
 #define YR_POST_DAYS          13 /* an envelope that nobody keeps is not left again when as old */
 #define YR_POST_DOUBT_S       10 /* between two questions to a holder who says that he may have less */

@@ -42,6 +42,12 @@ struct yr_hold {
     bool ask;         /* does it still have it?  To be asked over the present link */
 };
 
+/** Who refused letters for a friend. */
+struct yr_wary {
+    yr_us until_us; /* not asked before */
+    unsigned times; /* in a row */
+};
+
 /** The envelope in which a letter is left with holders.  Row POSTED, but for what is asked. */
 struct yr_post {
     unsigned slot; /* whose letter */
@@ -181,7 +187,7 @@ struct yr_box {
     yr_us post_us;                       /* when to look at them next */
     uint64_t post_token;                 /* look again when this is durable */
     uint64_t receipts[YR_RECEIPT_KINDS]; /* orders of those that wait unsealed; 0: none */
-    yr_us *wary;                         /* [slot]: not to be asked before; or NULL */
+    struct yr_wary *wary;                /* [slot]: who refused; or NULL */
     uint8_t proven[YR_FRIENDS_MAX / 8];  /* who took letters for this friend lately */
     uint8_t trying[YR_FRIENDS_MAX / 8];  /* who was asked for the first time */
 };

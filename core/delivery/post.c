@@ -205,7 +205,7 @@ static void choose(struct yr_delivery *d, const struct yr_box *b, struct look *k
                    : 0;
     for (size_t i = 0; i < k->count; i++) {
         const struct yr_holder h = k->holders[i];
-        const yr_us wary_us = b->wary != NULL ? b->wary[h.slot] : 0;
+        const yr_us wary_us = b->wary != NULL ? b->wary[h.slot].until_us : 0;
         if (wary_us > k->now.mono_us)
             look_again(k, wary_us);
         else if (may_ask(d, b, &h)) // else its answer will have us look
@@ -627,10 +627,19 @@ yr_us yr_delivery_deadline(const struct yr_delivery *d)
     return d->due_us;
 }
 
+// The friend was here, or said something of them: who refused may not do so any more.
+static void trust_again(struct yr_box *b)
+{
+    if (b->wary != NULL)
+        memset(b->wary, 0, YR_FRIENDS_MAX * sizeof *b->wary);
+}
+
 void yr_delivery_holders(struct yr_delivery *d, unsigned slot)
 {
-    if (yr_box_of(d, slot) != NULL)
-        yr_posts_look(d, d->boxes[slot], 0);
+    if (yr_box_of(d, slot) == NULL)
+        return;
+    trust_again(d->boxes[slot]);
+    yr_posts_look(d, d->boxes[slot], 0);
 }
 
 /* ---- what happens ---- */
@@ -689,6 +698,7 @@ void yr_posts_down(struct yr_delivery *d, struct yr_now now, unsigned slot)
     forget_questions(d, slot);
     d->down_s[slot] = yr_age_s(d, now);
     b->lost_us = now.mono_us + YR_POST_PATIENCE_MS * YR_MS;
+    trust_again(b);
     if (b->queued > 0)
         yr_posts_look(d, b, b->lost_us);
     for (unsigned at = 0; at < YR_FRIENDS_MAX; at++) // what it keeps is worth less one day
@@ -705,7 +715,7 @@ void yr_posts_forget(struct yr_delivery *d, unsigned slot)
         if (b == NULL || at == slot)
             continue;
         if (b->wary != NULL)
-            b->wary[slot] = 0;
+            b->wary[slot] = (struct yr_wary){0};
         for (size_t i = 0; i < b->count; i++) {
             struct yr_post *post = yr_box_at(b, i)->post;
             struct yr_hold *hold = post != NULL ? hold_of(d, post, slot) : NULL;
@@ -740,12 +750,19 @@ void yr_posts_room(struct yr_delivery *d, unsigned slot)
 
 /* ---- what holders say ---- */
 
-static void beware(struct yr_delivery *d, struct yr_box *b, unsigned slot, uint64_t wait_s)
+// Longer each time: who is away for months is not asked for every quarter of an hour.
+static void beware(struct yr_delivery *d, struct yr_box *b, unsigned slot, uint64_t wait_s,
+                   uint64_t most_s)
 {
+    struct yr_wary *w;
+
     if (b->wary == NULL)
         b->wary = yr_alloc(d->mem, YR_MEM_CHAT, YR_FRIENDS_MAX * sizeof *b->wary);
-    if (b->wary != NULL)
-        b->wary[slot] = d->now.mono_us + wait_s * YR_S;
+    if (b->wary == NULL)
+        return;
+    w = &b->wary[slot];
+    w->until_us = d->now.mono_us + YR_MIN(wait_s << YR_MIN(w->times, 10U), most_s) * YR_S;
+    w->times++;
 }
 
 // Is this for him to say?  Who was asked may say anything, who keeps it that he does no more.
@@ -771,9 +788,10 @@ static void refused(struct yr_delivery *d, struct yr_box *b, const struct yr_pos
     if (hold->slot >= YR_FRIENDS_MAX)
         return;
     if (status != YR_ENV_NO_TAG)
-        beware(d, b, hold->slot, YR_POST_FULL_S);
+        beware(d, b, hold->slot, YR_POST_FULL_S, YR_POST_FULL_S_MAX);
     else if (post->day == yr_days_send(b, d->now)) // an older day may just be forgotten there
-        beware(d, b, hold->slot, hold->named ? YR_POST_NO_TAG_S : YR_POST_NOBODY_S);
+        beware(d, b, hold->slot, hold->named ? YR_POST_NO_TAG_S : YR_POST_NOBODY_S,
+               YR_POST_NOBODY_S);
 }
 
 // Take an answer in; true: it is worth a row.
@@ -789,6 +807,8 @@ static bool take_answer(struct yr_delivery *d, struct yr_box *b, const struct yr
         hold->status = YR_HELD_CUSTODY;
         if (hold->slot < YR_FRIENDS_MAX)
             put(b->proven, hold->slot, true);
+        if (b->wary != NULL && hold->slot < YR_FRIENDS_MAX)
+            b->wary[hold->slot].times = 0;
         d->counters[YR_ENV_N_CUSTODY] += before != YR_HELD_CUSTODY;
         return before != YR_HELD_CUSTODY || now_s >= told_s + YR_POST_NOTED_S;
     case YR_ENV_DONE:
@@ -874,7 +894,7 @@ bool yr_delivery_shunned(const struct yr_delivery *d, unsigned slot, unsigned ho
 {
     const struct yr_box *b = yr_box_of(d, slot);
 
-    return b != NULL && b->wary != NULL && b->wary[holder] > d->now.mono_us;
+    return b != NULL && b->wary != NULL && b->wary[holder].until_us > d->now.mono_us;
 }
 
 void yr_delivery_held_all(const struct yr_delivery *d, unsigned slot, size_t *letters,

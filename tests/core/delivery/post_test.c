@@ -650,6 +650,28 @@ static void where_nobody_waits_for_it_is_not_asked_for_a_while(void **state)
     end(w);
 }
 
+static void who_refuses_for_weeks_is_asked_ever_less(void **state)
+{
+    struct world *w = begin();
+
+    (void)state;
+    go_up(w, CAROL);
+    write_letter(w, 1);
+    for (size_t hour = 0, n = 0; hour < 30 * 24; hour++) {
+        pass(w, 3600 * YR_S);
+        for (; n < w->count; n++)
+            answer_put(w, CAROL, YR_ENV_NO_TAG, n);
+    }
+    assert_in_range(w->count, 30, 45);
+    go_up(w, BOB); // he has been here
+    settle(w);
+    go_down(w, BOB);
+    drop_frames(w);
+    pass(w, 5 * YR_S);
+    assert_int_equal(count_frames(w, CAROL, YR_FRAME_ENV_PUT), 1);
+    end(w);
+}
+
 static void who_does_not_answer_keeps_nobody_waiting(void **state)
 {
     struct world *w = begin();
@@ -1230,6 +1252,7 @@ int main(void)
         cmocka_unit_test(when_all_is_done_nobody_is_woken),
         cmocka_unit_test(a_full_holder_is_asked_again_later),
         cmocka_unit_test(where_nobody_waits_for_it_is_not_asked_for_a_while),
+        cmocka_unit_test(who_refuses_for_weeks_is_asked_ever_less),
         cmocka_unit_test(who_does_not_answer_keeps_nobody_waiting),
         cmocka_unit_test(what_is_gone_is_left_elsewhere_and_never_there_again),
         cmocka_unit_test(who_may_have_dropped_some_is_asked_but_not_all_the_time),
