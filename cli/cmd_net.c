@@ -228,6 +228,19 @@ static void add_bytes(struct yr_table *table, const json_t *stats, const char *k
     yr_buf_clear(&cell);
 }
 
+static void add_count(struct yr_table *table, const json_t *stats, const char *key)
+{
+    const json_t *count = json_object_get(stats, key);
+    struct yr_buf cell = {0};
+
+    if (count == NULL)
+        yr_buf_addc(&cell, '-');
+    else
+        yr_buf_addf(&cell, "%lld", (long long)json_integer_value(count));
+    yr_table_add(table, YR_ROLE_NONE, yr_buf_str(&cell));
+    yr_buf_clear(&cell);
+}
+
 static void stats_row(struct yr_table *table, const json_t *stats)
 {
     struct yr_buf cell = {0};
@@ -242,13 +255,17 @@ static void stats_row(struct yr_table *table, const json_t *stats)
     add_bytes(table, stats, "out");
     add_bytes(table, stats, "relayed_for_me");
     add_bytes(table, stats, "relayed_by_me");
+    add_bytes(table, stats, "mail_kept_bytes");
+    add_count(table, stats, "mail_refused");
+    add_count(table, stats, "mail_for_me");
 }
 
 enum yr_exit yr_cmd_stats(struct yr_cli *cli)
 {
-    static const char *const heads[] = {"WHO", "IN", "OUT", "RELAYED FOR ME", "RELAYED BY ME"};
+    static const char *const heads[] = {"WHO",           "IN",        "OUT",     "RELAYED FOR ME",
+                                        "RELAYED BY ME", "MAIL KEPT", "REFUSED", "KEEPS FOR ME"};
     const char *since = YR_ARG(cli, stats_since);
-    struct yr_table table = yr_table_init(5, heads);
+    struct yr_table table = yr_table_init(8, heads);
     json_t *params = json_object(), *answer, *stats;
     char text[YR_RFC3339_LEN + 1];
     enum yr_exit exit;

@@ -333,7 +333,9 @@ static const struct {
     {"check", {"name", "result", "text", "fix"}},
     {"addr", {"addr", "source", "peer", "lasting"}},
     {"stats",
-     {"friend", "name", "purpose", "in", "out", "relayed_for_me", "relayed_by_me", "since"}},
+     {"friend", "name", "purpose", "in", "out", "relayed_for_me", "relayed_by_me", "since",
+      "mail_kept", "mail_kept_bytes", "mail_for_me", "mail_left", "mail_left_bytes", "mail_refused",
+      "mail_handed_on_bytes"}},
     {"config", {"key", "value", "origin"}},
 };
 

@@ -12,6 +12,7 @@ struct friend_sample {
     uint8_t id[YR_ID_LEN];
     struct yr_traffic traffic;
     uint64_t for_me, by_me;
+    struct yr_mail_ledger mail;
 };
 
 struct yr_sample {
@@ -36,6 +37,7 @@ static struct yr_sample take(const struct yr_node *node, yr_ms at_ms)
         row->traffic = (struct yr_traffic){info.in_bytes, info.out_bytes};
         row->for_me = info.relayed_for_me;
         row->by_me = info.relayed_by_me;
+        row->mail = info.ledger;
     }
     return sample;
 }
@@ -100,6 +102,21 @@ static json_t *row(const char *purpose, const struct yr_traffic *now,
     return out;
 }
 
+// What is kept is so now, whatever time is asked for.
+static void put_mail(json_t *out, const struct yr_mail_ledger *now,
+                     const struct yr_mail_ledger *before)
+{
+    json_object_set_new(out, "mail_kept", json_integer((json_int_t)now->kept));
+    json_object_set_new(out, "mail_kept_bytes", json_integer((json_int_t)now->kept_bytes));
+    json_object_set_new(out, "mail_for_me", json_integer((json_int_t)now->for_me));
+    json_object_set_new(out, "mail_left", json_integer(grown(now->left, before->left)));
+    json_object_set_new(out, "mail_left_bytes",
+                        json_integer(grown(now->left_bytes, before->left_bytes)));
+    json_object_set_new(out, "mail_refused", json_integer(grown(now->refused, before->refused)));
+    json_object_set_new(out, "mail_handed_on_bytes",
+                        json_integer(grown(now->handed_on_bytes, before->handed_on_bytes)));
+}
+
 static void put_friends(struct yr_rpc *rpc, json_t *list, const struct yr_sample *now,
                         const struct yr_sample *base)
 {
@@ -116,6 +133,7 @@ static void put_friends(struct yr_rpc *rpc, json_t *list, const struct yr_sample
         json_object_set_new(out, "relayed_for_me",
                             json_integer(grown(here->for_me, before->for_me)));
         json_object_set_new(out, "relayed_by_me", json_integer(grown(here->by_me, before->by_me)));
+        put_mail(out, &here->mail, &before->mail);
         json_array_append_new(list, out);
     }
 }

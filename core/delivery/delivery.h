@@ -205,6 +205,9 @@ void yr_delivery_held_all(const struct yr_delivery *delivery, unsigned slot, siz
 bool yr_delivery_letter(struct yr_delivery *delivery, unsigned slot, uint64_t *order,
                         uint8_t id[YR_MSG_ID_LEN]);
 
+/** How many letters to others this friend keeps for us, as far as is known. */
+size_t yr_delivery_held_by(const struct yr_delivery *delivery, unsigned holder);
+
 /** Our newest prekey for the friend, made if there is none younger than a week; *fresh: it was made
  *  now and must be told. */
 YR_MUST_USE enum yr_err yr_delivery_prekey(struct yr_delivery *delivery, struct yr_now now,

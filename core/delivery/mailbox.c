@@ -593,14 +593,18 @@ enum yr_err yr_mailbox_deposit(struct yr_mailbox *mb, struct yr_now now, uint64_
     if (to->count >= mb->quota.each || to->bytes + len > mb->quota.each_bytes ||
         mb->count >= mb->quota.all || mb->bytes + len > mb->quota.all_bytes) {
         mb->counters[YR_MB_N_FULL]++;
+        from->refused++;
         return answer(mb, slot, YR_ENV_FULL, eid, 0);
     }
     if (!within_rate(mb, from, now, len)) {
         mb->counters[YR_MB_N_RATE]++;
+        from->refused++;
         return answer(mb, slot, YR_ENV_FULL, eid, 0);
     }
     if ((err = keep(mb, now_s, at, eid, envelope, len, exp_s)) != YR_OK)
         return err;
+    from->left++;
+    from->left_bytes += len;
     return answer(mb, slot, YR_ENV_CUSTODY, eid, yr_rows_pending(mb->rows));
 }
 
@@ -653,6 +657,9 @@ void yr_mailbox_info(const struct yr_mailbox *mb, unsigned slot, struct yr_mailb
     out->consent = f->consent;
     out->kept = f->count;
     out->bytes = f->bytes;
+    out->left = f->left;
+    out->left_bytes = f->left_bytes;
+    out->refused = f->refused;
     for (size_t i = 0; i < YR_MAIL_DAYS; i++)
         out->registered |= f->days[i] != NULL && f->days[i]->count > 0;
 }

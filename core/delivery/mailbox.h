@@ -89,8 +89,9 @@ struct yr_mailbox_info {
     bool consent, registered;
     size_t kept;
     uint64_t bytes;
+    uint64_t left, left_bytes, refused; /* by it, since the start */
 };
-/** What is kept for this friend. */
+/** What is kept for this friend, and what it left for others. */
 void yr_mailbox_info(const struct yr_mailbox *mb, unsigned slot, struct yr_mailbox_info *out);
 struct yr_counter yr_mailbox_counter(const struct yr_mailbox *mb, size_t i);
 

@@ -67,6 +67,7 @@ struct yr_mb_friend {
     size_t dirty_count;
     /* as a depositor */
     double day_bytes, hour, strange, regs;
+    uint64_t left, left_bytes, refused;
     yr_us refilled_us, strange_us, regs_us;
     struct yr_mb_answer *answers;
     size_t answer_count;

@@ -922,3 +922,21 @@ void yr_delivery_held_all(const struct yr_delivery *d, unsigned slot, size_t *le
         *letters += kept;
     }
 }
+
+size_t yr_delivery_held_by(const struct yr_delivery *d, unsigned holder)
+{
+    const uint64_t now_s = yr_age_s(d, d->now);
+    size_t count = 0;
+
+    for (unsigned slot = 0; d->boxes[holder] != NULL && slot < YR_FRIENDS_MAX; slot++) {
+        struct yr_box *b = d->boxes[slot];
+        for (size_t i = 0; b != NULL && i < b->count; i++) {
+            const struct yr_post *post = yr_box_at(b, i)->post;
+            for (size_t k = 0; post != NULL && k < post->count; k++)
+                count += memcmp(post->holds[k].holder, d->boxes[holder]->id,
+                                sizeof post->holds[k].holder) == 0 &&
+                         is_live(d, post, &post->holds[k], now_s);
+        }
+    }
+    return count;
+}

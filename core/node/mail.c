@@ -70,6 +70,20 @@ uint32_t yr_mail_offer(const struct yr_node *n, unsigned slot)
     return n->mail[slot].bytes;
 }
 
+void yr_mail_ledger(const struct yr_node *n, unsigned slot, struct yr_mail_ledger *out)
+{
+    struct yr_mailbox_info info;
+
+    yr_mailbox_info(n->mailbox, slot, &info);
+    *out = (struct yr_mail_ledger){.kept = info.kept,
+                                   .kept_bytes = info.bytes,
+                                   .for_me = yr_delivery_held_by(n->delivery, slot),
+                                   .left = info.left,
+                                   .left_bytes = info.left_bytes,
+                                   .refused = info.refused,
+                                   .handed_on_bytes = n->forwards.with[slot].bytes};
+}
+
 /* ---- who keeps for us: registering ---- */
 
 static uint32_t today(const struct yr_node *n)

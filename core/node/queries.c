@@ -75,6 +75,7 @@ static void friend_info(const struct yr_node *n, unsigned slot, struct yr_friend
         if (source == YR_ADDR_LAN && yr_addr_eq(&addr, &link.addr))
             out->lan = true;
     yr_circuit_info(n, slot, out);
+    yr_mail_ledger(n, slot, &out->ledger);
     yr_chat_unread(n->chats, f->id, &unread);
     out->unread = unread.count;
     yr_fingerprint(out->fingerprint, n->self.id, f->id);

@@ -382,6 +382,7 @@ void yr_mail_lost(struct yr_node *n, unsigned slot);
 /** How much a linked friend says that it keeps for us, bytes; a keeper sixteen times as much as
  *  YR_MAIL_EACH_BYTES; 0: nothing. */
 uint32_t yr_mail_offer(const struct yr_node *n, unsigned slot);
+void yr_mail_ledger(const struct yr_node *n, unsigned slot, struct yr_mail_ledger *out);
 /** A frame of the chat channel; those of others are ignored.  Errors: YR_EPROTO and others: close
  *  the link. */
 YR_MUST_USE enum yr_err yr_mail_frame(struct yr_node *n, unsigned slot, uint8_t type,

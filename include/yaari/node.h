@@ -276,6 +276,17 @@ YR_API void yr_node_self(const struct yr_node *node, struct yr_self *out);
 
 enum yr_trust { YR_TRUST_REQUEST, YR_TRUST_INVITE, YR_TRUST_INTRODUCED, YR_TRUST_VERIFIED };
 
+/** Mail that friends keep for each other: what this node and a friend do for each other. */
+struct yr_mail_ledger {
+    size_t kept; /* letters that we keep for it now ... */
+    uint64_t kept_bytes;
+    size_t for_me; /* of our own, that it keeps now */
+    /* since the start: */
+    uint64_t left, left_bytes; /* it left with us for others */
+    uint64_t refused;          /* ... and were not taken: no room, or past its share */
+    uint64_t handed_on_bytes;  /* left with others by us, for it */
+};
+
 struct yr_friend_info {
     uint8_t id[YR_ID_LEN];
     char petname[65], nick[65], status[257];
@@ -296,6 +307,7 @@ struct yr_friend_info {
     struct yr_addr addr;                    /* of the link */
     yr_ms created_ms, last_seen_ms, muted_until_ms;
     uint64_t rtt_us, in_bytes, out_bytes;
+    struct yr_mail_ledger ledger;
     size_t unread, queued;
     size_t held;          /* of these, at other friends until it appears ... */
     unsigned held_at;     /* ... at so many */

@@ -340,6 +340,29 @@ static void a_flood_of_registrations_changes_little(void **state)
     sim_free(sim);
 }
 
+static void who_leaves_more_than_there_is_room_for_is_refused(void **state)
+{
+    struct sim *sim = four_friends(8);
+    const struct yr_mail_opts small = {.hold = true, .bytes = 4 * YR_ENVELOPE_MIN};
+    struct yr_friend_info alice, bob;
+    struct letter l;
+
+    yr_node_set_mail(sim_node(sim, CAROL), sim_now(sim, CAROL), &small);
+    away(sim, BOB, true);
+    for (unsigned i = 0; i < 10; i++) {
+        write_letter(sim, ALICE, BOB, YR_PLAIN_TEXT, "too much", &l);
+        leave(sim, ALICE, CAROL, &l);
+    }
+    assert_int_equal(yr_node_friend(sim_node(sim, CAROL), sim_id(sim, ALICE), &alice), YR_OK);
+    assert_int_equal(yr_node_friend(sim_node(sim, CAROL), sim_id(sim, BOB), &bob), YR_OK);
+    assert_true(bob.ledger.kept > 0 && bob.ledger.kept_bytes <= small.bytes);
+    assert_int_equal(alice.ledger.left, bob.ledger.kept);
+    assert_int_equal(alice.ledger.left_bytes, bob.ledger.kept_bytes);
+    assert_int_equal(alice.ledger.left + alice.ledger.refused, 10);
+    assert_int_equal(counter(sim, CAROL, "mail.refused.full"), alice.ledger.refused);
+    sim_free(sim);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -350,6 +373,7 @@ int main(void)
         cmocka_unit_test(who_keeps_may_lie),
         cmocka_unit_test(consent_that_is_withdrawn_is_told),
         cmocka_unit_test(a_flood_of_registrations_changes_little),
+        cmocka_unit_test(who_leaves_more_than_there_is_room_for_is_refused),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
