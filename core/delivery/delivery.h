@@ -110,9 +110,10 @@ YR_MUST_USE enum yr_err yr_delivery_cert(struct yr_delivery *delivery, struct yr
                                          const uint8_t **envelope, size_t *envelope_len);
 /** For backups.  Of the row of a letter, how much is not sealed: *len.  Errors: YR_ECORRUPT. */
 YR_MUST_USE enum yr_err yr_delivery_letter_plain(const uint8_t *row, size_t *len);
-/** The row of day keys as it was in a backup: up to `today`, which may be long after, another
- * device has sent and forgotten.  Errors: YR_EPROTO. */
-YR_MUST_USE enum yr_err yr_delivery_days_restored(uint8_t *row, size_t len, uint32_t today);
+/** The row of day keys as it was in a backup of the day `made`: up to `today`, which may be long
+ *  after, another device may have sent and forgotten.  Errors: YR_EPROTO. */
+YR_MUST_USE enum yr_err yr_delivery_days_restored(uint8_t *row, size_t len, uint32_t made,
+                                                  uint32_t today);
 /** Forget a friend and delete its rows. */
 void yr_delivery_remove(struct yr_delivery *delivery, unsigned slot);
 

@@ -208,30 +208,44 @@ static enum yr_err decode_timekey(struct yr_box *b, const uint8_t *row, size_t l
     return YR_OK;
 }
 
-enum yr_err yr_delivery_days_restored(uint8_t *row, size_t len, uint32_t today)
+// Since the backup another device may have gone on, a day a day, and the friend with it: it may
+// have forgotten days up to 16 before the last that was sent.  As long as YR_TIMEKEY_REACH bridges
+// that, a day is used that the friend has whether or not it was so.
+static void days_went_by(struct yr_box *b, uint32_t made, uint32_t today)
+{
+    const uint32_t age = today > made ? today - made : 0;
+    const uint32_t active = YR_MAX(b->acked_day, b->heard_day) + YR_TIMEKEY_STEP;
+
+    if (age <= YR_TIMEKEY_REACH - YR_TIMEKEY_STEP || active < made) {
+        b->sent_day = YR_MAX(b->sent_day, YR_MIN(b->sent_day + age, today));
+        return;
+    }
+    // Too long, and the two were in touch: they probably still were.
+    while (b->timekey.day + YR_TIMEKEY_STEP < today &&
+           yr_timekey_advance(&b->timekey, YR_MIN(today - YR_TIMEKEY_STEP,
+                                                  b->timekey.day + YR_TIMEKEY_REACH)) == YR_OK)
+        ;
+    b->sent_day = YR_MAX(b->sent_day, YR_MIN(today, b->timekey.day + YR_TIMEKEY_REACH));
+    b->acked_day = YR_MAX(b->acked_day, b->sent_day);
+}
+
+enum yr_err yr_delivery_days_restored(uint8_t *row, size_t len, uint32_t made, uint32_t today)
 {
     struct yr_box b;
     struct yr_wr wr = yr_wr_init(row, len);
     enum yr_err err = YR_EPROTO;
 
     memset(&b, 0, sizeof b);
-    if (len != TIMEKEY_LEN || decode_timekey(&b, row, len) != YR_OK)
-        goto out;
-    // The friend does not write on days long past any more, nor can days be found out of reach.
-    while (today > YR_TIMEKEY_STEP && b.timekey.day < today - YR_TIMEKEY_STEP &&
-           today - b.timekey.day > YR_TIMEKEY_REACH / 2 &&
-           yr_timekey_advance(&b.timekey, YR_MIN(today - YR_TIMEKEY_STEP,
-                                                 b.timekey.day + YR_TIMEKEY_REACH)) == YR_OK)
-        ;
-    b.sent_day = YR_MAX(b.sent_day, YR_MIN(today, b.timekey.day + YR_TIMEKEY_REACH));
-    b.acked_day = YR_MAX(b.acked_day, b.sent_day);
-    yr_timekey_encode(yr_wr_room(&wr, YR_TIMEKEY_ROW_LEN), &b.timekey);
-    yr_wr_u32(&wr, b.sent_day);
-    yr_wr_u32(&wr, b.acked_day);
-    yr_wr_u32(&wr, b.heard_day);
-    YR_ASSERT(yr_wr_ok(&wr));
-    err = YR_OK;
-out:
+    if (len == TIMEKEY_LEN && decode_timekey(&b, row, len) == YR_OK &&
+        YR_MAX(YR_MAX(b.sent_day, b.acked_day), YR_MAX(b.heard_day, today)) < UINT32_MAX / 4) {
+        days_went_by(&b, made, today);
+        yr_timekey_encode(yr_wr_room(&wr, YR_TIMEKEY_ROW_LEN), &b.timekey);
+        yr_wr_u32(&wr, b.sent_day);
+        yr_wr_u32(&wr, b.acked_day);
+        yr_wr_u32(&wr, b.heard_day);
+        YR_ASSERT(yr_wr_ok(&wr));
+        err = YR_OK;
+    }
     yr_wipe(&b, sizeof b);
     return err;
 }

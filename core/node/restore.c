@@ -53,7 +53,8 @@ static enum yr_err restore_row(struct yr_node *n, const struct yr_backup_record 
         if (value->len > sizeof days)
             return YR_EPROTO;
         memcpy(days, value->data, value->len);
-        if (yr_delivery_days_restored(days, value->len, day_of(n->now.wall_ms)) != YR_OK)
+        if (yr_delivery_days_restored(days, value->len, day_of(n->restore->info.made_ms),
+                                      day_of(n->now.wall_ms)) != YR_OK)
             return YR_EPROTO;
         bytes = days;
     }

@@ -1,6 +1,7 @@
 /* A node that was restored from a backup, its friends, and the copy that was thought lost. */
 #include "tests/support/test.h"
 
+#include <limits.h>
 #include <stdio.h>
 
 #include "core/node/state.h"
@@ -272,6 +273,73 @@ static void a_friend_who_is_never_there_with_him_learns_of_it_from_one_who_keeps
     sim_free(sim);
 }
 
+static void days_pass(struct two *t, unsigned bob, int64_t *days, int64_t more)
+{
+    *days += more;
+    sim_skew(t->sim, t->alice, *days * 86400000);
+    if (bob != UINT_MAX)
+        sim_skew(t->sim, bob, *days * 86400000);
+    sim_run(t->sim, 3 * MINUTE);
+}
+
+static void assert_talk(struct two *t, unsigned bob)
+{
+    const size_t alices = sim_history_count(t->sim, t->alice, bob);
+    const size_t bobs = sim_history_count(t->sim, bob, t->alice);
+
+    assert_true(sim_run_linked(t->sim, t->alice, bob, 10 * MINUTE));
+    sim_text(t->sim, t->alice, bob, "from alice", NULL);
+    sim_text(t->sim, bob, t->alice, "from bob", NULL);
+    sim_run(t->sim, 2 * MINUTE);
+    assert_int_equal(sim_history_count(t->sim, t->alice, bob), alices + 2);
+    assert_int_equal(sim_history_count(t->sim, bob, t->alice), bobs + 2);
+}
+
+// in_touch: the two talk every ten days; else never after the first.  The backup is made at the day
+// `made` and restored at the day `restored`.
+static void restored_days_later(bool in_touch, int64_t made, int64_t restored)
+{
+    struct two t = friends(12);
+    struct sim_backup backup = {0};
+    unsigned bob;
+    int64_t days = 0;
+
+    assert_talk(&t, t.bob);
+    if (!in_touch)
+        sim_cut(t.sim, t.alice, t.bob, true);
+    while (days < restored) {
+        if (days == made)
+            backup = sim_backup(t.sim, t.bob);
+        days_pass(&t, t.bob, &days, 10);
+        if (in_touch)
+            assert_talk(&t, t.bob);
+    }
+    if (days == made)
+        backup = sim_backup(t.sim, t.bob);
+    assert_true(backup.count > 0);
+    sim_retire(t.sim, t.bob);
+    bob = sim_add_nobody(t.sim);
+    sim_skew(t.sim, bob, days * 86400000);
+    sim_restore_into(t.sim, &backup, bob);
+    assert_talk(&t, bob);
+    days_pass(&t, bob, &days, 10);
+    assert_talk(&t, bob);
+    sim_backup_free(&backup);
+    sim_free(t.sim);
+}
+
+static void backups_of_any_age_talk_on_with_friends_in_touch_and_not(void **state)
+{
+    restored_days_later(true, 0, 10);
+    restored_days_later(true, 0, 40);
+    restored_days_later(true, 20, 60);
+    restored_days_later(true, 0, 90);
+    restored_days_later(false, 60, 60);
+    restored_days_later(false, 50, 60);
+    restored_days_later(false, 0, 40);
+    restored_days_later(false, 60, 120);
+}
+
 static unsigned crashes;
 
 static void crash_once(unsigned who, unsigned k, bool after)
@@ -452,6 +520,7 @@ int main(void)
         cmocka_unit_test(restored_twice_in_one_minute_all_agree_on_one),
         cmocka_unit_test(a_friend_who_was_away_meanwhile_learns_of_it_when_he_comes),
         cmocka_unit_test(a_friend_who_is_never_there_with_him_learns_of_it_from_one_who_keeps_mail),
+        cmocka_unit_test(backups_of_any_age_talk_on_with_friends_in_touch_and_not),
         cmocka_unit_test(a_crash_at_any_commit_of_the_renewal_loses_and_doubles_nothing),
         cmocka_unit_test(what_was_recorded_of_it_gets_nobody_an_answer),
         cmocka_unit_test(a_backup_holds_no_key_of_the_device_and_no_session),

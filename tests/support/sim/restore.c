@@ -63,6 +63,13 @@ const uint8_t *sim_backup_at(const struct sim_backup *b, size_t i, size_t *len)
 unsigned sim_restore(struct sim *sim, const struct sim_backup *b)
 {
     const unsigned node = sim_add_nobody(sim);
+
+    sim_restore_into(sim, b, node);
+    return node;
+}
+
+void sim_restore_into(struct sim *sim, const struct sim_backup *b, unsigned node)
+{
     size_t len, at = 0;
 
     while (at < b->len) {
@@ -77,5 +84,4 @@ unsigned sim_restore(struct sim *sim, const struct sim_backup *b)
     memcpy(sim->nodes[node]->id, b->info.id, sizeof b->info.id);
     sim_crash(sim, node);
     sim_restart(sim, node);
-    return node;
 }

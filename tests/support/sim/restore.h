@@ -19,5 +19,7 @@ void sim_backup_free(struct sim_backup *backup);
 const uint8_t *sim_backup_at(const struct sim_backup *backup, size_t i, size_t *len);
 /** A new node that was restored from it, up and at an address of its own. */
 unsigned sim_restore(struct sim *sim, const struct sim_backup *backup);
+/** ... into one of sim_add_nobody. */
+void sim_restore_into(struct sim *sim, const struct sim_backup *backup, unsigned node);
 
 #endif
