@@ -25,6 +25,15 @@ uint32_t yr_days_send(const struct yr_box *b, struct yr_now now)
     return clamp(today(now), YR_MAX(low, b->timekey.day), YR_MIN(high, own));
 }
 
+// Of what is left with others: a day that the friend has told them, which it does for so many from
+// the last on that it has opened (our clock may be far from its own), or did before it left.
+uint32_t yr_days_post(const struct yr_box *b, struct yr_now now)
+{
+    const uint32_t told = YR_MAX(b->acked_day + YR_MAIL_DAYS - 2, b->timekey.day);
+
+    return YR_MIN(yr_days_send(b, now), told);
+}
+
 // Days too old for any envelope of theirs go, for good; but not those we may have to send with.
 void yr_days_forget(struct yr_box *b)
 {

@@ -301,6 +301,7 @@ void yr_letter_done(struct yr_delivery *d, struct yr_box *b, struct yr_letter *l
 void yr_letter_receipted(struct yr_delivery *d, struct yr_box *b, const uint8_t id[YR_MSG_ID_LEN]);
 /** The day to send under; its being so is on its way to the disk: see yr_days_ready. */
 uint32_t yr_days_take(struct yr_delivery *d, struct yr_box *b, struct yr_now now);
+uint32_t yr_days_take_post(struct yr_delivery *d, struct yr_box *b, struct yr_now now);
 /** Letters that found no memory, or came while one did: they are tried again with the next commit.
  */
 bool yr_letters_wait(struct yr_box *b);
@@ -448,6 +449,8 @@ void yr_sessions_remove(struct yr_delivery *d, struct yr_box *b);
 
 /** The day to send under. */
 uint32_t yr_days_send(const struct yr_box *b, struct yr_now now);
+/** The same for what is left with others. */
+uint32_t yr_days_post(const struct yr_box *b, struct yr_now now);
 /** Days too old for any envelope go. */
 void yr_days_forget(struct yr_box *b);
 /** The friend has sent under this day. */

@@ -83,16 +83,24 @@ enum yr_err yr_letters_unseal(struct yr_delivery *d, struct yr_box *b, const uin
 
 // The friend forgets days by what it has opened: if a crash made us forget what we sent, we could
 // go back to a day that is no more.  So the highest day is on disk first.
-uint32_t yr_days_take(struct yr_delivery *d, struct yr_box *b, struct yr_now now)
+static uint32_t take_day(struct yr_delivery *d, struct yr_box *b, uint32_t day)
 {
-    const uint32_t day = yr_days_send(b, now);
-
     if (day > b->sent_day) {
         b->sent_day = day;
         yr_box_put_days(d, b);
         b->day_token = yr_rows_pending(d->rows);
     }
     return day;
+}
+
+uint32_t yr_days_take(struct yr_delivery *d, struct yr_box *b, struct yr_now now)
+{
+    return take_day(d, b, yr_days_send(b, now));
+}
+
+uint32_t yr_days_take_post(struct yr_delivery *d, struct yr_box *b, struct yr_now now)
+{
+    return take_day(d, b, yr_days_post(b, now));
 }
 
 // In the envelope that holders list, while that is not too old: who comes knows it then.

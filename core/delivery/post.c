@@ -275,7 +275,7 @@ static enum yr_err renew(struct yr_delivery *d, struct yr_box *b, const struct l
                          struct yr_letter *l)
 {
     const uint64_t wall_s = (uint64_t)YR_MAX(k->now.wall_ms, (yr_ms)0) / 1000;
-    const uint32_t day = yr_days_take(d, b, k->now);
+    const uint32_t day = yr_days_take_post(d, b, k->now);
     struct yr_post post = {.order = l->order, .made_s = k->now_s, .day = day};
     size_t len;
 
@@ -301,7 +301,7 @@ static bool must_renew(const struct yr_delivery *d, const struct yr_box *b, cons
     const struct tally t = count_holds(d, l, k->now_s);
 
     return t.live == 0 && t.asked == 0 && t.taken_s == 0 &&
-           (l->post->day != yr_days_send(b, k->now) ||
+           (l->post->day != yr_days_post(b, k->now) ||
             k->now_s >= l->post->made_s + (uint64_t)YR_POST_DAYS * YR_DAY_S);
 }
 
@@ -383,7 +383,7 @@ static bool had(const struct yr_box *b, const struct look *k, const struct yr_po
 {
     return hold != NULL &&
            ((hold->status != YR_HELD_REFUSED && hold->status != YR_HELD_FULL) ||
-            k->now_s < hold->since_s + YR_POST_FULL_S || post->day != yr_days_send(b, k->now));
+            k->now_s < hold->since_s + YR_POST_FULL_S || post->day != yr_days_post(b, k->now));
 }
 
 // Errors: of the frame; YR_EEXIST: not this one.
@@ -789,7 +789,7 @@ static void refused(struct yr_delivery *d, struct yr_box *b, const struct yr_pos
         return;
     if (status != YR_ENV_NO_TAG)
         beware(d, b, hold->slot, YR_POST_FULL_S, YR_POST_FULL_S_MAX);
-    else if (post->day == yr_days_send(b, d->now)) // an older day may just be forgotten there
+    else if (post->day == yr_days_post(b, d->now)) // an older day may just be forgotten there
         beware(d, b, hold->slot, hold->named ? YR_POST_NO_TAG_S : YR_POST_NOBODY_S,
                YR_POST_NOBODY_S);
 }
