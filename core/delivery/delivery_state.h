@@ -2,7 +2,8 @@
  *
  *     delivery.c       the friends' boxes: made, loaded, linked, gone
  *     letters.c        what waits for a friend and is on its way
- *     post.c           what is left with others while the friend is away
+ *     post.c           what others keep while the friend is away, and say of it
+ *     leave.c          leaving it with them
  *     receipts.c       receipts that wait, and those that came
  *     habit.c          at which hours somebody is there
  *     open.c           what comes from a friend, and acknowledgements of it
@@ -306,7 +307,38 @@ uint32_t yr_days_take_post(struct yr_delivery *d, struct yr_box *b, struct yr_no
  */
 bool yr_letters_wait(struct yr_box *b);
 
+static inline bool yr_slots_has(const uint8_t *set, unsigned slot)
+{
+    return (set[slot / 8] >> slot % 8 & 1) != 0;
+}
+
+static inline void yr_slots_put(uint8_t *set, unsigned slot, bool on)
+{
+    const uint8_t bit = (uint8_t)(1U << slot % 8);
+
+    set[slot / 8] = (uint8_t)(on ? set[slot / 8] | bit : set[slot / 8] & ~bit);
+}
+
+/* ---- leave.c ---- */
+
+/** Leave with holders what is due of this friend's, and see when to look again. */
+void yr_posts_leave(struct yr_delivery *d, struct yr_box *b, unsigned slot);
+/** A letter has come into the outbox that may be left with others, in a while. */
+void yr_posts_wait(struct yr_delivery *d, struct yr_box *b, const struct yr_stored *s);
+
 /* ---- post.c ---- */
+
+bool yr_posts_linked(const struct yr_delivery *d, unsigned slot);
+/** Its custody counts: it said so, is linked or was not long ago, and the time is not over. */
+bool yr_hold_live(const struct yr_delivery *d, const struct yr_post *post,
+                  const struct yr_hold *hold, uint64_t now_s);
+/** Age at which it counts no more if nothing is heard of it; at which nobody's does. */
+uint64_t yr_hold_silent_s(const struct yr_delivery *d, const struct yr_hold *hold);
+uint64_t yr_post_over_s(const struct yr_post *post);
+/** What is known of this friend as a holder of it, or NULL. */
+struct yr_hold *yr_post_hold(const struct yr_delivery *d, struct yr_post *post, unsigned slot);
+/** A question about it went over this link and was not answered yet. */
+bool yr_post_waits(const struct yr_post *post, unsigned via);
 
 yr_ms yr_age_ms_of(const struct yr_delivery *d, struct yr_now now);
 uint64_t yr_age_s(const struct yr_delivery *d, struct yr_now now);
@@ -324,8 +356,6 @@ void yr_posts_up(struct yr_delivery *d, struct yr_now now, unsigned slot);
 void yr_posts_down(struct yr_delivery *d, struct yr_now now, unsigned slot);
 /** A friend is no more: nor is what it keeps. */
 void yr_posts_forget(struct yr_delivery *d, unsigned slot);
-/** A letter has come into the outbox that may be left with others, in a while. */
-void yr_posts_wait(struct yr_delivery *d, struct yr_box *b, const struct yr_stored *s);
 /** Look at the posts of this friend at `at_us`, if not before. */
 void yr_posts_look(struct yr_delivery *d, struct yr_box *b, yr_us at_us);
 /** Everything is durable up to d->durable; a link takes more. */

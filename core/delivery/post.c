@@ -23,18 +23,6 @@ uint64_t yr_age_s(const struct yr_delivery *d, struct yr_now now)
     return (uint64_t)yr_age_ms_of(d, now) / 1000;
 }
 
-static bool has(const uint8_t *set, unsigned slot)
-{
-    return (set[slot / 8] >> slot % 8 & 1) != 0;
-}
-
-static void put(uint8_t *set, unsigned slot, bool on)
-{
-    const uint8_t bit = (uint8_t)(1U << slot % 8);
-
-    set[slot / 8] = (uint8_t)(on ? set[slot / 8] | bit : set[slot / 8] & ~bit);
-}
-
 void yr_posts_look(struct yr_delivery *d, struct yr_box *b, yr_us at_us)
 {
     b->post_us = YR_MIN(b->post_us, at_us);
@@ -120,13 +108,13 @@ bool yr_post_envelope(struct yr_delivery *d, struct yr_box *b, const struct yr_l
 
 /* ---- what holders are worth ---- */
 
-static bool linked(const struct yr_delivery *d, unsigned slot)
+bool yr_posts_linked(const struct yr_delivery *d, unsigned slot)
 {
     return slot < YR_FRIENDS_MAX && d->boxes[slot] != NULL && d->boxes[slot]->up;
 }
 
 // Age at which this holder's custody is worth nothing any more, unless we hear of it.
-static uint64_t silent_s(const struct yr_delivery *d, const struct yr_hold *hold)
+uint64_t yr_hold_silent_s(const struct yr_delivery *d, const struct yr_hold *hold)
 {
     uint64_t seen_s = hold->since_s;
 
@@ -136,26 +124,38 @@ static uint64_t silent_s(const struct yr_delivery *d, const struct yr_hold *hold
 }
 
 // Age from which on nobody keeps it any more.
-static uint64_t over_s(const struct yr_post *post)
+uint64_t yr_post_over_s(const struct yr_post *post)
 {
     return post->made_s + (uint64_t)YR_ENVELOPE_DAYS * YR_DAY_S;
 }
 
-static bool is_live(const struct yr_delivery *d, const struct yr_post *post,
-                    const struct yr_hold *hold, uint64_t now_s)
+bool yr_hold_live(const struct yr_delivery *d, const struct yr_post *post,
+                  const struct yr_hold *hold, uint64_t now_s)
 {
-    return hold->status == YR_HELD_CUSTODY && now_s < over_s(post) &&
-           ((!hold->handed && linked(d, hold->slot)) || now_s < silent_s(d, hold));
-}
-
-static bool is_fresh(const struct yr_hold *hold, uint64_t now_s)
-{
-    return hold->status == YR_HELD_ASKED && now_s < hold->since_s + YR_POST_ANSWER_S;
+    return hold->status == YR_HELD_CUSTODY && now_s < yr_post_over_s(post) &&
+           ((!hold->handed && yr_posts_linked(d, hold->slot)) || now_s < yr_hold_silent_s(d, hold));
 }
 
 static bool is_holder(const struct yr_delivery *d, const struct yr_hold *hold, unsigned slot)
 {
     return memcmp(hold->holder, d->boxes[slot]->id, sizeof hold->holder) == 0;
+}
+
+struct yr_hold *yr_post_hold(const struct yr_delivery *d, struct yr_post *post, unsigned slot)
+{
+    for (size_t i = 0; i < post->count; i++)
+        if (is_holder(d, &post->holds[i], slot))
+            return &post->holds[i];
+    return NULL;
+}
+
+// Is there a question about this post on its way to him?  His answer says only which envelope.
+bool yr_post_waits(const struct yr_post *post, unsigned via)
+{
+    for (size_t i = 0; i < post->count; i++)
+        if (post->holds[i].via == via)
+            return true;
+    return false;
 }
 
 static void remove_hold(struct yr_post *post, struct yr_hold *hold)
@@ -164,363 +164,6 @@ static void remove_hold(struct yr_post *post, struct yr_hold *hold)
 
     memmove(hold, hold + 1, (post->count - at - 1) * sizeof *hold);
     post->count--;
-}
-
-/* ---- one look at what a friend is to get ---- */
-
-struct look {
-    struct yr_now now;
-    uint64_t now_s; // of the age
-    yr_ms now_ms;
-    unsigned slot;
-    struct yr_holder holders[YR_POST_HOLDERS_SEEN];
-    size_t count;
-    yr_us next_us;
-};
-
-static void look_again(struct look *k, yr_us at_us)
-{
-    k->next_us = YR_MIN(k->next_us, YR_MAX(at_us, k->now.mono_us + YR_MS));
-}
-
-static void look_at_age(struct look *k, uint64_t at_s)
-{
-    if (at_s > k->now_s)
-        look_again(k, k->now.mono_us + (at_s - k->now_s) * YR_S);
-}
-
-static bool may_ask(const struct yr_delivery *d, const struct yr_box *b, const struct yr_holder *h)
-{
-    return linked(d, h->via) && d->boxes[h->slot] != NULL && d->out[h->via] < YR_POST_OUT_MAX &&
-           !has(b->trying, h->slot);
-}
-
-// Those who can be asked for this friend now stay in k->holders.
-static void choose(struct yr_delivery *d, const struct yr_box *b, struct look *k)
-{
-    size_t kept = 0;
-
-    k->count = d->ops.holders != NULL
-                   ? d->ops.holders(d->ops.ctx, k->slot, k->holders, YR_POST_HOLDERS_SEEN)
-                   : 0;
-    for (size_t i = 0; i < k->count; i++) {
-        const struct yr_holder h = k->holders[i];
-        const yr_us wary_us = b->wary != NULL ? b->wary[h.slot].until_us : 0;
-        if (wary_us > k->now.mono_us)
-            look_again(k, wary_us);
-        else if (may_ask(d, b, &h)) // else its answer will have us look
-            k->holders[kept++] = h;
-    }
-    k->count = kept;
-}
-
-// Receipts wait so that the moment in which they come says little of when the text came.
-static yr_ms due_ms(const struct yr_letter *l)
-{
-    const unsigned spread_s = YR_POST_RECEIPT_S_MAX - YR_POST_RECEIPT_S_MIN;
-    const unsigned dice = (unsigned)l->id[8] << 8 | l->id[9];
-
-    if (l->type == 0)
-        return (yr_ms)l->made_ms + YR_POST_PATIENCE_MS;
-    return (yr_ms)l->made_ms + YR_POST_RECEIPT_S_MIN * 1000 + dice % (spread_s * 1000);
-}
-
-static bool is_over(const struct yr_letter *l, struct yr_now now)
-{
-    const uint64_t now_s = (uint64_t)YR_MAX(now.wall_ms, (yr_ms)0) / 1000;
-
-    return l->expires_s != 0 && now_s > l->expires_s;
-}
-
-static bool seal_due(struct yr_delivery *d, struct yr_box *b, struct look *k)
-{
-    for (size_t i = 0; i < b->count; i++) {
-        struct yr_letter *l = yr_box_at(b, i);
-        if (l->sealed != NULL || is_over(l, k->now))
-            continue;
-        // Made later than now: the age went back in a crash.
-        if (due_ms(l) > k->now_ms && (yr_ms)l->made_ms <= k->now_ms)
-            look_again(k, k->now.mono_us + (yr_us)(due_ms(l) - k->now_ms) * YR_MS);
-        else if (yr_letter_seal(d, b, l) != YR_OK)
-            return false; // no session, or no memory: when something comes of it
-    }
-    return true;
-}
-
-struct tally {
-    size_t live, asked;
-    uint64_t taken_s; // until then it counts as taken; 0: it does not
-};
-
-static struct tally count_holds(const struct yr_delivery *d, const struct yr_letter *l,
-                                uint64_t now_s)
-{
-    struct tally t = {0, 0, 0};
-
-    for (size_t i = 0; i < l->post->count; i++) {
-        const struct yr_hold *hold = &l->post->holds[i];
-        t.live += is_live(d, l->post, hold, now_s);
-        t.asked += is_fresh(hold, now_s);
-        if (hold->status == YR_HELD_TAKEN) // a receipt that may have come is not sent twice
-            t.taken_s =
-                l->type != 0 ? UINT64_MAX : YR_MAX(t.taken_s, hold->since_s + YR_POST_AGAIN_S);
-    }
-    if (t.taken_s <= now_s)
-        t.taken_s = 0;
-    return t;
-}
-
-// A new envelope for a letter; nobody has it yet.
-static enum yr_err renew(struct yr_delivery *d, struct yr_box *b, const struct look *k,
-                         struct yr_letter *l)
-{
-    const uint64_t wall_s = (uint64_t)YR_MAX(k->now.wall_ms, (yr_ms)0) / 1000;
-    const uint32_t day = yr_days_take_post(d, b, k->now);
-    struct yr_post post = {.order = l->order, .made_s = k->now_s, .day = day};
-    size_t len;
-
-    yr_random(d->rng, post.nonce, sizeof post.nonce);
-    post.exp_s = yr_envelope_exp_until(wall_s, l->expires_s);
-    yr_post_free(d, l);
-    l->post = &post;
-    if (!yr_post_envelope(d, b, l, &len)) {
-        l->post = NULL;
-        return YR_ENOENT;
-    }
-    l->post = NULL;
-    yr_envelope_id(post.eid, d->envelope, len);
-    yr_post_put(d, b, &post);
-    post.token = yr_rows_pending(d->rows);
-    return yr_post_enter(d, k->slot, l, &post);
-}
-
-// Nobody has it, and where it was left before it may not be left again in the same envelope.
-static bool must_renew(const struct yr_delivery *d, const struct yr_box *b, const struct look *k,
-                       const struct yr_letter *l)
-{
-    const struct tally t = count_holds(d, l, k->now_s);
-
-    return t.live == 0 && t.asked == 0 && t.taken_s == 0 &&
-           (l->post->day != yr_days_post(b, k->now) ||
-            k->now_s >= l->post->made_s + (uint64_t)YR_POST_DAYS * YR_DAY_S);
-}
-
-static void make_posts(struct yr_delivery *d, struct yr_box *b, struct look *k)
-{
-    for (size_t i = 0; i < b->count; i++) {
-        struct yr_letter *l = yr_box_at(b, i);
-        if (l->sealed == NULL || is_over(l, k->now) || (l->post != NULL && !must_renew(d, b, k, l)))
-            continue;
-        d->counters[YR_ENV_N_RENEWED] += l->post != NULL;
-        if (renew(d, b, k, l) != YR_OK)
-            return;
-    }
-}
-
-/* ---- leaving it with somebody ---- */
-
-static struct yr_hold *hold_of(const struct yr_delivery *d, struct yr_post *post, unsigned slot)
-{
-    for (size_t i = 0; i < post->count; i++)
-        if (is_holder(d, &post->holds[i], slot))
-            return &post->holds[i];
-    return NULL;
-}
-
-// How little is lost when this one is forgotten; 0: it may not be.
-static unsigned spare(const struct yr_delivery *d, const struct yr_post *post,
-                      const struct yr_hold *hold, uint64_t now_s)
-{
-    switch (hold->status) {
-    case YR_HELD_FULL:
-    case YR_HELD_REFUSED: return 5;
-    case YR_HELD_GONE: return 4;
-    case YR_HELD_TAKEN: return 3;
-    case YR_HELD_ASKED: return is_fresh(hold, now_s) ? 0 : 2;
-    case YR_HELD_CUSTODY: return is_live(d, post, hold, now_s) ? 0 : 1;
-    }
-    return 0;
-}
-
-static struct yr_hold *room_for(const struct yr_delivery *d, struct yr_post *post, uint64_t now_s)
-{
-    struct yr_hold *best = NULL;
-
-    if (post->count < YR_MAIL_HOLDERS_MAX)
-        return &post->holds[post->count++];
-    for (size_t i = 0; i < post->count; i++) {
-        struct yr_hold *hold = &post->holds[i];
-        const unsigned worth = spare(d, post, hold, now_s);
-        if (worth > 0 && (best == NULL || worth > spare(d, post, best, now_s)))
-            best = hold;
-    }
-    return best;
-}
-
-// Is there a question about this post on its way to him?  His answer says only which envelope.
-static bool waits(const struct yr_post *post, unsigned via)
-{
-    for (size_t i = 0; i < post->count; i++)
-        if (post->holds[i].via == via)
-            return true;
-    return false;
-}
-
-static enum yr_err send_post(struct yr_delivery *d, const struct yr_holder *h, size_t len)
-{
-    uint8_t *body = d->handed;
-
-    if (h->via == h->slot)
-        return d->ops.frame(d->ops.ctx, h->via, YR_FRAME_ENV_PUT, d->envelope, len);
-    yr_hash16(body, d->boxes[h->slot]->id, 32);
-    memcpy(body + YR_HASH16, d->envelope, len);
-    return d->ops.frame(d->ops.ctx, h->via, YR_FRAME_ENV_FWD, body, YR_HASH16 + len);
-}
-
-// The same envelope goes to nobody twice, but to who had no room, or did not know its tag yet.
-static bool had(const struct yr_box *b, const struct look *k, const struct yr_post *post,
-                const struct yr_hold *hold)
-{
-    return hold != NULL &&
-           ((hold->status != YR_HELD_REFUSED && hold->status != YR_HELD_FULL) ||
-            k->now_s < hold->since_s + YR_POST_FULL_S || post->day != yr_days_post(b, k->now));
-}
-
-// Errors: of the frame; YR_EEXIST: not this one.
-static enum yr_err ask_holder(struct yr_delivery *d, struct yr_box *b, struct look *k,
-                              struct yr_letter *l, const struct yr_holder *h)
-{
-    struct yr_post *post = l->post;
-    struct yr_hold *hold = hold_of(d, post, h->slot);
-    const size_t count = post->count;
-    enum yr_err err;
-    size_t len;
-
-    if (had(b, k, post, hold) || waits(post, h->via) ||
-        !yr_post_envelope(d, b, l, &len)) // its day is over: made anew when nobody has it
-        return YR_EEXIST;
-    if (hold == NULL && (hold = room_for(d, post, k->now_s)) == NULL)
-        return YR_EEXIST;
-    if ((err = send_post(d, h, len)) != YR_OK) {
-        post->count = count;
-        return err;
-    }
-    memset(hold, 0, sizeof *hold);
-    memcpy(hold->holder, d->boxes[h->slot]->id, sizeof hold->holder);
-    hold->slot = h->slot;
-    hold->via = h->via;
-    hold->handed = h->via != h->slot;
-    hold->named = h->named;
-    hold->since_s = k->now_s;
-    d->out[h->via]++;
-    put(b->trying, h->slot, !has(b->proven, h->slot));
-    d->counters[YR_ENV_N_POSTED]++;
-    look_at_age(k, k->now_s + YR_POST_ANSWER_S);
-    return YR_OK;
-}
-
-static yr_us until_tomorrow(struct yr_now now)
-{
-    const uint64_t wall_s = (uint64_t)YR_MAX(now.wall_ms, (yr_ms)0) / 1000;
-
-    return (YR_DAY_S - wall_s % YR_DAY_S) * YR_S;
-}
-
-static void leave_letter(struct yr_delivery *d, struct yr_box *b, struct look *k,
-                         struct yr_letter *l)
-{
-    struct tally t = count_holds(d, l, k->now_s);
-
-    if (t.taken_s != 0) {
-        if (t.taken_s != UINT64_MAX)
-            look_at_age(k, t.taken_s);
-        return;
-    }
-    for (size_t i = 0; i < k->count && t.live + t.asked < YR_MAIL_HOLDERS_MAX; i++) {
-        struct yr_holder *h = &k->holders[i];
-        enum yr_err err;
-        if (!may_ask(d, b, h))
-            continue;
-        err = ask_holder(d, b, k, l, h);
-        if (err == YR_OK)
-            t.asked++;
-        else if (err != YR_EEXIST)
-            h->via = NOBODY; // its link takes no more now
-    }
-    for (size_t i = 0; i < l->post->count; i++)
-        if (is_live(d, l->post, &l->post->holds[i], k->now_s))
-            look_at_age(k, silent_s(d, &l->post->holds[i]));
-    if (t.live > 0)
-        look_at_age(k, over_s(l->post));
-    else if (t.asked == 0) // everybody here had it: in another envelope
-        look_again(k, k->now.mono_us + until_tomorrow(k->now));
-}
-
-static void leave_all(struct yr_delivery *d, struct yr_box *b, struct look *k)
-{
-    for (size_t i = 0; i < b->count; i++) {
-        struct yr_letter *l = yr_box_at(b, i);
-        const uint64_t token = l->post != NULL ? YR_MAX(l->token, l->post->token) : 0;
-        if (l->post == NULL || is_over(l, k->now))
-            continue;
-        if (YR_MAX(token, b->day_token) > d->durable)
-            b->post_token = YR_MAX(b->post_token, YR_MAX(token, b->day_token));
-        else
-            leave_letter(d, b, k, l);
-    }
-}
-
-// What is said outside of any session is left with two, and never asked for again.
-static void leave_note(struct yr_delivery *d, struct yr_box *b, const struct look *k)
-{
-    size_t len;
-
-    if (b->note.posted || !b->note.due)
-        return;
-    if (!yr_resets_envelope(d, b, k->now, &len)) { // not durable
-        b->post_token = YR_MAX(b->post_token, YR_MAX(b->note.token, b->day_token));
-        return;
-    }
-    for (size_t i = 0, left = 0; i < k->count && left < 2; i++)
-        if (may_ask(d, b, &k->holders[i]) && send_post(d, &k->holders[i], len) == YR_OK) {
-            d->out[k->holders[i].via]++; // it is answered
-            b->note.posted = true;
-            left++;
-        }
-}
-
-static void look_at_box(struct yr_delivery *d, struct yr_box *b, unsigned slot)
-{
-    struct look k = {.now = d->now,
-                     .now_s = yr_age_s(d, d->now),
-                     .now_ms = yr_age_ms_of(d, d->now),
-                     .slot = slot,
-                     .next_us = YR_NEVER};
-
-    b->post_us = YR_NEVER;
-    if (b->up) { // a session may be begun, or asked for, again
-        yr_resets_pump(d, b, slot, d->now);
-        yr_letters_pump(d, b, slot, d->now);
-        return;
-    }
-    yr_resets_pump(d, b, slot, d->now);
-    if (b->queued == 0 && !b->note.due)
-        return;
-    if (b->lost_us == 0) // nobody has had time yet to see whether it is there
-        b->lost_us = d->now.mono_us + YR_POST_PATIENCE_MS * YR_MS;
-    choose(d, b, &k);
-    if (k.count > 0 && b->lost_us > d->now.mono_us) {
-        look_again(&k, b->lost_us);
-    } else if (k.count > 0) {
-        leave_note(d, b, &k);
-        (void)!yr_letters_fill(d, b); // as many as there is memory for
-        if (b->queued > 0)
-            yr_sessions_begin(d, b, slot, d->now);
-        (void)seal_due(d, b, &k);
-        make_posts(d, b, &k);
-        leave_all(d, b, &k);
-    }
-    yr_posts_look(d, b, k.next_us);
 }
 
 /* ---- what they still have ---- */
@@ -538,8 +181,8 @@ static void ask_over(struct yr_delivery *d, unsigned slot)
         struct yr_box *b = d->boxes[at];
         for (size_t i = 0; b != NULL && i < b->count; i++) {
             struct yr_post *post = yr_box_at(b, i)->post;
-            struct yr_hold *hold = post != NULL ? hold_of(d, post, slot) : NULL;
-            if (hold == NULL || !hold->ask || waits(post, slot))
+            struct yr_hold *hold = post != NULL ? yr_post_hold(d, post, slot) : NULL;
+            if (hold == NULL || !hold->ask || yr_post_waits(post, slot))
                 continue;
             if (d->out[slot] + n >= YR_POST_OUT_MAX) {
                 d->asks[slot] = true;
@@ -560,7 +203,7 @@ static void ask_over(struct yr_delivery *d, unsigned slot)
 
 static bool asks_wait(const struct yr_delivery *d, unsigned slot)
 {
-    return d->asks[slot] && d->out[slot] < YR_POST_OUT_MAX && linked(d, slot);
+    return d->asks[slot] && d->out[slot] < YR_POST_OUT_MAX && yr_posts_linked(d, slot);
 }
 
 // All that is kept there is to be asked for.
@@ -570,7 +213,7 @@ static void ask_all(struct yr_delivery *d, unsigned slot)
         struct yr_box *b = d->boxes[at];
         for (size_t i = 0; b != NULL && i < b->count; i++) {
             struct yr_post *post = yr_box_at(b, i)->post;
-            struct yr_hold *hold = post != NULL ? hold_of(d, post, slot) : NULL;
+            struct yr_hold *hold = post != NULL ? yr_post_hold(d, post, slot) : NULL;
             if (hold == NULL)
                 continue;
             hold->slot = slot;
@@ -616,7 +259,7 @@ void yr_delivery_tick(struct yr_delivery *d, struct yr_now now)
         if (asks_wait(d, slot))
             ask_over(d, slot);
         if (b != NULL && now.mono_us >= b->post_us)
-            look_at_box(d, b, slot);
+            yr_posts_leave(d, b, slot);
         else if (b != NULL)
             d->due_us = YR_MIN(d->due_us, b->post_us);
     }
@@ -644,15 +287,6 @@ void yr_delivery_holders(struct yr_delivery *d, unsigned slot)
 
 /* ---- what happens ---- */
 
-void yr_posts_wait(struct yr_delivery *d, struct yr_box *b, const struct yr_stored *s)
-{
-    const struct yr_letter like = {.type = s->type, .made_ms = s->made_ms};
-    struct yr_letter l = like;
-
-    memcpy(l.id, s->id, YR_MSG_ID_LEN);
-    yr_posts_look(d, b, d->now.mono_us + (yr_us)(due_ms(&l) - (yr_ms)l.made_ms) * YR_MS);
-}
-
 // Nothing that was asked over this link is answered over the next one.
 static void forget_questions(struct yr_delivery *d, unsigned slot)
 {
@@ -660,8 +294,8 @@ static void forget_questions(struct yr_delivery *d, unsigned slot)
         struct yr_box *b = d->boxes[at];
         if (b == NULL)
             continue;
-        put(b->trying, slot, false);
-        put(b->proven, slot, false);
+        yr_slots_put(b->trying, slot, false);
+        yr_slots_put(b->proven, slot, false);
         for (size_t i = 0; i < b->count; i++) {
             struct yr_post *post = yr_box_at(b, i)->post;
             for (size_t k = post != NULL ? post->count : 0; k-- > 0;) {
@@ -718,7 +352,7 @@ void yr_posts_forget(struct yr_delivery *d, unsigned slot)
             b->wary[slot] = (struct yr_wary){0};
         for (size_t i = 0; i < b->count; i++) {
             struct yr_post *post = yr_box_at(b, i)->post;
-            struct yr_hold *hold = post != NULL ? hold_of(d, post, slot) : NULL;
+            struct yr_hold *hold = post != NULL ? yr_post_hold(d, post, slot) : NULL;
             if (hold == NULL)
                 continue;
             remove_hold(post, hold);
@@ -741,7 +375,7 @@ void yr_posts_release(struct yr_delivery *d)
 
 void yr_posts_room(struct yr_delivery *d, unsigned slot)
 {
-    if (!linked(d, slot))
+    if (!yr_posts_linked(d, slot))
         return;
     d->asks[slot] = true;
     d->due_us = 0;
@@ -806,7 +440,7 @@ static bool take_answer(struct yr_delivery *d, struct yr_box *b, const struct yr
     case YR_ENV_CUSTODY:
         hold->status = YR_HELD_CUSTODY;
         if (hold->slot < YR_FRIENDS_MAX)
-            put(b->proven, hold->slot, true);
+            yr_slots_put(b->proven, hold->slot, true);
         if (b->wary != NULL && hold->slot < YR_FRIENDS_MAX)
             b->wary[hold->slot].times = 0;
         d->counters[YR_ENV_N_CUSTODY] += before != YR_HELD_CUSTODY;
@@ -846,7 +480,7 @@ void yr_posts_acked(struct yr_delivery *d, unsigned from, uint8_t status,
     before = hold->status;
     hold->via = NOBODY;
     if (hold->slot < YR_FRIENDS_MAX)
-        put(b->trying, hold->slot, false);
+        yr_slots_put(b->trying, hold->slot, false);
     if (take_answer(d, b, post, hold, status))
         yr_post_put(d, b, post);
     if (hold->status == YR_HELD_CUSTODY && before != YR_HELD_CUSTODY && d->ops.held != NULL &&
@@ -883,7 +517,7 @@ void yr_delivery_held(const struct yr_delivery *d, unsigned slot, const uint8_t 
         out->status[i] = hold->status;
         out->since_ms[i] =
             wall_ms - (now_s > hold->since_s ? (yr_ms)(now_s - hold->since_s) * 1000 : 0);
-        out->kept += is_live(d, l->post, hold, now_s);
+        out->kept += yr_hold_live(d, l->post, hold, now_s);
     }
     out->count = (unsigned)l->post->count;
     if (out->kept > 0)
@@ -911,7 +545,7 @@ void yr_delivery_held_all(const struct yr_delivery *d, unsigned slot, size_t *le
         bool kept = false;
         for (size_t k = 0; post != NULL && k < post->count; k++) {
             size_t at = 0;
-            if (!is_live(d, post, &post->holds[k], now_s))
+            if (!yr_hold_live(d, post, &post->holds[k], now_s))
                 continue;
             kept = true;
             while (at < *holders && memcmp(seen[at], post->holds[k].holder, 16) != 0)
@@ -935,7 +569,7 @@ size_t yr_delivery_held_by(const struct yr_delivery *d, unsigned holder)
             for (size_t k = 0; post != NULL && k < post->count; k++)
                 count += memcmp(post->holds[k].holder, d->boxes[holder]->id,
                                 sizeof post->holds[k].holder) == 0 &&
-                         is_live(d, post, &post->holds[k], now_s);
+                         yr_hold_live(d, post, &post->holds[k], now_s);
         }
     }
     return count;
