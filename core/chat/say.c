@@ -192,13 +192,15 @@ static enum yr_err put_expiry(struct yr_chats *chats, yr_ms at_ms, const uint8_t
 // In whole seconds, as it is told.
 static enum yr_err check_expiry(struct yr_now now, const struct yr_conv *conv, yr_ms *expires_ms)
 {
+    const yr_ms now_ms = YR_MAX(now.wall_ms, 0);
+
     if (*expires_ms == 0)
         return YR_OK;
     if (conv->kind == YR_CONV_ROOM || *expires_ms < 0 ||
-        *expires_ms - now.wall_ms > YR_EXPIRY_S_MAX * INT64_C(1000))
+        *expires_ms - now_ms > YR_EXPIRY_S_MAX * INT64_C(1000))
         return YR_EINVAL;
     *expires_ms = (*expires_ms + 999) / 1000 * 1000;
-    return *expires_ms > now.wall_ms ? YR_OK : YR_EEXPIRED;
+    return *expires_ms > now_ms ? YR_OK : YR_EEXPIRED;
 }
 
 // A new text to a friend or to ourselves.

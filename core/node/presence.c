@@ -108,6 +108,12 @@ static bool says_something(const struct yr_presence *p)
     return p->away || p->active_ms != 0;
 }
 
+// Whatever our clock says, what we tell can be told.
+static uint64_t seconds(yr_ms time_ms)
+{
+    return YR_MIN((uint64_t)YR_MAX(time_ms, 0) / 1000, YR_PRESENCE_S_MAX);
+}
+
 // What this friend may know; all zero is nothing.
 static void tell(struct yr_node *n, struct yr_friend *f)
 {
@@ -119,8 +125,8 @@ static void tell(struct yr_node *n, struct yr_friend *f)
     f->tell_due = false;
     if (!says_something(p) && !f->told)
         return; // and never was told anything
-    len = yr_presence_encode(body, p->away, (uint64_t)p->active_ms / 1000 / MINUTE_S * MINUTE_S,
-                             (uint64_t)p->since_ms / 1000, p->text, strlen(p->text));
+    len = yr_presence_encode(body, p->away, seconds(p->active_ms) / MINUTE_S * MINUTE_S,
+                             seconds(p->since_ms), p->text, strlen(p->text));
     f->tell_us = n->now.mono_us + GAP_US;
     if (yr_links_send(n->links, yr_friend_slot(n, f), YR_CHANNEL_CONTROL, YR_FRAME_PRESENCE, body,
                       len) != YR_OK) {

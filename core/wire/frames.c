@@ -37,8 +37,7 @@ bool yr_env_ack_next(struct yr_rd *rd, uint8_t *status, const uint8_t **eid)
 
 /* ---- presence ---- */
 
-#define AWAY        1U
-#define SECONDS_MAX (UINT64_C(1) << 40) /* 34,000 years: milliseconds fit 63 bits */
+#define AWAY 1U
 
 size_t yr_presence_encode(uint8_t out[YR_PRESENCE_BODY_MAX], bool away, uint64_t active_s,
                           uint64_t since_s, const char *text, size_t text_len)
@@ -62,8 +61,9 @@ enum yr_err yr_presence_decode(struct yr_presence_said *out, const uint8_t *body
     said.since_s = yr_rd_u64(&rd);
     said.text_len = rd.bad ? 0 : yr_rd_left(&rd);
     said.text = yr_rd_bytes(&rd, said.text_len);
-    if (!yr_rd_done(&rd) || said.text_len > YR_STATUS_MAX || said.active_s > SECONDS_MAX ||
-        said.since_s > SECONDS_MAX || (!said.away && (said.text_len > 0 || said.since_s != 0)) ||
+    if (!yr_rd_done(&rd) || said.text_len > YR_STATUS_MAX || said.active_s > YR_PRESENCE_S_MAX ||
+        said.since_s > YR_PRESENCE_S_MAX ||
+        (!said.away && (said.text_len > 0 || said.since_s != 0)) ||
         (said.text_len > 0 && !yr_utf8_ok(said.text, said.text_len)))
         return YR_EPROTO;
     *out = said;

@@ -8,7 +8,8 @@
 #define YR_EID_LEN 16
 
 #define YR_PRESENCE_BODY_MAX (1 + 8 + 8 + YR_STATUS_MAX)
-#define YR_TYPING_ON         1U /* flags of TYPING, bit 0 */
+#define YR_PRESENCE_S_MAX    (UINT64_C(1) << 40) /* 34,000 years: milliseconds fit 63 bits */
+#define YR_TYPING_ON         1U                  /* flags of TYPING, bit 0 */
 
 /** A PRESENCE body.  All zero: the sender tells nothing, or no more. */
 struct yr_presence_said {
@@ -18,7 +19,8 @@ struct yr_presence_said {
     const uint8_t *text; /* why; lent, UTF-8 without NUL */
     size_t text_len;     /* <= YR_STATUS_MAX; 0 unless away */
 };
-/** Returns how many bytes: text_len <= YR_STATUS_MAX is the caller's word. */
+/** Returns how many bytes: text_len <= YR_STATUS_MAX and times <= YR_PRESENCE_S_MAX are the
+ * caller's word. */
 size_t yr_presence_encode(uint8_t out[YR_PRESENCE_BODY_MAX], bool away, uint64_t active_s,
                           uint64_t since_s, const char *text, size_t text_len);
 /** Total; *out written only on YR_OK.  Flags this version does not know are ignored.

@@ -323,6 +323,24 @@ static void read_receipts_are_told_to_those_who_may_know(void **state)
     sim_free(sim);
 }
 
+static void a_clock_before_all_time_tells_nothing_odd(void **state)
+{
+    unsigned a, b;
+    struct sim *sim = two(18, &a, &b);
+
+    consent(sim, a, YR_CMD_FRIEND_PRESENCE, b, YR_YES);
+    sim_skew(sim, a, -INT64_C(100) * 365 * 86400 * 1000);
+    away(sim, a, "somewhen");
+    assert_true(look(sim, b, a).away && look(sim, b, a).online);
+    assert_int_equal(look(sim, b, a).away_ms, 0);
+    sim_skew(sim, a, INT64_C(9000) * 365 * 86400 * 1000);
+    away(sim, a, "far off");
+    assert_string_equal(look(sim, b, a).away_text, "far off");
+    assert_true(look(sim, b, a).away_ms <= sim_now(sim, b).wall_ms); // nobody was there tomorrow
+    assert_true(look(sim, b, a).online);
+    sim_free(sim);
+}
+
 static void consents_and_what_was_told_survive_a_restart(void **state)
 {
     unsigned a, b;
@@ -568,6 +586,7 @@ int main(void)
         cmocka_unit_test(a_frame_that_cannot_be_ends_the_link_and_nothing_else),
         cmocka_unit_test(writing_is_shown_while_it_lasts),
         cmocka_unit_test(read_receipts_are_told_to_those_who_may_know),
+        cmocka_unit_test(a_clock_before_all_time_tells_nothing_odd),
         cmocka_unit_test(consents_and_what_was_told_survive_a_restart),
         cmocka_unit_test(a_text_that_waits_too_long_fails_and_does_not_come),
         cmocka_unit_test(a_crash_at_any_commit_gives_up_once_or_not_yet),
