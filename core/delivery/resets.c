@@ -118,7 +118,7 @@ void yr_resets_answer(struct yr_box *b, struct yr_now now)
 {
     if (now.mono_us < b->answer_us)
         return;
-    b->answer_us = now.mono_us + YR_PKH_GAP_S * YR_S;
+    b->answer_us = now.mono_us + YR_SESSION_BAD_S * YR_S;
     b->answer_due = true;
 }
 

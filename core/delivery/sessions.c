@@ -263,7 +263,9 @@ static enum yr_err open_known(struct yr_delivery *d, struct yr_box *b, size_t i,
         return err;
     if (err != YR_OK) {
         // A number that was used, in a message that was not seen: the friend's store was set back.
-        yr_resets_failed(d, b, now, b->sessions[i].sid, direct);
+        // But those who carry mail may have kept, for days, what is long forgotten here.
+        if (direct || b->in_keys.day + 1 >= b->heard_day)
+            yr_resets_failed(d, b, now, b->sessions[i].sid, direct);
         return failed(d, err == YR_EFULL ? YR_ENV_N_DROP_GAP : YR_ENV_N_DROP_SESSION);
     }
     b->sessions[i] = after;

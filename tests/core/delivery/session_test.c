@@ -856,6 +856,55 @@ static void a_flood_of_beginnings_is_taken_in_part(void **state)
     end(w);
 }
 
+// Carol has had letters for bob, who got them over the link; she keeps them, until he knows them no
+// more, and hands them out.
+static void what_a_holder_kept_for_days_resets_nothing(void **state)
+{
+    struct world *w = friends(730);
+    struct side *bob = &w->sides[BOB];
+    struct frame kept[8];
+    uint64_t dropped;
+    size_t count = 0;
+
+    link(w, true);
+    for (unsigned i = 0; i < 8; i++) {
+        say(&w->sides[ALICE]);
+        commit(&w->sides[ALICE]);
+        commit(&w->sides[ALICE]);
+        for (size_t k = 0; k < w->sides[ALICE].out_count && count < 8; k++)
+            if (w->sides[ALICE].out[k].type == YR_FRAME_ENV_PUT)
+                kept[count++] = w->sides[ALICE].out[k];
+        quiet(w);
+    }
+    assert_int_equal(count, 8);
+    for (unsigned i = 0; i < 22; i++) {
+        for (unsigned k = 0; k < 50; k++) {
+            struct yr_plain plain = {.type = YR_PLAIN_NOOP};
+            push(&w->sides[ALICE], &plain);
+        }
+        quiet(w);
+    }
+    wait_us(w, 3 * DAY);
+    link(w, true);
+    say(&w->sides[ALICE]);
+    quiet(w);
+    dropped = counted(bob, YR_ENV_N_DROP_SESSION);
+    for (unsigned i = 0; i < 8; i++) {
+        uint8_t tag[16];
+        unsigned author;
+        assert_int_equal(yr_envelope_peek(kept[i].body, kept[i].len, NULL, tag), YR_OK);
+        assert_int_equal(yr_delivery_author(bob->d, now_of(bob), SLOT, tag, false, &author), YR_OK);
+        assert_int_equal(
+            yr_delivery_receive(bob->d, now_of(bob), SLOT + 1, author, kept[i].body, kept[i].len),
+            YR_OK);
+    }
+    assert_int_equal(counted(bob, YR_ENV_N_DROP_SESSION), dropped + 8);
+    assert_false(box_of(bob)->note.due);
+    quiet(w);
+    assert_int_equal(counted(&w->sides[ALICE], YR_ENV_N_BEGUN), 0);
+    end(w);
+}
+
 /* ---- clocks ---- */
 
 static void a_clock_that_is_a_year_off_stops_nobody(void **state)
@@ -962,6 +1011,7 @@ int main(void)
         cmocka_unit_test(a_flood_of_session_bad_costs_little_and_breaks_nothing),
         cmocka_unit_test(each_session_dies_once_and_few_are_begun_in_a_day),
         cmocka_unit_test(a_flood_of_beginnings_is_taken_in_part),
+        cmocka_unit_test(what_a_holder_kept_for_days_resets_nothing),
         cmocka_unit_test(a_clock_that_is_a_year_off_stops_nobody),
         cmocka_unit_test(a_store_of_long_ago_heals),
         cmocka_unit_test(an_inviter_does_not_wait_for_ever),
