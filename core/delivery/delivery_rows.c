@@ -210,23 +210,14 @@ static enum yr_err decode_timekey(struct yr_box *b, const uint8_t *row, size_t l
 
 // Since the backup another device may have gone on, a day a day, and the friend with it: it may
 // have forgotten days up to 16 before the last that was sent.  As long as YR_TIMEKEY_REACH bridges
-// that, a day is used that the friend has whether or not it was so.
+// that, a day is used that the friend has whether or not it was so.  Of older backups nothing is
+// guessed: with the first link one goes after the other.
 static void days_went_by(struct yr_box *b, uint32_t made, uint32_t today)
 {
     const uint32_t age = today > made ? today - made : 0;
-    const uint32_t active = YR_MAX(b->acked_day, b->heard_day) + YR_TIMEKEY_STEP;
 
-    if (age <= YR_TIMEKEY_REACH - YR_TIMEKEY_STEP || active < made) {
+    if (age <= YR_TIMEKEY_REACH - YR_TIMEKEY_STEP)
         b->sent_day = YR_MAX(b->sent_day, YR_MIN(b->sent_day + age, today));
-        return;
-    }
-    // Too long, and the two were in touch: they probably still were.
-    while (b->timekey.day + YR_TIMEKEY_STEP < today &&
-           yr_timekey_advance(&b->timekey, YR_MIN(today - YR_TIMEKEY_STEP,
-                                                  b->timekey.day + YR_TIMEKEY_REACH)) == YR_OK)
-        ;
-    b->sent_day = YR_MAX(b->sent_day, YR_MIN(today, b->timekey.day + YR_TIMEKEY_REACH));
-    b->acked_day = YR_MAX(b->acked_day, b->sent_day);
 }
 
 enum yr_err yr_delivery_days_restored(uint8_t *row, size_t len, uint32_t made, uint32_t today)
