@@ -19,20 +19,23 @@ static size_t find_session(const struct yr_box *b, const uint8_t sid8[8])
 
 /* ---- their order ---- */
 
-static void drop_last(struct yr_box *b)
+static void drop(struct yr_box *b, size_t i)
 {
     const size_t last = --b->session_count;
 
-    (void)yr_skipped_forget(&b->skipped, b->sessions[last].sid);
+    (void)yr_skipped_forget(&b->skipped, b->sessions[i].sid);
+    memmove(&b->sessions[i], &b->sessions[i + 1], (last - i) * sizeof *b->sessions);
+    memmove(&b->more[i], &b->more[i + 1], (last - i) * sizeof *b->more);
     yr_session_clear(&b->sessions[last]);
     yr_wipe(&b->more[last], sizeof b->more[last]);
+    b->sessions_dirty = true;
 }
 
 static void insert_session(struct yr_box *b, size_t at, const struct yr_session *session,
                            const struct yr_session_more *more)
 {
     if (b->session_count == YR_SESSIONS_MAX)
-        drop_last(b);
+        drop(b, b->session_count - 1);
     YR_ASSERT(at <= b->session_count);
     memmove(&b->sessions[at + 1], &b->sessions[at], (b->session_count - at) * sizeof *b->sessions);
     memmove(&b->more[at + 1], &b->more[at], (b->session_count - at) * sizeof *b->more);
@@ -92,13 +95,8 @@ void yr_sessions_expire(struct yr_delivery *d, struct yr_box *b, struct yr_now n
     const uint64_t now_s = yr_age_s(d, now);
 
     for (size_t i = b->session_count; i-- > 1;) // never the one to send on
-        if (b->more[i].since_s + YR_SESSION_DAYS * YR_DAY_S < now_s) {
-            move_first(b, i); // and then last, with the others in their order
-            memmove(&b->sessions[0], &b->sessions[1], (b->session_count - 1) * sizeof *b->sessions);
-            memmove(&b->more[0], &b->more[1], (b->session_count - 1) * sizeof *b->more);
-            drop_last(b);
-            b->sessions_dirty = true;
-        }
+        if (b->more[i].since_s + YR_SESSION_DAYS * YR_DAY_S < now_s)
+            drop(b, i);
 }
 
 /* ---- begin ---- */

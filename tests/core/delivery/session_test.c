@@ -905,6 +905,45 @@ static void what_a_holder_kept_for_days_resets_nothing(void **state)
     end(w);
 }
 
+// A month after a reset the old session goes, and nothing of the other with it.
+static void a_session_that_is_not_used_goes_alone(void **state)
+{
+    struct world *w = friends(740);
+    struct side *alice = &w->sides[ALICE], *bob = &w->sides[BOB];
+    uint8_t old[8];
+    struct frame late;
+
+    memcpy(old, box_of(alice)->sessions[0].sid, 8);
+    forge_bad(bob, old, 1);
+    alice->d->boxes[SLOT]->has_theirs = false; // the one in it was nobody's
+    tell_prekey(bob);
+    say(alice);
+    link(w, true);
+    quiet(w);
+    assert_int_equal(missing(w), 0);
+    assert_int_equal(box_of(bob)->session_count, 2);
+    wait_us(w, 31 * DAY);
+    link(w, true);
+    quiet(w);
+    say(alice);
+    say(alice);
+    for (unsigned i = 0; i < 3; i++)
+        commit(alice);
+    assert_true(alice->out_count >= 2);
+    late = alice->out[0];
+    alice->out_count--;
+    memmove(alice->out, alice->out + 1, alice->out_count * sizeof alice->out[0]);
+    quiet(w);
+    assert_int_equal(missing(w), 1);
+    assert_int_equal(box_of(bob)->skipped.count, 1);
+    yr_delivery_daily(bob->d, now_of(bob));
+    assert_int_equal(box_of(bob)->session_count, 1);
+    assert_int_equal(box_of(bob)->skipped.count, 1);
+    hear(bob, &late);
+    assert_int_equal(missing(w), 0);
+    end(w);
+}
+
 /* ---- clocks ---- */
 
 static void a_clock_that_is_a_year_off_stops_nobody(void **state)
@@ -1012,6 +1051,7 @@ int main(void)
         cmocka_unit_test(each_session_dies_once_and_few_are_begun_in_a_day),
         cmocka_unit_test(a_flood_of_beginnings_is_taken_in_part),
         cmocka_unit_test(what_a_holder_kept_for_days_resets_nothing),
+        cmocka_unit_test(a_session_that_is_not_used_goes_alone),
         cmocka_unit_test(a_clock_that_is_a_year_off_stops_nobody),
         cmocka_unit_test(a_store_of_long_ago_heals),
         cmocka_unit_test(an_inviter_does_not_wait_for_ever),
