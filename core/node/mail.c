@@ -175,6 +175,7 @@ static enum yr_err got_offer(struct yr_node *n, unsigned slot, const uint8_t *bo
     m->offered = true;
     m->bytes = bytes;
     m->days = days;
+    yr_circuit_keeper(n, slot, bytes / YR_MAIL_EACH_BYTES >= YR_POST_KEEPER);
     review(n, slot);
     return YR_OK;
 }

@@ -5,6 +5,7 @@
 
 #define ROW_VERSION 1
 #define ROW_TOLD    1 /* flags: it has told a list */
+#define ROW_KEEPER  2 /* ... it keeps much mail, and is nearly always there */
 
 struct yr_inbox {
     struct yr_inbox *next;
@@ -254,7 +255,7 @@ static void store(struct yr_node *n, unsigned slot)
 
     yr_wr_u8(&wr, ROW_VERSION);
     yr_wr_u8(&wr, (uint8_t)c->consent);
-    yr_wr_u8(&wr, told ? ROW_TOLD : 0);
+    yr_wr_u8(&wr, (uint8_t)((told ? ROW_TOLD : 0) | (c->keeper ? ROW_KEEPER : 0)));
     yr_wr_bytes(&wr, c->list_told, sizeof c->list_told);
     yr_wr_bytes(&wr, list, sizeof list);
     YR_ASSERT(yr_wr_ok(&wr));
@@ -282,7 +283,9 @@ enum yr_err yr_circuit_load(struct yr_node *n, unsigned slot)
     if (!yr_rd_done(&rd) || version != ROW_VERSION || consent > YR_YES)
         return YR_ECORRUPT;
     c->consent = (enum yr_tri)consent;
+    c->keeper = (flags & ROW_KEEPER) != 0;
     yr_relay_consent(n->relay, slot, c->consent, n->now);
+    yr_relay_prefer(n->relay, slot, c->keeper, n->now);
     if ((flags & ROW_TOLD) != 0)
         yr_relay_learn(n->relay, slot, list[0], YR_RELAY_LIST);
     return YR_OK;
@@ -318,6 +321,15 @@ void yr_circuit_consent(struct yr_node *n, unsigned slot, enum yr_tri consent)
 {
     circuit_of(n, slot)->consent = consent;
     yr_relay_consent(n->relay, slot, consent, n->now);
+    store(n, slot);
+}
+
+void yr_circuit_keeper(struct yr_node *n, unsigned slot, bool keeper)
+{
+    if (circuit_of(n, slot)->keeper == keeper)
+        return;
+    circuit_of(n, slot)->keeper = keeper;
+    yr_relay_prefer(n->relay, slot, keeper, n->now);
     store(n, slot);
 }
 

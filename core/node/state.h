@@ -84,6 +84,7 @@ struct yr_ping_wait {
 /** What we want of common friends for one friend. */
 struct yr_circuit {
     enum yr_tri consent;          /* to carry for this friend; has a row, as has: */
+    bool keeper;                  /* it offers to keep much mail */
     uint8_t list_told[YR_HASH16]; /* hash of the list of relays told to it */
     uint64_t set_told;            /* set of relays that was looked at for that */
     yr_us tell_us;                /* not told before; 0: never was linked */
@@ -345,6 +346,8 @@ void yr_circuit_remove(struct yr_node *n, unsigned slot);
 YR_MUST_USE enum yr_err yr_circuit_load(struct yr_node *n, unsigned slot);
 /** Forget all that was read or came. */
 void yr_circuit_forget(struct yr_node *n);
+/** The friend says that it is a keeper of mail, or no more: it stands in our list before others. */
+void yr_circuit_keeper(struct yr_node *n, unsigned slot, bool keeper);
 void yr_circuit_consent(struct yr_node *n, unsigned slot, enum yr_tri consent);
 /** The link is up or goes another way; it is down. */
 void yr_circuit_linked(struct yr_node *n, unsigned slot);

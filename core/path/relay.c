@@ -156,8 +156,31 @@ static void make_room(struct yr_relay *r, struct yr_now now)
     for (size_t i = 0; i < r->set_count && waiting && r->set_count == YR_RELAY_LIST; i++) {
         const struct relay_friend *f = r->friends[r->set[i]];
 
-        if (!f->up && now.mono_us - f->down_us >= DAY_US)
+        if (!f->up && !f->preferred && now.mono_us - f->down_us >= DAY_US)
             leave_set(r, i);
+    }
+}
+
+// Who is preferred takes the place of who is not, best of one who is not linked.
+static void make_room_preferred(struct yr_relay *r, struct yr_now now)
+{
+    for (unsigned slot = 0; slot < YR_FRIENDS_MAX; slot++) {
+        size_t worst = r->set_count;
+
+        if (!may_be_in_set(r, slot, now) || !r->friends[slot]->preferred || in_set(r, slot))
+            continue;
+        for (size_t i = r->set_count; i-- > 0 && r->set_count == YR_RELAY_LIST;) {
+            const struct relay_friend *f = r->friends[r->set[i]];
+            if (!f->preferred &&
+                (worst == r->set_count || (!f->up && r->friends[r->set[worst]]->up)))
+                worst = i;
+        }
+        if (worst < r->set_count)
+            leave_set(r, worst);
+        if (r->set_count == YR_RELAY_LIST)
+            return; // they all are
+        r->set[r->set_count++] = slot;
+        r->set_version++;
     }
 }
 
@@ -166,6 +189,7 @@ static void review_set(struct yr_relay *r, struct yr_now now)
     for (size_t i = r->set_count; i-- > 0;)
         if (!may_be_in_set(r, r->set[i], now))
             leave_set(r, i);
+    make_room_preferred(r, now);
     make_room(r, now);
     fill_set(r, true, now);
     fill_set(r, false, now);
@@ -233,6 +257,16 @@ void yr_relay_block(struct yr_relay *r, unsigned slot, bool blocked, struct yr_n
         relay_carry_leave(r, slot, false, YR_RELAY_LOST);
     }
     r->friends_at++;
+    review_set(r, now);
+}
+
+void yr_relay_prefer(struct yr_relay *r, unsigned slot, bool preferred, struct yr_now now)
+{
+    struct relay_friend *f = relay_friend(r, slot);
+
+    if (f == NULL || f->preferred == preferred)
+        return;
+    f->preferred = preferred;
     review_set(r, now);
 }
 

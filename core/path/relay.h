@@ -68,6 +68,8 @@ void yr_relay_down(struct yr_relay *relay, unsigned slot, struct yr_now now);
  *  are fewer.  The same friends until the set changes. */
 void yr_relay_list(struct yr_relay *relay, unsigned slot,
                    uint8_t out[YR_RELAY_LIST][YR_RELAY_HASH]);
+/** This friend is nearly always there: it is one of them before others. */
+void yr_relay_prefer(struct yr_relay *relay, unsigned slot, bool preferred, struct yr_now now);
 /** Is this friend one of them? */
 bool yr_relay_chosen(const struct yr_relay *relay, unsigned slot);
 /** A number that changes when the set does; worth telling friends then. */

@@ -8,6 +8,7 @@ struct relay_friend {
     uint8_t id[32], rel[32];
     uint8_t dir; /* our routes on this link have this lowest bit, the friend's the other */
     bool blocked, up, direct;
+    bool preferred; /* in our list before others */
     enum yr_tri consent;
     yr_us down_us;
 

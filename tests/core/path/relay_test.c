@@ -874,6 +874,29 @@ static void a_list_stays_the_same_until_the_friends_change(void **state)
     bus_clear(&bus);
 }
 
+// As many others as there is room for came first; the keeper has the place of one who is not there.
+static void a_keeper_stands_in_the_list_before_others(void **state)
+{
+    struct bus bus;
+    struct yr_relay *relay;
+    uint8_t id[32], rel[32] = {7};
+
+    bus_init(&bus);
+    relay = bus.peers[BOB].relay;
+    for (unsigned slot = 100; slot < 100 + YR_RELAY_LIST + 2; slot++) {
+        memset(id, (int)slot, sizeof id);
+        yr_relay_set(relay, slot, id, rel, 0);
+        yr_relay_block(relay, slot, false, bus.now);
+    }
+    assert_false(yr_relay_chosen(relay, 100 + YR_RELAY_LIST + 1));
+    yr_relay_prefer(relay, 100 + YR_RELAY_LIST + 1, true, bus.now);
+    assert_true(yr_relay_chosen(relay, 100 + YR_RELAY_LIST + 1));
+    assert_true(yr_relay_chosen(relay, CAROL)); // who is linked keeps the place
+    yr_relay_prefer(relay, 100 + YR_RELAY_LIST + 1, false, bus.now);
+    assert_true(yr_relay_chosen(relay, 100 + YR_RELAY_LIST + 1)); // and nobody leaves for nothing
+    bus_clear(&bus);
+}
+
 static void a_friend_without_a_list_may_be_looked_for_everywhere(void **state)
 {
     struct bus bus;
@@ -935,6 +958,7 @@ int main(void)
         cmocka_unit_test(noise_moves_nothing),
         cmocka_unit_test(told_lists_show_common_friends_and_nobody_else),
         cmocka_unit_test(a_list_stays_the_same_until_the_friends_change),
+        cmocka_unit_test(a_keeper_stands_in_the_list_before_others),
         cmocka_unit_test(a_friend_without_a_list_may_be_looked_for_everywhere),
         cmocka_unit_test(a_lack_of_memory_costs_a_circuit_and_no_more),
     };
