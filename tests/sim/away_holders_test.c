@@ -134,34 +134,50 @@ static void what_all_holders_lose_is_left_again(void **state)
 /* ---- M15 ---- */
 
 // Change a byte of each envelope that a node keeps for another, or put back what it had before.
-struct kept {
+struct part {
     struct yr_row at[16];
     uint8_t value[16][YR_ENVELOPE_MAX + 64];
     size_t count;
 };
+struct kept {
+    struct part mail, index;
+};
 
-static void read_kept(struct cell *c, unsigned node, unsigned of, struct kept *k)
+static void read_part(struct cell *c, unsigned node, unsigned of, enum yr_table table,
+                      struct part *p)
 {
     struct yr_rows *rows = sim_node(c->sim, node)->rows;
     struct yr_row at = {.suffix_len = 0};
     enum yr_seek how = YR_SEEK_GE;
 
-    for (k->count = 0; k->count < YR_COUNT(k->at) &&
-                       yr_rows_seek(rows, YR_TABLE_MAIL, sim_id(c->sim, of), YR_ID_LEN, how, &at,
-                                    k->value[k->count], sizeof k->value[0]) == YR_OK;
+    for (p->count = 0; p->count < YR_COUNT(p->at) &&
+                       yr_rows_seek(rows, table, sim_id(c->sim, of), YR_ID_LEN, how, &at,
+                                    p->value[p->count], sizeof p->value[0]) == YR_OK;
          how = YR_SEEK_GT)
-        k->at[k->count++] = at;
+        p->at[p->count++] = at;
+}
+
+static void read_kept(struct cell *c, unsigned node, unsigned of, struct kept *k)
+{
+    read_part(c, node, of, YR_TABLE_MAIL, &k->mail);
+    read_part(c, node, of, YR_TABLE_MAILINDEX, &k->index);
+}
+
+static void write_part(struct cell *c, unsigned node, unsigned of, enum yr_table table,
+                       const struct part *p)
+{
+    struct yr_rows *rows = sim_node(c->sim, node)->rows;
+
+    for (size_t i = 0; i < p->count; i++)
+        assert_int_equal(yr_rows_put(rows, table, sim_id(c->sim, of), YR_ID_LEN, p->at[i].suffix,
+                                     p->at[i].suffix_len, p->value[i], p->at[i].value_len),
+                         YR_OK);
 }
 
 static void write_kept(struct cell *c, unsigned node, unsigned of, const struct kept *k)
 {
-    struct yr_rows *rows = sim_node(c->sim, node)->rows;
-
-    for (size_t i = 0; i < k->count; i++)
-        assert_int_equal(yr_rows_put(rows, YR_TABLE_MAIL, sim_id(c->sim, of), YR_ID_LEN,
-                                     k->at[i].suffix, k->at[i].suffix_len, k->value[i],
-                                     k->at[i].value_len),
-                         YR_OK);
+    write_part(c, node, of, YR_TABLE_MAIL, &k->mail);
+    write_part(c, node, of, YR_TABLE_MAILINDEX, &k->index);
     sim_drain(c->sim, node);
     sim_run(c->sim, 50 * YR_MS);
     sim_crash(c->sim, node);
@@ -181,9 +197,9 @@ static void a_holder_that_changes_what_it_keeps_harms_nobody(void **state)
         cell_run(c, 20 * YR_S);
         cell_go(c, CELL_FROM, false);
         read_kept(c, CELL_HOLD, CELL_TO, &k);
-        assert_int_equal(k.count, 5);
-        for (size_t i = 0; i < k.count; i++) // in the sealed part, or in the tag's
-            k.value[i][k.at[i].value_len - 1 - draw(c, 200)] ^= 1;
+        assert_int_equal(k.mail.count, 5);
+        for (size_t i = 0; i < k.mail.count; i++) // in the sealed part, or in the tag's
+            k.mail.value[i][k.mail.at[i].value_len - 1 - draw(c, 200)] ^= 1;
         write_kept(c, CELL_HOLD, CELL_TO, &k);
         cell_come(c, CELL_TO);
         cell_run(c, YR_MIN_US);
@@ -204,7 +220,7 @@ static void a_holder_that_brings_everything_again_is_shown_nothing_for_it(void *
         (void)cell_say(c, CELL_FROM, CELL_TO);
     cell_run(c, 20 * YR_S);
     read_kept(c, CELL_HOLD, CELL_TO, &k);
-    assert_int_equal(k.count, 5);
+    assert_int_equal(k.mail.count, 5);
     cell_come(c, CELL_TO);
     cell_run(c, YR_MIN_US);
     for (unsigned round = 0; round < 3; round++) {

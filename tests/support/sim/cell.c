@@ -331,8 +331,8 @@ void cell_end(struct cell *c, yr_us limit)
 
 /* ---- what holders keep ---- */
 
-// How many; perhaps they are deleted.
-static size_t each_kept(struct cell *c, unsigned node, unsigned of, bool forget)
+// How many rows of a table; perhaps they are deleted.
+static size_t each_row(struct cell *c, unsigned node, unsigned of, enum yr_table table, bool forget)
 {
     struct yr_rows *rows = sim_node(c->sim, node)->rows;
     const uint8_t *id = sim_id(c->sim, of);
@@ -340,22 +340,23 @@ static size_t each_kept(struct cell *c, unsigned node, unsigned of, bool forget)
     enum yr_seek how = YR_SEEK_GE;
     size_t count = 0;
 
-    for (; yr_rows_seek(rows, YR_TABLE_MAIL, id, YR_ID_LEN, how, &at, NULL, 0) == YR_OK;
+    for (; yr_rows_seek(rows, table, id, YR_ID_LEN, how, &at, NULL, 0) == YR_OK;
          how = YR_SEEK_GT, count++)
         if (forget)
-            assert_int_equal(
-                yr_rows_del(rows, YR_TABLE_MAIL, id, YR_ID_LEN, at.suffix, at.suffix_len), YR_OK);
+            assert_int_equal(yr_rows_del(rows, table, id, YR_ID_LEN, at.suffix, at.suffix_len),
+                             YR_OK);
     return count;
 }
 
 size_t cell_kept(struct cell *c, unsigned node, unsigned of)
 {
-    return each_kept(c, node, of, false);
+    return each_row(c, node, of, YR_TABLE_MAIL, false);
 }
 
 void cell_lose_mail(struct cell *c, unsigned node, unsigned of)
 {
-    (void)each_kept(c, node, of, true);
+    (void)each_row(c, node, of, YR_TABLE_MAIL, true);
+    (void)each_row(c, node, of, YR_TABLE_MAILINDEX, true);
     sim_drain(c->sim, node);
     sim_run(c->sim, 50 * YR_MS); // one commit may be under way, and this is in the next
     sim_crash(c->sim, node);
