@@ -112,6 +112,38 @@ static struct tally count_holds(const struct yr_delivery *d, const struct yr_let
     return t;
 }
 
+// Fetched, and for long there was no receipt: in the same ratchet message it would tell the friend
+// nothing that is to be receipted.  By its id it counts once all the same.
+static void seal_anew(struct yr_delivery *d, struct yr_box *b, struct yr_letter *l)
+{
+    uint8_t *const old = l->sealed;
+    const size_t old_len = l->sealed_len;
+    struct yr_stored s;
+
+    if (!yr_sessions_can(b) || yr_letter_get(d, b, l->order, &s) != YR_OK ||
+        (l->plain = yr_alloc(d->mem, YR_MEM_CHAT, s.plain_len)) == NULL)
+        return; // as it is, then
+    memcpy(l->plain, s.plain, s.plain_len);
+    l->plain_len = s.plain_len;
+    l->sealed = NULL;
+    if (yr_letter_seal(d, b, l) == YR_OK) {
+        yr_free_secret(d->mem, old);
+        return;
+    }
+    yr_free_secret(d->mem, l->plain);
+    l->plain = NULL;
+    l->sealed = old;
+    l->sealed_len = old_len;
+}
+
+static bool was_taken(const struct yr_post *post)
+{
+    for (size_t i = 0; i < post->count; i++)
+        if (post->holds[i].status == YR_HELD_TAKEN)
+            return true;
+    return false;
+}
+
 // A new envelope for a letter; nobody has it yet.
 static enum yr_err renew(struct yr_delivery *d, struct yr_box *b, const struct look *k,
                          struct yr_letter *l)
@@ -154,6 +186,8 @@ static void make_posts(struct yr_delivery *d, struct yr_box *b, struct look *k)
         if (l->sealed == NULL || is_over(l, k->now) || (l->post != NULL && !must_renew(d, b, k, l)))
             continue;
         d->counters[YR_ENV_N_RENEWED] += l->post != NULL;
+        if (l->post != NULL && was_taken(l->post))
+            seal_anew(d, b, l);
         if (renew(d, b, k, l) != YR_OK)
             return;
     }

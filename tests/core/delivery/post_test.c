@@ -819,6 +819,25 @@ static void what_was_fetched_is_not_left_again_for_a_day(void **state)
     end(w);
 }
 
+// His receipt may be lost for good, and what is in the same ratchet message tells him nothing.
+static void what_was_fetched_and_never_receipted_comes_as_a_new_message(void **state)
+{
+    struct world *w = begin_kept();
+    const struct frame *f = frame_at(w, CAROL, YR_FRAME_ENV_PUT, 0);
+    uint8_t eid[YR_EID_LEN], id[YR_MSG_ID_LEN];
+
+    (void)state;
+    assert_int_equal(give(w, f->body, f->len), 1);
+    eid_of(f, eid);
+    answer(w, CAROL, YR_ENV_DONE, eid);
+    pass(w, (YR_POST_AGAIN_S + 86400) * YR_S);
+    f = frame_at(w, CAROL, YR_FRAME_ENV_PUT, 1);
+    assert_int_equal(give(w, f->body, f->len), 2);
+    make_id(id, 1);
+    assert_memory_equal(w->got_id, id, sizeof id);
+    end(w);
+}
+
 static void a_holder_speaks_for_itself_only(void **state)
 {
     struct world *w = begin_kept();
@@ -1260,6 +1279,7 @@ int main(void)
         cmocka_unit_test(what_has_been_kept_long_enough_is_left_again),
         cmocka_unit_test(who_was_long_away_is_not_counted_on),
         cmocka_unit_test(what_was_fetched_is_not_left_again_for_a_day),
+        cmocka_unit_test(what_was_fetched_and_never_receipted_comes_as_a_new_message),
         cmocka_unit_test(a_holder_speaks_for_itself_only),
         cmocka_unit_test(answers_that_make_no_sense_have_nobody_run_in_circles),
         cmocka_unit_test(a_flood_of_answers_changes_nothing),
