@@ -30,8 +30,13 @@ uint32_t yr_days_send(const struct yr_box *b, struct yr_now now)
 uint32_t yr_days_post(const struct yr_box *b, struct yr_now now)
 {
     const uint32_t told = YR_MAX(b->acked_day + YR_MAIL_DAYS - 2, b->timekey.day);
+    const uint32_t begun = b->timekey.day + YR_TIMEKEY_DAYS, send = yr_days_send(b, now);
 
-    return YR_MIN(yr_days_send(b, now), told);
+    // A new pair's count begins where nothing has been opened yet: see yr_delivery_meet.
+    if (today(now) > told && b->acked_day == begun && b->heard_day < begun &&
+        b->sent_day <= begun + YR_MAIL_DAYS - 2)
+        return YR_MIN(send, b->timekey.day + YR_MAIL_DAYS - 2);
+    return YR_MIN(send, told);
 }
 
 // Days too old for any envelope of theirs go, for good; but not those we may have to send with.

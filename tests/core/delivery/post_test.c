@@ -838,6 +838,33 @@ static void what_was_fetched_and_never_receipted_comes_as_a_new_message(void **s
     end(w);
 }
 
+// Neither has heard of the other for so long that the days of both have stopped.
+static void who_was_away_for_very_long_still_waits_for_what_is_written_now(void **state)
+{
+    struct world *w = begin();
+    const struct frame *f;
+    uint8_t tag[16], tags[2][16];
+    bool registered = false;
+    uint32_t today;
+    unsigned author;
+
+    (void)state;
+    w->now.mono_us += (yr_us)60 * 86400 * YR_S;
+    w->now.wall_ms += (yr_ms)60 * 86400000;
+    go_up(w, CAROL);
+    write_letter(w, 1);
+    pass(w, 5 * YR_S);
+    f = frame_at(w, CAROL, YR_FRAME_ENV_PUT, 0);
+    assert_int_equal(yr_envelope_peek(f->body, f->len, NULL, tag), YR_OK);
+    today = (uint32_t)(w->now.wall_ms / 86400000);
+    for (uint32_t i = 0; i < YR_MAIL_DAYS; i++)
+        for (size_t k = yr_delivery_tags(w->bob, w->now, 0, today - 1 + i, tags); k-- > 0;)
+            registered |= memcmp(tags[k], tag, sizeof tag) == 0;
+    assert_int_equal(yr_delivery_author(w->bob, w->now, 1, tag, false, &author), YR_OK);
+    assert_true(registered);
+    end(w);
+}
+
 static void a_holder_speaks_for_itself_only(void **state)
 {
     struct world *w = begin_kept();
@@ -1280,6 +1307,7 @@ int main(void)
         cmocka_unit_test(who_was_long_away_is_not_counted_on),
         cmocka_unit_test(what_was_fetched_is_not_left_again_for_a_day),
         cmocka_unit_test(what_was_fetched_and_never_receipted_comes_as_a_new_message),
+        cmocka_unit_test(who_was_away_for_very_long_still_waits_for_what_is_written_now),
         cmocka_unit_test(a_holder_speaks_for_itself_only),
         cmocka_unit_test(answers_that_make_no_sense_have_nobody_run_in_circles),
         cmocka_unit_test(a_flood_of_answers_changes_nothing),
