@@ -246,7 +246,7 @@
 #define YR_MAIL_LIFE_DAYS    15        /* an envelope lives 14, and our clock may be behind */
 #define YR_MAIL_LIFE_S_MIN   86400 /* one that is over by our clock is kept so long all the same */
 #define YR_MAIL_LIST_MAX     256   /* ids in one frame */
-#define YR_MAIL_LISTED_MAX   32768 /* ids a friend may list over one link: all a keeper has */
+#define YR_MAIL_LISTED_MAX   32768 /* ids a friend may list at once, or a day: all a keeper has */
 #define YR_MAIL_SEEN_MAX     4096  /* envelopes remembered that came, and that were given out */
 #define YR_MAIL_SEEN_S       60    /* between two receipts for a letter that comes again */
 #define YR_MAIL_REG_S        60    /* between two registrations with one friend */

@@ -40,6 +40,12 @@ void yr_mail_admit(struct yr_node *n, unsigned slot)
 
 void yr_mail_remove(struct yr_node *n, unsigned slot)
 {
+    size_t left = 0;
+
+    for (size_t i = 0; i < n->owed_count; i++) // or the next friend here would be told
+        if (n->owed[i].slot != slot)
+            n->owed[left++] = n->owed[i];
+    n->owed_count = left;
     yr_mailbox_remove(n->mailbox, slot);
     yr_forward_forget(n, slot);
     n->forwards.with[slot] = (struct yr_forward_with){0};
@@ -182,6 +188,16 @@ static enum yr_err got_offer(struct yr_node *n, unsigned slot, const uint8_t *bo
 
 /* ---- what is kept for us ---- */
 
+// As many in a day as at once: a link may last for months.
+static void forgive(struct yr_mail_with *m, struct yr_now now)
+{
+    const yr_us each_us = YR_DAY_S * YR_S / YR_MAIL_LISTED_MAX;
+    const uint64_t passed = (now.mono_us - m->listed_us) / each_us;
+
+    m->listed -= (uint32_t)YR_MIN(passed, (uint64_t)m->listed);
+    m->listed_us += passed * each_us;
+}
+
 // A friend who lists without end is not listened to.
 static enum yr_err got_list(struct yr_node *n, unsigned slot, const uint8_t *body, size_t len)
 {
@@ -192,6 +208,7 @@ static enum yr_err got_list(struct yr_node *n, unsigned slot, const uint8_t *bod
 
     if (len == 0 || len % YR_EID_LEN != 0 || count > YR_MAIL_LIST_MAX)
         return YR_EPROTO;
+    forgive(m, n->now);
     if (m->listed + count > YR_MAIL_LISTED_MAX)
         return YR_OK;
     m->listed += (uint32_t)count;

@@ -98,8 +98,9 @@ struct yr_circuit {
 struct yr_mail_with {
     uint32_t bytes; /* so much, as it says; 0: nothing, or it has not said */
     uint8_t days;
-    bool offered;                              /* over this link, at least once */
-    uint32_t listed;                           /* ids it has told us of */
+    bool offered;    /* over this link, at least once */
+    uint32_t listed; /* ids it has told us of; forgiven with time */
+    yr_us listed_us;
     uint64_t version;                          /* of the tags it knows */
     yr_us next_us;                             /* not told before */
     uint8_t told[YR_MAIL_DAYS][YR_HASH16 / 2]; /* by day modulo: hash of what it was told */

@@ -288,6 +288,30 @@ static void who_keeps_may_lie(void **state)
     sim_free(sim);
 }
 
+// A link may last for months: what was listed over it long ago is not held against anybody.
+static void who_listed_a_great_deal_is_heard_again_later(void **state)
+{
+    struct sim *sim = four_friends(9);
+    uint8_t body[YR_MAIL_LIST_MAX * YR_EID_LEN];
+    struct letter l;
+
+    for (unsigned i = 0; i < 2 * YR_MAIL_LISTED_MAX / YR_MAIL_LIST_MAX; i++) {
+        for (size_t k = 0; k < sizeof body; k += 8) {
+            const uint64_t r = sim_draw(sim, 6);
+            memcpy(body + k, &r, 8);
+        }
+        if (raw(sim, CAROL, BOB, YR_FRAME_MBX_LIST, body, sizeof body) != YR_OK)
+            sim_run(sim, 200 * YR_MS);
+    }
+    sim_run(sim, 60 * MINUTE);
+    assert_true(sim_linked(sim, BOB, CAROL));
+    write_letter(sim, ALICE, BOB, YR_PLAIN_TEXT, "months later", &l);
+    leave(sim, ALICE, CAROL, &l);
+    sim_run(sim, MINUTE);
+    assert_int_equal(texts(sim, BOB, ALICE), 1);
+    sim_free(sim);
+}
+
 // Who left it is told the truth: it is there, it was taken, it is gone.
 static void consent_that_is_withdrawn_is_told(void **state)
 {
@@ -371,6 +395,7 @@ int main(void)
         cmocka_unit_test(a_flood_to_be_handed_on_ends_with_who_sent_it),
         cmocka_unit_test(tags_of_others_get_no_mail),
         cmocka_unit_test(who_keeps_may_lie),
+        cmocka_unit_test(who_listed_a_great_deal_is_heard_again_later),
         cmocka_unit_test(consent_that_is_withdrawn_is_told),
         cmocka_unit_test(a_flood_of_registrations_changes_little),
         cmocka_unit_test(who_leaves_more_than_there_is_room_for_is_refused),
