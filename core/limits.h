@@ -254,6 +254,7 @@
 #define YR_MAIL_REGS         256   /* days that a friend registers anew at once, then 1 a second */
 #define YR_MAIL_STRANGE      512   /* envelopes of a friend for nobody here, then 1 a second */
 #define YR_FORWARDS_MAX      256   /* envelopes handed on, not yet answered; a friend's: 64 */
+#define YR_FORWARD_HOP_MAX   64   /* ... at one friend; with our own fewer than MAIL_ACKS_MAX */
 #define YR_FORWARD_S         600   /* until an answer goes to nobody */
 #define YR_FORWARD_BURST     64    /* at once for one friend: or he spoils us with who keeps ... */
 #define YR_FORWARD_EVERY_S   10    /* ... then one in so many seconds */

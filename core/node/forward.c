@@ -68,21 +68,25 @@ static struct yr_forward *find(struct yr_node *n, unsigned hop, const uint8_t ei
     return NULL;
 }
 
-// Nobody waits there any more; of one friend not more than a quarter wait.
-static struct yr_forward *room_for(struct yr_node *n, unsigned asker)
+// Nobody waits there any more; of one friend not more than a quarter wait, nor of all of them at
+// one who would end our link for it.
+static struct yr_forward *room_for(struct yr_node *n, unsigned asker, unsigned hop)
 {
     struct yr_forward *room = NULL;
-    size_t his = 0;
+    size_t his = 0, there = 0;
 
     for (size_t i = 0; i < YR_FORWARDS_MAX; i++) {
         struct yr_forward *w = &n->forwards.waiting[i];
-        if (w->until_us <= n->now.mono_us)
+        if (w->until_us <= n->now.mono_us) {
             room = w;
-        else
-            his += w->asker == asker;
+            continue;
+        }
+        his += w->asker == asker;
+        there += w->hop == hop;
     }
-    return his < YR_FORWARDS_MAX / 4 ? room : NULL;
+    return his < YR_FORWARDS_MAX / 4 && there < YR_FORWARD_HOP_MAX ? room : NULL;
 }
+static_assert(YR_FORWARD_HOP_MAX + YR_POST_OUT_MAX < YR_MAIL_ACKS_MAX, "and our own questions");
 
 static enum yr_err answer(struct yr_node *n, unsigned slot, enum yr_env_status status,
                           const uint8_t eid[YR_EID_LEN])
@@ -117,7 +121,7 @@ enum yr_err yr_forward_frame(struct yr_node *n, unsigned slot, const uint8_t *bo
         n->forwards.counters[YR_FORWARD_N_REFUSED]++;
         return answer(n, slot, YR_ENV_NO_TAG, eid);
     }
-    if ((w == NULL && (w = room_for(n, slot)) == NULL) || !within_day(n, slot, len) ||
+    if ((w == NULL && (w = room_for(n, slot, hop)) == NULL) || !within_day(n, slot, len) ||
         yr_links_send(n->links, hop, YR_CHANNEL_CHAT, YR_FRAME_ENV_PUT, envelope, len) != YR_OK) {
         n->forwards.counters[YR_FORWARD_N_FULL]++;
         return answer(n, slot, YR_ENV_FULL, eid);

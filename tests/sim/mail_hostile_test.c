@@ -218,6 +218,28 @@ static void a_flood_to_be_handed_on_ends_with_who_sent_it(void **state)
     sim_free(sim);
 }
 
+// He ends the link of who asks him too much at once: that is not for others to bring about.
+static void many_together_have_no_more_handed_on_than_one(void **state)
+{
+    struct sim *sim = four_friends(8);
+    uint8_t body[YR_HASH16 + YR_ENVELOPE_MIN] = {0};
+
+    yr_hash16(body, sim_id(sim, DAVE), YR_ID_LEN);
+    body[YR_HASH16] = 1;             // version
+    sim_cut(sim, CAROL, DAVE, true); // she does not know yet, and nothing is answered
+    for (unsigned i = 0; i < 2 * YR_FORWARD_BURST; i++) {
+        const uint64_t r = sim_draw(sim, 5);
+        memcpy(body + YR_HASH16 + 6, &r, sizeof r);
+        assert_int_equal(
+            raw(sim, i % 2 == 0 ? ALICE : BOB, CAROL, YR_FRAME_ENV_FWD, body, sizeof body), YR_OK);
+    }
+    sim_run(sim, 2 * YR_S);
+    assert_int_equal(counter(sim, CAROL, "mail.forward"), YR_FORWARD_HOP_MAX);
+    assert_int_equal(counter(sim, CAROL, "mail.forward.full"),
+                     2 * YR_FORWARD_BURST - YR_FORWARD_HOP_MAX);
+    sim_free(sim);
+}
+
 // A thief registers what belongs to bob, whom he knows to be away: it is bob who gets his mail.
 static void tags_of_others_get_no_mail(void **state)
 {
@@ -393,6 +415,7 @@ int main(void)
         cmocka_unit_test(a_letter_left_with_a_friend_is_there_once),
         cmocka_unit_test(a_letter_is_handed_on_for_a_friend),
         cmocka_unit_test(a_flood_to_be_handed_on_ends_with_who_sent_it),
+        cmocka_unit_test(many_together_have_no_more_handed_on_than_one),
         cmocka_unit_test(tags_of_others_get_no_mail),
         cmocka_unit_test(who_keeps_may_lie),
         cmocka_unit_test(who_listed_a_great_deal_is_heard_again_later),
