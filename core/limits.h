@@ -262,6 +262,7 @@
 #define YR_MAIL_ACKS_MAX     128     /* answers to one depositor that wait for a commit */
 
 #define YR_POST_PATIENCE_MS   2000 /* a friend is sought so long before others are given its mail */
+#define YR_POST_MUTE_MS       4000 /* a linked friend who confirms nothing so long is as one away */
 #define YR_POST_RECEIPT_S_MIN 2    /* ... and a receipt waits so long at least, ... */
 #define YR_POST_RECEIPT_S_MAX 60   /* ... so long at most: when it came says little */
 #define YR_POST_OUT_MAX       32   /* questions to one holder that wait for an answer */

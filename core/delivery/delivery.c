@@ -206,6 +206,7 @@ void yr_delivery_up(struct yr_delivery *d, struct yr_now now, unsigned slot)
     if (b == NULL)
         return;
     b->up = true;
+    b->asked_us = 0;
     b->ack_count = 0; // of letters the last link brought, which come again by this one
     for (size_t i = 0; i < b->count; i++)
         yr_box_at(b, i)->sent = false; // whatever the last link took, this one has not
@@ -222,6 +223,7 @@ void yr_delivery_down(struct yr_delivery *d, struct yr_now now, unsigned slot)
     if (b == NULL)
         return;
     b->up = false;
+    b->asked_us = 0;
     b->ack_count = 0; // the friend sends again what it has no answer for
     yr_free(d->mem, b->acks);
     b->acks = NULL;

@@ -184,9 +184,10 @@ struct yr_box {
     size_t tag_count;
     bool tags_stale;
     /* posts */
-    yr_us lost_us;                       /* nothing is left with others before */
-    yr_us post_us;                       /* when to look at them next */
-    uint64_t post_token;                 /* look again when this is durable */
+    yr_us lost_us;       /* nothing is left with others before */
+    yr_us asked_us;      /* letters wait for an answer over the link since; 0: none */
+    yr_us post_us;       /* when to look at them next */
+    uint64_t post_token; /* look again when this is durable */
     uint64_t receipts[YR_RECEIPT_KINDS]; /* orders of those that wait unsealed; 0: none */
     struct yr_wary *wary;                /* [slot]: who refused; or NULL */
     uint8_t proven[YR_FRIENDS_MAX / 8];  /* who took letters for this friend lately */
@@ -276,6 +277,13 @@ static inline struct yr_letter *yr_box_at(struct yr_box *b, size_t i)
 struct yr_box *yr_box_new(struct yr_delivery *d, unsigned slot, const uint8_t id[32],
                           uint8_t out_dir);
 void yr_box_free(struct yr_delivery *d, unsigned slot);
+
+/** The friend is not there as far as one can see: without a link, or with one over which nothing
+ *  that was sent is confirmed. */
+static inline bool yr_box_away(const struct yr_box *b, struct yr_now now)
+{
+    return !b->up || (b->asked_us != 0 && now.mono_us - b->asked_us >= YR_POST_MUTE_MS * YR_MS);
+}
 
 /* ---- letters.c ---- */
 

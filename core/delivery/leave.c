@@ -67,6 +67,12 @@ static yr_ms due_ms(const struct yr_letter *l)
     return (yr_ms)l->made_ms + YR_POST_RECEIPT_S_MIN * 1000 + dice % (spread_s * 1000);
 }
 
+// Made later than now: the age went back in a crash.
+static bool is_early(const struct look *k, const struct yr_letter *l)
+{
+    return due_ms(l) > k->now_ms && (yr_ms)l->made_ms <= k->now_ms;
+}
+
 static bool is_over(const struct yr_letter *l, struct yr_now now)
 {
     const uint64_t now_s = (uint64_t)YR_MAX(now.wall_ms, (yr_ms)0) / 1000;
@@ -80,8 +86,7 @@ static bool seal_due(struct yr_delivery *d, struct yr_box *b, struct look *k)
         struct yr_letter *l = yr_box_at(b, i);
         if (l->sealed != NULL || is_over(l, k->now))
             continue;
-        // Made later than now: the age went back in a crash.
-        if (due_ms(l) > k->now_ms && (yr_ms)l->made_ms <= k->now_ms)
+        if (is_early(k, l))
             look_again(k, k->now.mono_us + (yr_us)(due_ms(l) - k->now_ms) * YR_MS);
         else if (yr_letter_seal(d, b, l) != YR_OK)
             return false; // no session, or no memory: when something comes of it
@@ -185,6 +190,10 @@ static void make_posts(struct yr_delivery *d, struct yr_box *b, struct look *k)
         struct yr_letter *l = yr_box_at(b, i);
         if (l->sealed == NULL || is_over(l, k->now) || (l->post != NULL && !must_renew(d, b, k, l)))
             continue;
+        if (is_early(k, l)) { // sealed for a link that came to nothing
+            look_again(k, k->now.mono_us + (yr_us)(due_ms(l) - k->now_ms) * YR_MS);
+            continue;
+        }
         d->counters[YR_ENV_N_RENEWED] += l->post != NULL;
         if (l->post != NULL && was_taken(l->post))
             seal_anew(d, b, l);
@@ -360,9 +369,13 @@ void yr_posts_leave(struct yr_delivery *d, struct yr_box *b, unsigned slot)
     if (b->up) { // a session may be begun, or asked for, again
         yr_resets_pump(d, b, slot, d->now);
         yr_letters_pump(d, b, slot, d->now);
-        return;
+        if (b->asked_us != 0 && !yr_box_away(b, d->now))
+            yr_posts_look(d, b, b->asked_us + YR_POST_MUTE_MS * YR_MS);
+        if (!yr_box_away(b, d->now))
+            return;
+    } else {
+        yr_resets_pump(d, b, slot, d->now);
     }
-    yr_resets_pump(d, b, slot, d->now);
     if (b->queued == 0 && !b->note.due)
         return;
     if (b->lost_us == 0) // nobody has had time yet to see whether it is there

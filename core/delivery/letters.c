@@ -139,6 +139,9 @@ static bool send_letter(struct yr_delivery *d, struct yr_box *b, unsigned slot, 
         return false;
     yr_envelope_id(l->eid, d->envelope, len);
     l->sent = true;
+    if (b->asked_us == 0)
+        b->asked_us = now.mono_us;
+    yr_posts_look(d, b, now.mono_us + YR_POST_MUTE_MS * YR_MS);
     return true;
 }
 
@@ -435,6 +438,15 @@ void yr_letter_receipted(struct yr_delivery *d, struct yr_box *b, const uint8_t 
     }
 }
 
+// The friend is there: what is still on its way has its time from now on.
+static void answered(struct yr_box *b, struct yr_now now)
+{
+    b->asked_us = 0;
+    for (size_t i = 0; b->asked_us == 0 && i < b->count; i++)
+        if (yr_box_at(b, i)->sent)
+            b->asked_us = now.mono_us;
+}
+
 enum yr_err yr_delivery_acked(struct yr_delivery *d, struct yr_now now, unsigned slot,
                               const uint8_t *body, size_t len)
 {
@@ -456,6 +468,7 @@ enum yr_err yr_delivery_acked(struct yr_delivery *d, struct yr_now now, unsigned
         else if (status == YR_ENV_DONE)
             yr_letter_done(d, b, l, day);
     }
+    answered(b, now);
     yr_letters_pump(d, b, slot, now);
     return YR_OK;
 }

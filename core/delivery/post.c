@@ -32,7 +32,8 @@ void yr_posts_look(struct yr_delivery *d, struct yr_box *b, yr_us at_us)
 static void look_at_all(struct yr_delivery *d)
 {
     for (unsigned slot = 0; slot < YR_FRIENDS_MAX; slot++)
-        if (d->boxes[slot] != NULL && !d->boxes[slot]->up && d->boxes[slot]->queued > 0)
+        if (d->boxes[slot] != NULL && d->boxes[slot]->queued > 0 &&
+            yr_box_away(d->boxes[slot], d->now))
             yr_posts_look(d, d->boxes[slot], 0);
 }
 
@@ -486,7 +487,7 @@ void yr_posts_acked(struct yr_delivery *d, unsigned from, uint8_t status,
     if (hold->status == YR_HELD_CUSTODY && before != YR_HELD_CUSTODY && d->ops.held != NULL &&
         (l = yr_letter_of(b, post->order)) != NULL)
         d->ops.held(d->ops.ctx, d->now, post->slot, l->id);
-    if (!b->up)
+    if (yr_box_away(b, d->now))
         yr_posts_look(d, b, 0);
 }
 

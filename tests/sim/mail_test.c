@@ -98,6 +98,31 @@ static void a_letter_waits_with_a_friend_and_its_receipt_too(void **state)
     sim_free(sim);
 }
 
+static void who_falls_silent_over_a_link_is_as_one_away(void **state)
+{
+    struct sim *sim = triangle(8);
+    uint8_t first[YR_MSG_ID_LEN], id[YR_MSG_ID_LEN];
+    struct wait held = {ALICE, id, YR_STATE_HELD};
+    struct yr_friend_info bob;
+
+    (void)state;
+    sim_text(sim, ALICE, BOB, "with him there, nobody else is asked", first);
+    wait_state(sim, first, YR_STATE_DELIVERED);
+    sim_run(sim, 10 * YR_S);
+    assert_int_equal(yr_node_friend(sim_node(sim, CAROL), sim_id(sim, BOB), &bob), YR_OK);
+    assert_int_equal(bob.ledger.kept, 0);
+    sim_crash(sim, BOB);
+    sim_text(sim, ALICE, BOB, "his battery is empty", id);
+    assert_true(sim_run_until(sim, 8 * YR_S, is_so, &held));
+    assert_int_equal(yr_node_friend(sim_node(sim, ALICE), sim_id(sim, BOB), &bob), YR_OK);
+    assert_true(bob.online); // as far as the link knows
+    sim_leave(sim, ALICE);
+    sim_restart(sim, BOB);
+    wait_there(sim, id);
+    assert_int_equal(sim_history_count(sim, BOB, ALICE), 2);
+    sim_free(sim);
+}
+
 static void killed_right_after_custody_the_holder_has_it_still(void **state)
 {
     struct sim *sim = triangle(2);
@@ -242,6 +267,7 @@ static void who_keeps_a_letter_need_not_learn_whose_it_is(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(who_falls_silent_over_a_link_is_as_one_away),
         cmocka_unit_test(killed_right_after_custody_the_holder_has_it_still),
         cmocka_unit_test(they_are_never_there_together),
         cmocka_unit_test(what_was_written_two_weeks_ago_is_there_too),
