@@ -309,7 +309,7 @@ def test_stats_add_up_and_begin_again(friends):
     assert later["contact"]["in"] < total["contact"]["in"] and later["link"]["since"] > total["link"]["since"]
     assert alice.run("stats", "--since", "sometime").exit == 64
     lines = alice.ok("stats").lines
-    assert lines[0].split("\t")[1] == "bob" and len(lines[0].split("\t")) == 8
+    assert lines[0].split("\t")[1] == "bob" and len({len(line.split("\t")) for line in lines}) == 1
 
 
 def test_tables_for_people(boot, friends):
