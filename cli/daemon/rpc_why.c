@@ -121,7 +121,8 @@ static const char *outcome_words(const struct yr_try *try)
         if (try->way == YR_WAY_DHT_GET)
             return "they have left none";
         if (try->way == YR_WAY_RELAY)
-            return "no common friend is online";
+            return yr_is_zero(try->via, sizeof try->via) ? "no common friend is online"
+                                                         : "has no link with them";
         if (try->way == YR_WAY_CACHED)
             return "no address is known";
     }
@@ -181,7 +182,8 @@ static struct tried look_over(const struct yr_try *tries, size_t count)
         case YR_WAY_PUNCH:
         case YR_WAY_BIRTHDAY: t.punched = t.punched || vain; break;
         case YR_WAY_RELAY:
-            t.no_relay = t.no_relay || tries[i].outcome == YR_OUT_NOTHING;
+            t.no_relay = t.no_relay || (tries[i].outcome == YR_OUT_NOTHING &&
+                                        yr_is_zero(tries[i].via, sizeof tries[i].via));
             t.relay_refused = t.relay_refused || tries[i].outcome == YR_OUT_REFUSED;
             break;
         case YR_WAY_DHT_GET: t.no_word = t.no_word || tries[i].outcome == YR_OUT_NOTHING; break;

@@ -220,7 +220,7 @@ static void relay_closed(void *ctx, unsigned slot, unsigned via, const struct yr
 
     yr_links_info(n->links, slot, &link);
     switch (why) {
-    case YR_RELAY_NOT_THERE:
+    case YR_RELAY_NOT_THERE: note(n, slot, via, YR_OUT_NOTHING); break; // they are not linked
     case YR_RELAY_DENIED:
     case YR_RELAY_FULL:
     case YR_RELAY_SPENT:
