@@ -542,7 +542,25 @@ static bool within_rate(struct yr_mailbox *mb, struct yr_mb_friend *f, struct yr
     return true;
 }
 
-static enum yr_err keep(struct yr_mailbox *mb, uint64_t now_s, unsigned slot,
+// When a box is more than half full, nobody gets more of it than half: one friend's friend cannot
+// keep the others' letters out.
+static bool over_share(const struct yr_mailbox *mb, const struct yr_mb_friend *to, unsigned from,
+                       size_t len)
+{
+    uint64_t bytes = len;
+    size_t count = 1;
+
+    if (to->count < mb->quota.each / 2 && to->bytes + len <= mb->quota.each_bytes / 2)
+        return false;
+    for (size_t i = 0; i < to->count; i++)
+        if (to->kept[i]->from == from) {
+            bytes += to->kept[i]->len;
+            count++;
+        }
+    return count > mb->quota.each / 2 || bytes > mb->quota.each_bytes / 2;
+}
+
+static enum yr_err keep(struct yr_mailbox *mb, uint64_t now_s, unsigned slot, unsigned from,
                         const uint8_t eid[YR_EID_LEN], const uint8_t *envelope, size_t len,
                         uint32_t exp_s)
 {
@@ -554,6 +572,7 @@ static enum yr_err keep(struct yr_mailbox *mb, uint64_t now_s, unsigned slot,
     if (k == NULL)
         return YR_ENOMEM;
     k->order = to->next_order;
+    k->from = from;
     k->len = (uint32_t)len;
     k->until_s = YR_MIN(YR_MAX((uint64_t)exp_s, least), most);
     memcpy(k->eid, eid, sizeof k->eid);
@@ -591,7 +610,8 @@ enum yr_err yr_mailbox_deposit(struct yr_mailbox *mb, struct yr_now now, uint64_
     }
     to = mb->friends[at];
     if (to->count >= mb->quota.each || to->bytes + len > mb->quota.each_bytes ||
-        mb->count >= mb->quota.all || mb->bytes + len > mb->quota.all_bytes) {
+        mb->count >= mb->quota.all || mb->bytes + len > mb->quota.all_bytes ||
+        over_share(mb, to, slot, len)) {
         mb->counters[YR_MB_N_FULL]++;
         from->refused++;
         return answer(mb, slot, YR_ENV_FULL, eid, 0);
@@ -601,7 +621,7 @@ enum yr_err yr_mailbox_deposit(struct yr_mailbox *mb, struct yr_now now, uint64_
         from->refused++;
         return answer(mb, slot, YR_ENV_FULL, eid, 0);
     }
-    if ((err = keep(mb, now_s, at, eid, envelope, len, exp_s)) != YR_OK)
+    if ((err = keep(mb, now_s, at, slot, eid, envelope, len, exp_s)) != YR_OK)
         return err;
     from->left++;
     from->left_bytes += len;

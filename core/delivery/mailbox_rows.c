@@ -190,6 +190,7 @@ static enum yr_err load_part(struct yr_mailbox *mb, unsigned slot, uint64_t part
             return YR_ENOMEM;
         k->order = part * YR_MB_PART + low;
         yr_rd_copy(&rd, k->eid, sizeof k->eid);
+        k->from = YR_FRIENDS_MAX;
         k->until_s = yr_rd_u64(&rd);
         k->len = yr_rd_u32(&rd);
         if (rd.bad || low < least || low >= YR_MB_PART || k->len == 0 || k->len > YR_ENVELOPE_MAX) {

@@ -42,6 +42,7 @@ struct yr_mb_day {
 
 struct yr_mb_kept {
     unsigned slot; /* of whom it is for */
+    unsigned from; /* who left it, as long as this process lives; YR_FRIENDS_MAX: not known */
     uint64_t order, until_s;
     uint32_t len;
     bool listed, wanted, sent; /* over the present link */

@@ -343,19 +343,23 @@ static void the_same_letter_is_kept_once_and_answered_each_time(void **state)
 static void a_full_mailbox_refuses_and_keeps_what_it_has(void **state)
 {
     struct yr_mailbox_quota quota = yr_mailbox_quota(false);
-    struct letter l[3];
+    struct letter l[3], other;
     struct world *w;
 
     (void)state;
-    quota.each = 2;
+    quota.each = 4;
     w = begin_with(&quota);
     reg(w, ALICE, DAY, tag_a);
     up(w, BOB);
+    up(w, DAVE);
     leave_new(w, BOB, &l[0], tag_a);
     leave_new(w, BOB, &l[1], tag_a);
     make(w, &l[2], tag_a, 10, LATER);
+    leave(w, BOB, &l[2], YR_ENV_FULL); // half of it is for others
+    leave_new(w, DAVE, &other, tag_a);
+    leave_new(w, DAVE, &other, tag_a);
     leave(w, BOB, &l[2], YR_ENV_FULL);
-    assert_int_equal(kept(w, ALICE), 2);
+    assert_int_equal(kept(w, ALICE), 4);
     up(w, ALICE);
     expect(w, ALICE, YR_FRAME_MBX_LIST);
     yr_mailbox_acked(w->mb, ALICE, l[0].eid);
