@@ -251,6 +251,7 @@
 #define YR_MAIL_SEEN_S       60    /* between two receipts for a letter that comes again */
 #define YR_MAIL_REG_S        60    /* between two registrations with one friend */
 #define YR_MAIL_SEND_MAX     32    /* envelopes on the way to their friend at once */
+#define YR_MAIL_REG_BURST    4     /* ... but so many may follow each other */
 #define YR_MAIL_REGS         256   /* days that a friend registers anew at once, then 1 a second */
 #define YR_MAIL_STRANGE      512   /* envelopes of a friend for nobody here, then 1 a second */
 #define YR_FORWARDS_MAX      256   /* envelopes handed on, not yet answered; a friend's: 64 */

@@ -157,7 +157,8 @@ static void review(struct yr_node *n, unsigned slot)
     if (!n->friends[slot].online || !keeps_for_us(n, slot) || m->version == version(n) ||
         now < m->next_us)
         return;
-    m->next_us = now + YR_MAIL_REG_S * YR_S;
+    // A new friend is told at once, and so are a few; what changes again and again waits.
+    m->next_us = ++m->times % YR_MAIL_REG_BURST == 0 ? now + YR_MAIL_REG_S * YR_S : now + YR_S;
     if (register_with(n, slot))
         m->version = version(n);
 }

@@ -59,9 +59,11 @@ static unsigned between(const struct yr_node *n, unsigned slot, unsigned holder)
 }
 
 // false: nothing can be left with this friend now.
-static bool choice_of(const struct yr_node *n, unsigned slot, unsigned m, struct choice *out)
+static bool choice_of(const struct yr_node *n, unsigned slot, unsigned m, bool blind,
+                      struct choice *out)
 {
-    const enum yr_tri named = m != slot ? yr_relay_named(n->relay, slot, m) : YR_NO;
+    const enum yr_tri told = yr_relay_named(n->relay, slot, m);
+    const enum yr_tri named = m == slot ? YR_NO : told == YR_NO && blind ? YR_UNKNOWN : told;
     const bool anon = n->friends[slot].anon == YR_YES;
 
     if (named == YR_NO || (anon && named != YR_YES) || !open_to(&n->friends[m]))
@@ -75,15 +77,26 @@ static bool choice_of(const struct yr_node *n, unsigned slot, unsigned m, struct
     return true;
 }
 
+// A list that names none of our friends may be older than a common one: then all are asked,
+// seldom, as when there is none.
+static bool names_nobody(const struct yr_node *n, unsigned slot)
+{
+    for (unsigned m = 0; m < YR_FRIENDS_MAX; m++)
+        if (m != slot && open_to(&n->friends[m]) && yr_relay_named(n->relay, slot, m) == YR_YES)
+            return false;
+    return true;
+}
+
 size_t yr_post_holders(void *ctx, unsigned slot, struct yr_holder *out, size_t max)
 {
     struct choice best[YR_POST_HOLDERS_SEEN], c;
     const struct yr_node *n = ctx;
+    const bool blind = names_nobody(n, slot);
     size_t count = 0;
 
     max = YR_MIN(max, (size_t)YR_POST_HOLDERS_SEEN);
     for (unsigned m = 0; open_to(&n->friends[slot]) && m < YR_FRIENDS_MAX; m++)
-        if (choice_of(n, slot, m, &c))
+        if (choice_of(n, slot, m, blind, &c))
             rank(best, &count, max, &c);
     for (size_t i = 0; i < count; i++)
         out[i] = best[i].holder;

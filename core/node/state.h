@@ -103,6 +103,7 @@ struct yr_mail_with {
     yr_us listed_us;
     uint64_t version;                          /* of the tags it knows */
     yr_us next_us;                             /* not told before */
+    unsigned times;                            /* told over this link */
     uint8_t told[YR_MAIL_DAYS][YR_HASH16 / 2]; /* by day modulo: hash of what it was told */
 };
 
