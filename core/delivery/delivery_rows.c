@@ -1,7 +1,8 @@
 #include "core/delivery/delivery_state.h"
 
 #define ROW_VERSION    1
-#define LETTER_VERSION 2 /* 1: without type and times */
+#define WAS_SEALED     0x80 /* beside the type */
+#define LETTER_VERSION 2    /* 1: without type and times */
 
 void yr_letter_key(uint8_t out[8], uint64_t order)
 {
@@ -18,7 +19,7 @@ enum yr_err yr_letter_put(struct yr_delivery *d, const struct yr_box *b,
 
     yr_wr_u8(&wr, LETTER_VERSION);
     yr_wr_bytes(&wr, letter->id, YR_MSG_ID_LEN);
-    yr_wr_u8(&wr, letter->type);
+    yr_wr_u8(&wr, (uint8_t)(letter->type | (letter->was_sealed ? WAS_SEALED : 0)));
     yr_wr_u64(&wr, letter->made_ms);
     yr_wr_u64(&wr, letter->expires_s);
     yr_wr_u32(&wr, (uint32_t)letter->plain_len);
@@ -31,16 +32,25 @@ enum yr_err yr_letter_put(struct yr_delivery *d, const struct yr_box *b,
                        yr_wr_len(&wr));
 }
 
+void yr_letter_mark(struct yr_delivery *d)
+{
+    if (d->row[0] == LETTER_VERSION)
+        d->row[1 + YR_MSG_ID_LEN] |= WAS_SEALED;
+}
+
 static enum yr_err read_letter(const uint8_t *row, size_t len, struct yr_stored *out)
 {
     struct yr_rd rd = yr_rd_init(row, len);
     const uint8_t version = yr_rd_u8(&rd);
 
     out->type = 0;
+    out->was_sealed = false;
     out->made_ms = out->expires_s = 0;
     out->id = yr_rd_bytes(&rd, YR_MSG_ID_LEN);
     if (version == LETTER_VERSION) {
         out->type = yr_rd_u8(&rd);
+        out->was_sealed = (out->type & WAS_SEALED) != 0;
+        out->type &= (uint8_t)~WAS_SEALED;
         out->made_ms = yr_rd_u64(&rd);
         out->expires_s = yr_rd_u64(&rd);
     }

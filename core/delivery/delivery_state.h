@@ -74,8 +74,9 @@ struct yr_letter {
     size_t sealed_len;
     uint8_t *plain; /* until sealed */
     size_t plain_len;
-    bool sent;    /* over the present link */
-    uint32_t day; /* whose keys it was sent under last */
+    bool was_sealed; /* as yr_stored */
+    bool sent;       /* over the present link */
+    uint32_t day;    /* whose keys it was sent under last */
 };
 
 struct yr_ack {
@@ -254,6 +255,7 @@ struct yr_delivery {
 struct yr_stored {
     uint64_t order, made_ms, expires_s;
     uint8_t type;
+    bool was_sealed; /* for a session that is no more: somebody may have it */
     const uint8_t *id, *plain, *sealed;
     size_t plain_len, sealed_len;
 };
@@ -519,6 +521,10 @@ void yr_post_put(struct yr_delivery *d, const struct yr_box *b, struct yr_post *
 /** The post of a letter.  Errors: YR_ENOENT; YR_ECORRUPT; of the store. */
 YR_MUST_USE enum yr_err yr_post_get(struct yr_delivery *d, const struct yr_box *b, uint64_t order,
                                     struct yr_post *out);
+/** Its time is over by the wall clock. */
+bool yr_letter_over(const struct yr_letter *l, struct yr_now now);
+/** In d->row, where a letter was just read: it was sealed. */
+void yr_letter_mark(struct yr_delivery *d);
 /** The first letter after `order`; lent until the next one is read or put. */
 YR_MUST_USE enum yr_err yr_letter_next(struct yr_delivery *d, const struct yr_box *b,
                                        uint64_t order, struct yr_stored *out);

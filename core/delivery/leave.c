@@ -73,7 +73,7 @@ static bool is_early(const struct look *k, const struct yr_letter *l)
     return due_ms(l) > k->now_ms && (yr_ms)l->made_ms <= k->now_ms;
 }
 
-static bool is_over(const struct yr_letter *l, struct yr_now now)
+bool yr_letter_over(const struct yr_letter *l, struct yr_now now)
 {
     const uint64_t now_s = (uint64_t)YR_MAX(now.wall_ms, (yr_ms)0) / 1000;
 
@@ -84,7 +84,7 @@ static bool seal_due(struct yr_delivery *d, struct yr_box *b, struct look *k)
 {
     for (size_t i = 0; i < b->count; i++) {
         struct yr_letter *l = yr_box_at(b, i);
-        if (l->sealed != NULL || is_over(l, k->now))
+        if (l->sealed != NULL || yr_letter_over(l, k->now))
             continue;
         if (is_early(k, l))
             look_again(k, k->now.mono_us + (yr_us)(due_ms(l) - k->now_ms) * YR_MS);
@@ -95,22 +95,24 @@ static bool seal_due(struct yr_delivery *d, struct yr_box *b, struct look *k)
 }
 
 struct tally {
-    size_t live, asked;
+    size_t live, asked, taken;
     uint64_t taken_s; // until then it counts as taken; 0: it does not
 };
 
 static struct tally count_holds(const struct yr_delivery *d, const struct yr_letter *l,
                                 uint64_t now_s)
 {
-    struct tally t = {0, 0, 0};
+    struct tally t = {0, 0, 0, 0};
 
     for (size_t i = 0; i < l->post->count; i++) {
         const struct yr_hold *hold = &l->post->holds[i];
         t.live += yr_hold_live(d, l->post, hold, now_s);
         t.asked += is_fresh(hold, now_s);
-        if (hold->status == YR_HELD_TAKEN) // a receipt that may have come is not sent twice
-            t.taken_s =
-                l->type != 0 ? UINT64_MAX : YR_MAX(t.taken_s, hold->since_s + YR_POST_AGAIN_S);
+        if (hold->status != YR_HELD_TAKEN)
+            continue;
+        t.taken++;
+        // A receipt that may have come is not sent twice.
+        t.taken_s = l->type != 0 ? UINT64_MAX : YR_MAX(t.taken_s, hold->since_s + YR_POST_AGAIN_S);
     }
     if (t.taken_s <= now_s)
         t.taken_s = 0;
@@ -188,7 +190,8 @@ static void make_posts(struct yr_delivery *d, struct yr_box *b, struct look *k)
 {
     for (size_t i = 0; i < b->count; i++) {
         struct yr_letter *l = yr_box_at(b, i);
-        if (l->sealed == NULL || is_over(l, k->now) || (l->post != NULL && !must_renew(d, b, k, l)))
+        if (l->sealed == NULL || yr_letter_over(l, k->now) ||
+            (l->post != NULL && !must_renew(d, b, k, l)))
             continue;
         if (is_early(k, l)) { // sealed for a link that came to nothing
             look_again(k, k->now.mono_us + (yr_us)(due_ms(l) - k->now_ms) * YR_MS);
@@ -299,12 +302,11 @@ static void leave_letter(struct yr_delivery *d, struct yr_box *b, struct look *k
 {
     struct tally t = count_holds(d, l, k->now_s);
 
-    if (t.taken_s != 0) {
-        if (t.taken_s != UINT64_MAX)
-            look_at_age(k, t.taken_s);
+    if (t.taken_s == UINT64_MAX)
         return;
-    }
-    for (size_t i = 0; i < k->count && t.live + t.asked < YR_MAIL_HOLDERS_MAX; i++) {
+    look_at_age(k, t.taken_s);
+    // Who says that it was fetched may lie: it counts as one of those who have it, not for all.
+    for (size_t i = 0; i < k->count && t.live + t.asked + t.taken < YR_MAIL_HOLDERS_MAX; i++) {
         struct yr_holder *h = &k->holders[i];
         enum yr_err err;
         if (!may_ask(d, b, h))
@@ -329,7 +331,7 @@ static void leave_all(struct yr_delivery *d, struct yr_box *b, struct look *k)
     for (size_t i = 0; i < b->count; i++) {
         struct yr_letter *l = yr_box_at(b, i);
         const uint64_t token = l->post != NULL ? YR_MAX(l->token, l->post->token) : 0;
-        if (l->post == NULL || is_over(l, k->now))
+        if (l->post == NULL || yr_letter_over(l, k->now))
             continue;
         if (YR_MAX(token, b->day_token) > d->durable)
             b->post_token = YR_MAX(b->post_token, YR_MAX(token, b->day_token));

@@ -66,6 +66,7 @@ enum yr_err yr_letters_unseal(struct yr_delivery *d, struct yr_box *b, const uin
         yr_letter_key(key, order);
         if (letter.sealed_len == 0 || (sid8 != NULL && (on == NULL || memcmp(on, sid8, 8) != 0)))
             continue;
+        yr_letter_mark(d);
         yr_rows_put(d->rows, YR_TABLE_OUTBOX, b->id, 32, key, sizeof key, d->row,
                     (size_t)(letter.plain + letter.plain_len - d->row));
         yr_rows_del(d->rows, YR_TABLE_POSTED, b->id, 32, key, sizeof key);
@@ -213,6 +214,7 @@ static enum yr_err load_letter(struct yr_delivery *d, struct yr_box *b, const st
     l->type = s->type;
     l->made_ms = s->made_ms;
     l->expires_s = s->expires_s;
+    l->was_sealed = s->was_sealed;
     if (s->sealed_len > 0) {
         l->sealed = copy;
         l->sealed_len = len;
@@ -345,7 +347,7 @@ bool yr_delivery_recall(struct yr_delivery *d, unsigned slot, const uint8_t id[Y
         struct yr_letter *l = yr_box_at(b, i);
         if (memcmp(l->id, id, YR_MSG_ID_LEN) != 0)
             continue;
-        if (l->sealed != NULL)
+        if (l->sealed != NULL || l->was_sealed)
             return false;
         yr_letter_done(d, b, l, 0);
         return true;
@@ -354,7 +356,7 @@ bool yr_delivery_recall(struct yr_delivery *d, unsigned slot, const uint8_t id[Y
         order = letter.order;
         if (memcmp(letter.id, id, YR_MSG_ID_LEN) != 0)
             continue;
-        if (letter.sealed_len > 0)
+        if (letter.sealed_len > 0 || letter.was_sealed)
             return false;
         yr_letter_del(d, b, order);
         return true;

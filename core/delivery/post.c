@@ -518,7 +518,7 @@ void yr_delivery_held(const struct yr_delivery *d, unsigned slot, const uint8_t 
         out->status[i] = hold->status;
         out->since_ms[i] =
             wall_ms - (now_s > hold->since_s ? (yr_ms)(now_s - hold->since_s) * 1000 : 0);
-        out->kept += yr_hold_live(d, l->post, hold, now_s);
+        out->kept += !yr_letter_over(l, d->now) && yr_hold_live(d, l->post, hold, now_s);
     }
     out->count = (unsigned)l->post->count;
     if (out->kept > 0)
