@@ -59,6 +59,7 @@ struct dhtnet_node {
     uint32_t rate; /* bytes a second it can send; 0: as many as it likes */
     yr_us busy_us; /* ... which takes until then */
     yr_us alarm_us, began_us;
+    yr_us due_us; /* a tick before then would do nothing; 0: who knows */
     uint64_t out_bytes, in_bytes, out_packets, in_packets; /* with IP and UDP headers */
     struct dhtnet_job *jobs;
 };
