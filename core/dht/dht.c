@@ -478,20 +478,23 @@ static void choose_role(struct yr_dht *dht, yr_us now)
 // 1.5 x the 90th percentile of what answers took lately, within bounds.
 static void remember_rtt(struct yr_dht *dht, yr_us rtt)
 {
-    uint32_t sorted[YR_DHT_RTTS];
-    size_t n = 0;
+    uint32_t longest[YR_DHT_RTTS / 10 + 1]; // the first is the longest
+    size_t most;
     yr_us soft;
 
     dht->rtts[dht->rtt_next++ % YR_DHT_RTTS] = (uint32_t)YR_MIN(rtt, (yr_us)UINT32_MAX);
     dht->rtt_count = YR_MIN(dht->rtt_count + 1, (size_t)YR_DHT_RTTS);
-    for (; n < dht->rtt_count; n++) {
-        size_t at = n;
+    most = dht->rtt_count - dht->rtt_count * 9 / 10;
+    for (size_t i = 0; i < dht->rtt_count; i++) {
+        size_t at = YR_MIN(i, most);
 
-        for (; at > 0 && sorted[at - 1] > dht->rtts[n]; at--)
-            sorted[at] = sorted[at - 1];
-        sorted[at] = dht->rtts[n];
+        if (at == most && longest[--at] >= dht->rtts[i])
+            continue;
+        for (; at > 0 && longest[at - 1] < dht->rtts[i]; at--)
+            longest[at] = longest[at - 1];
+        longest[at] = dht->rtts[i];
     }
-    soft = (yr_us)sorted[n * 9 / 10] * 3 / 2;
+    soft = (yr_us)longest[most - 1] * 3 / 2;
     dht->soft_us = YR_MIN(YR_MAX(soft, YR_DHT_SOFT_MS_MIN * YR_MS), YR_DHT_SOFT_MS_MAX * YR_MS);
 }
 

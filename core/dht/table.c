@@ -69,21 +69,26 @@ static bool same_ip(const struct yr_addr *a, const struct yr_addr *b)
     return a->family == b->family && memcmp(a->ip, b->ip, a->family == 4 ? 4 : 16) == 0;
 }
 
+// As yr_dht_net says; each newcomer is compared with all.
+static bool same_net(const struct yr_addr *a, const struct yr_addr *b)
+{
+    return a->family == b->family && memcmp(a->ip, b->ip, a->family == 4 ? 3 : 6) == 0;
+}
+
 // May a node at `addr` enter bucket `at`?  *holder: who has its IP.
 static bool diverse(struct yr_dht_table *table, size_t at, const struct yr_addr *addr,
                     struct yr_dht_entry **holder)
 {
-    const uint64_t net = yr_dht_net(addr);
     size_t here = 0, all = 0;
 
     *holder = NULL;
     if (table->lax)
         return true;
-    for (size_t i = 0; i < YR_DHT_BUCKETS; i++)
+    for (size_t i = 0, left = table->count; left > 0; left -= table->buckets[i++].in_count)
         for (size_t j = 0; j < table->buckets[i].in_count; j++) {
             struct yr_dht_entry *e = &table->buckets[i].in[j];
 
-            if (yr_dht_net(&e->contact.addr) != net)
+            if (!same_net(&e->contact.addr, addr))
                 continue;
             if (same_ip(&e->contact.addr, addr))
                 *holder = e;
@@ -312,26 +317,34 @@ yr_us yr_dht_table_due(const struct yr_dht_table *table)
 {
     yr_us first = YR_NEVER;
 
-    for (size_t i = 0; i < YR_DHT_BUCKETS; i++)
+    for (size_t i = 0, left = table->count; left > 0; left -= table->buckets[i++].in_count)
         if (table->buckets[i].in_count > 0)
             first = YR_MIN(first, table->buckets[i].due_us);
     return first;
 }
 
-// Who of a bucket is to be asked and has not been for longest, or NULL; and when the next one is.
-static struct yr_dht_entry *stalest(struct yr_dht_bucket *b, yr_us fresh_us, yr_us now)
+// Who of a bucket is to be asked and has not been for longest, or NULL; *then: when the next one
+// is.
+static struct yr_dht_entry *stalest(struct yr_dht_bucket *b, yr_us fresh_us, yr_us now, yr_us *then)
 {
     struct yr_dht_entry *worst = NULL;
+    yr_us first = YR_NEVER; // when the worst was to be asked
 
-    b->due_us = YR_NEVER;
+    *then = YR_NEVER;
     for (size_t i = 0; i < b->in_count; i++) {
         struct yr_dht_entry *e = &b->in[i];
-        const yr_us due = e->asked_us + patience(e, fresh_us);
+        yr_us due = e->asked_us + patience(e, fresh_us);
 
-        b->due_us = YR_MIN(b->due_us, due);
-        if (due <= now && (worst == NULL || e->asked_us < worst->asked_us))
+        if (due <= now && (worst == NULL || e->asked_us < worst->asked_us)) {
+            const yr_us other = first;
+
             worst = e;
+            first = due;
+            due = other;
+        }
+        *then = YR_MIN(*then, due);
     }
+    b->due_us = YR_MIN(*then, first);
     return worst;
 }
 
@@ -339,21 +352,23 @@ bool yr_dht_table_stale(struct yr_dht_table *table, yr_us fresh_us, yr_us now,
                         struct yr_dht_contact *out)
 {
     struct yr_dht_entry *worst = NULL, *e;
+    yr_us then = YR_NEVER, next;
     size_t at = 0;
 
-    for (size_t i = 0; i < YR_DHT_BUCKETS; i++) {
+    for (size_t i = 0, left = table->count; left > 0; left -= table->buckets[i++].in_count) {
         struct yr_dht_bucket *b = &table->buckets[i];
 
-        if (b->in_count == 0 || b->due_us > now || (e = stalest(b, fresh_us, now)) == NULL ||
+        if (b->in_count == 0 || b->due_us > now || (e = stalest(b, fresh_us, now, &next)) == NULL ||
             (worst != NULL && e->asked_us >= worst->asked_us))
             continue;
         worst = e;
+        then = next;
         at = i;
     }
     if (worst == NULL)
         return false;
     worst->asked_us = now;
-    (void)stalest(&table->buckets[at], fresh_us, now);
+    table->buckets[at].due_us = YR_MIN(then, now + patience(worst, fresh_us));
     *out = worst->contact;
     return true;
 }
