@@ -681,6 +681,15 @@ static void take_profile(struct yr_node *n, struct yr_friend *f, const struct yr
     yr_friend_changed(n, f, false);
 }
 
+// What came through others may have been overtaken by what came later over the link.
+static bool is_newest(uint64_t *newest, uint64_t hlc, bool mailed)
+{
+    if (mailed && hlc < *newest)
+        return false;
+    *newest = hlc;
+    return true;
+}
+
 static enum yr_err delivery_plain(void *ctx, struct yr_now now, unsigned slot, const uint8_t *plain,
                                   size_t len, bool mailed)
 {
@@ -706,13 +715,15 @@ static enum yr_err delivery_plain(void *ctx, struct yr_now now, unsigned slot, c
     if (aside.receipted)
         yr_presence_texted(n, f);
     if (aside.type == YR_PLAIN_PROFILE) {
-        take_profile(n, f, &aside.plain);
+        if (is_newest(&f->profile_hlc, aside.plain.hlc, mailed))
+            take_profile(n, f, &aside.plain);
     } else if (aside.type == YR_PLAIN_PREKEY && aside.plain.prekey != NULL) {
         struct yr_prekey prekey = {.id = aside.plain.prekey_id, .exp_s = aside.plain.prekey_exp_s};
         memcpy(prekey.pk, aside.plain.prekey, 32);
         yr_delivery_their_prekey(n->delivery, now, slot, &prekey);
     } else if (aside.type == YR_PLAIN_RELAYS) {
-        err = yr_circuit_told(n, slot, &aside.plain);
+        if (is_newest(&f->relays_hlc, aside.plain.hlc, mailed))
+            err = yr_circuit_told(n, slot, &aside.plain);
     } else if (aside.type == YR_PLAIN_ROOM_INVITE || aside.type == YR_PLAIN_ROOM_JOIN) {
         err = yr_rooms_plain(n->rooms, now, slot, &aside.plain);
         yr_node_trip(n, err);

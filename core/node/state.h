@@ -49,6 +49,7 @@ struct yr_friend {
     struct yr_clock clock_theirs, clock_ours;
     struct yr_probe_clock probe_clock;
     bool online, close_soon;
+    uint64_t profile_hlc, relays_hlc; /* of the newest of these, as this process saw it */
     bool settled; /* a ratchet message of this pair has come since it was made or loaded */
     yr_ms online_ms, failed_ms; /* last link up; last dial that failed */
     struct yr_addr dialled;     /* where */
