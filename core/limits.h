@@ -230,6 +230,7 @@
 #define YR_ENVELOPE_STEP_S   21600 /* an expiry is a multiple of 6 h: it hides when it was made */
 #define YR_RENDEZVOUS_S      7200  /* a pair's epoch: the DHT may forget a record after 2 h */
 #define YR_WINDOW_MAX        1024  /* envelopes on the way to one friend, not yet acknowledged */
+#define YR_ENV_LOOKS      4194304 /* letters looked at for acks of nothing, and so many in 4 s */
 #define YR_ENV_ACK_MAX       1024  /* entries of one ENV_ACK accepted: a full window */
 #define YR_ENV_ACKS_SENT     128   /* entries of one we send: 2 KiB */
 #define YR_ENV_ACKS_HELD     2048  /* received, not yet durable: an honest friend sends half */

@@ -179,7 +179,9 @@ struct yr_box {
     struct yr_ack *acks;         /* YR_ENV_ACKS_HELD, allocated with the first one */
     size_t ack_count;
     uint64_t received_token; /* of the letter received last */
-    double searches;         /* left */
+    double looks; /* at letters, that acknowledgements of nothing have cost; forgiven with time */
+    yr_us looks_us;
+    double searches; /* left */
     yr_us searches_us;
     struct yr_day_tag *tags; /* by day */
     size_t tag_count;

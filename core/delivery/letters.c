@@ -449,6 +449,15 @@ static void answered(struct yr_box *b, struct yr_now now)
             b->asked_us = now.mono_us;
 }
 
+// An honest friend acknowledges what is near the beginning, and little that is not there at all.
+static bool may_look(struct yr_box *b, struct yr_now now)
+{
+    b->looks -= (double)(now.mono_us - b->looks_us) / (double)(4 * YR_S) * YR_ENV_LOOKS;
+    b->looks_us = now.mono_us;
+    b->looks = YR_MAX(b->looks, 0.0) + (double)b->count;
+    return b->looks <= YR_ENV_LOOKS;
+}
+
 enum yr_err yr_delivery_acked(struct yr_delivery *d, struct yr_now now, unsigned slot,
                               const uint8_t *body, size_t len)
 {
@@ -465,7 +474,9 @@ enum yr_err yr_delivery_acked(struct yr_delivery *d, struct yr_now now, unsigned
     while (yr_env_ack_next(&rd, &status, &eid)) {
         if (b->note.sent && memcmp(eid, b->note.eid, YR_HASH16) == 0)
             yr_resets_noted(b);
-        else if ((l = find_letter(b, eid, &day)) == NULL)
+        else if ((l = find_letter(b, eid, &day)) == NULL && !may_look(b, now))
+            return YR_EPROTO;
+        else if (l == NULL)
             yr_posts_acked(d, slot, status, eid);
         else if (status == YR_ENV_DONE)
             yr_letter_done(d, b, l, day);

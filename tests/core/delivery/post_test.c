@@ -813,6 +813,25 @@ static void what_was_sealed_once_is_not_taken_back_though_it_is_plain_again(void
     end(w);
 }
 
+static void acks_of_nothing_cost_their_sender_the_link(void **state)
+{
+    struct world *w = begin();
+    uint8_t body[YR_ENV_ACK_MAX * 17];
+    unsigned frames = 0;
+
+    (void)state;
+    for (unsigned i = 1; i <= 200; i++)
+        write_letter(w, i);
+    go_up(w, BOB);
+    settle(w);
+    for (size_t i = 0; i < sizeof body; i++)
+        body[i] = i % 17 == 0 ? YR_ENV_DONE : (uint8_t)(i * 31 / 7);
+    while (frames < 100 && yr_delivery_acked(w->alice, w->now, BOB, body, sizeof body) == YR_OK)
+        frames++;
+    assert_in_range(frames, 4, 40); // 200 letters x 1,024 ids x 20 are allowed at once
+    end(w);
+}
+
 // Who says that it was fetched may lie, but for nobody else.
 static void what_was_fetched_is_not_left_there_again_for_a_day(void **state)
 {
@@ -1318,6 +1337,7 @@ int main(void)
         cmocka_unit_test(what_nobody_keeps_goes_in_another_envelope_on_another_day),
         cmocka_unit_test(what_has_been_kept_long_enough_is_left_again),
         cmocka_unit_test(who_was_long_away_is_not_counted_on),
+        cmocka_unit_test(acks_of_nothing_cost_their_sender_the_link),
         cmocka_unit_test(what_was_sealed_once_is_not_taken_back_though_it_is_plain_again),
         cmocka_unit_test(what_was_fetched_is_not_left_there_again_for_a_day),
         cmocka_unit_test(what_was_fetched_and_never_receipted_comes_as_a_new_message),
