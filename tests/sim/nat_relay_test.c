@@ -152,9 +152,10 @@ static void without_a_friend_texts_wait_and_the_user_is_told(void **state)
                   (double)(to.out - from.out) / 3600);
     assert_true(to.packets_out - from.packets_out < 3600);
     assert_false(arrived(t.sim, &s));
-    // carol comes, and it goes through her
+    // carol comes: she keeps it, if not for long, and then carries
     sim_restart(t.sim, t.carol);
     assert_true(sim_run_until(t.sim, 90 * YR_S, arrived, &s));
+    assert_true(town_run_link(t.sim, t.alice, t.bob, TOWN_RELAYED, 90 * YR_S));
     via_carol(&t);
     sim_free(t.sim);
 }
