@@ -371,8 +371,8 @@
 #define YR_DHT_KEYS_MAX       4096 /* keys shared with others, 40 us each: 500 KB */
 #define YR_DHT_KEYS_KEPT      384  /* ... when not that many were used within a minute: 50 KB */
 #define YR_DHT_KEYS_S         960  /* ... and no longer than so long unused */
-#define YR_DHT_BUCKET         16   /* nodes of a bucket; the first two take 64 and 32 */
-#define YR_DHT_BUCKET_FIRST   64   /* ... half of all nodes are there: a first hop goes further */
+#define YR_DHT_BUCKET         16   /* nodes of a bucket; the first three take 68, 34 and 17 */
+#define YR_DHT_BUCKET_FIRST   68   /* ... half of all nodes are there: a first hop goes further */
 #define YR_DHT_BUCKETS        40   /* prefixes told apart; 2^40 nodes are nowhere */
 #define YR_DHT_SPARES         8    /* nodes of a bucket that wait for a place in it */
 #define YR_DHT_NET_BUCKET     2    /* nodes of one /24 or /48 in a bucket and in a result */

@@ -1,8 +1,8 @@
 /* core/dht/table.h: the nodes we know, of one address family.  docs/protocol.md "DHT".
  *
- * Bucket i holds nodes whose ids share i leading bits with ours: up to 64, 32, then 16.  Only who
- * has answered enters, and who has answered longest stays: an attacker cannot push out what lives.
- * Who finds no place waits among the spares of its bucket until somebody there falls silent.
+ * Bucket i holds nodes whose ids share i leading bits with ours: up to 68, 34, 17, then 16.  Only
+ * who has answered enters, and who has answered longest stays: an attacker cannot push out what
+ * lives. Who finds no place waits among the spares of its bucket until somebody there falls silent.
  *
  *   answered --place--> in the bucket --2 requests unanswered--> gone, the newest spare enters
  *        \--none--> spare

@@ -59,10 +59,10 @@ static enum yr_err seen(struct world *w, const struct yr_dht_contact *c, yr_us n
     return yr_dht_table_seen(&w->table, c, 1000, now);
 }
 
-static void buckets_hold_64_32_and_16_and_the_oldest_stay(void **state)
+static void buckets_hold_68_34_17_and_16_and_the_oldest_stay(void **state)
 {
     struct world *w = *state;
-    const unsigned sizes[] = {64, 32, 16, 16};
+    const unsigned sizes[] = {68, 34, 17, 16};
     struct yr_dht_contact first[4], c;
 
     for (unsigned bits = 0; bits < 4; bits++)
@@ -72,7 +72,7 @@ static void buckets_hold_64_32_and_16_and_the_oldest_stay(void **state)
                 first[bits] = c;
             assert_int_equal(seen(w, &c, i), i < sizes[bits] ? YR_OK : YR_EFULL);
         }
-    assert_int_equal(w->table.count, 128);
+    assert_int_equal(w->table.count, 135);
     for (unsigned bits = 0; bits < 4; bits++)
         assert_non_null(yr_dht_table_find(&w->table, first[bits].pk));
 }
@@ -262,7 +262,7 @@ static void a_refused_allocation_costs_one_entry_and_nothing_else(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(buckets_hold_64_32_and_16_and_the_oldest_stay),
+        TEST(buckets_hold_68_34_17_and_16_and_the_oldest_stay),
         TEST(who_falls_silent_makes_room_for_the_newest_spare),
         TEST(a_network_counts_as_a_few_nodes_however_many_it_runs),
         TEST(one_node_an_address_and_a_new_key_there_makes_us_ask_the_old_one),
