@@ -230,10 +230,10 @@
 #define YR_ENVELOPE_STEP_S   21600 /* an expiry is a multiple of 6 h: it hides when it was made */
 #define YR_RENDEZVOUS_S      7200  /* a pair's epoch: the DHT may forget a record after 2 h */
 #define YR_WINDOW_MAX        1024  /* envelopes on the way to one friend, not yet acknowledged */
-#define YR_ENV_LOOKS      4194304 /* letters looked at for acks of nothing, and so many in 4 s */
-#define YR_ENV_ACK_MAX       1024  /* entries of one ENV_ACK accepted: a full window */
-#define YR_ENV_ACKS_SENT     128   /* entries of one we send: 2 KiB */
-#define YR_ENV_ACKS_HELD     2048  /* received, not yet durable: an honest friend sends half */
+#define YR_ENV_LOOKS         4194304 /* letters looked at for acks of nothing, and so many in 4 s */
+#define YR_ENV_ACK_MAX       1024    /* entries of one ENV_ACK accepted: a full window */
+#define YR_ENV_ACKS_SENT     128     /* entries of one we send: 2 KiB */
+#define YR_ENV_ACKS_HELD     2048    /* received, not yet durable: an honest friend sends half */
 
 #define YR_MAIL_TAGS_MAX     512    /* tags of a day that a friend may register: two a friend */
 #define YR_MAIL_TAGS_ALL     524288 /* ... of all friends and days: 24 MB of memory */
@@ -256,7 +256,7 @@
 #define YR_MAIL_REGS         256   /* days that a friend registers anew at once, then 1 a second */
 #define YR_MAIL_STRANGE      512   /* envelopes of a friend for nobody here, then 1 a second */
 #define YR_FORWARDS_MAX      256   /* envelopes handed on, not yet answered; a friend's: 64 */
-#define YR_FORWARD_HOP_MAX   64   /* ... at one friend; with our own fewer than MAIL_ACKS_MAX */
+#define YR_FORWARD_HOP_MAX   64    /* ... at one friend; with our own fewer than MAIL_ACKS_MAX */
 #define YR_FORWARD_S         600   /* until an answer goes to nobody */
 #define YR_FORWARD_BURST     64    /* at once for one friend: or he spoils us with who keeps ... */
 #define YR_FORWARD_EVERY_S   10    /* ... then one in so many seconds */
